@@ -1,0 +1,222 @@
+"""Aggregate: the statistics of every cell of a table, with the evidence that a disclosure check needs.
+
+An aggregate holds nothing of the length of the persons or rows it was computed from. It may still describe small cells,
+so it stays inside until it is released, and whatever it prints masks cells of fewer than ``MASKED_BELOW`` persons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from leoreturns._typing import BoolArray, FloatArray, IntArray, UIntArray
+from leoreturns.errors import SupportError
+from leoreturns.results.flow import SampleFlow
+
+MASKED_BELOW = 10
+MASK = "<10"
+SHOWN_ROWS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class CellKey:
+    """One key of a table: the declared levels, and which of them each cell has.
+
+    Attributes
+    ----------
+    labels : tuple
+        Levels in declared order.
+    codes : int64 array of shape (n_cells,)
+        Position in ``labels`` of each cell's level.
+    """
+
+    labels: tuple[Any, ...]
+    codes: IntArray
+
+    def values(self) -> pd.Index:
+        """Level of every cell, as a pandas index of the labels' own type."""
+        return pd.Index(list(self.labels)).take(self.codes) if self.labels else pd.Index([], dtype=object)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """Persons around one percentile of each cell (arrays of shape (n_cells,)).
+
+    A person with several rows in a cell counts below if any of them lies strictly below the percentile, and likewise above.
+    """
+
+    below: IntArray
+    tied: IntArray
+    above: IntArray
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a disclosure check must know of each cell; every array has one entry per cell.
+
+    Attributes
+    ----------
+    n_obs, n_value : int64
+        Rows (person-periods), and rows with a value.
+    n_person, n_person_value, n_person_nonzero : int64
+        Distinct persons; persons with a value; persons with a value other than zero. -1 where the data name no person.
+    n_negative, n_zero, n_largest : int64
+        Rows with a negative value, a zero, and the value that more than half of the rows share (0 if there is none).
+    all_equal : bool
+        Whether all values of the cell are the same (False for a cell without a value).
+    total, total_absolute, top1, top2 : float64
+        Sum of the values; sum of the absolute *person* totals; the two largest absolute person totals.
+    entities : mapping of column -> int64
+        Distinct entities (schools, providers, employers) among the rows with a value.
+    tails : mapping of percentile name -> Tail
+        Persons strictly below, at and strictly above each percentile of the table.
+    fingerprint, fingerprint_value : uint64 of shape (n_cells, 2)
+        Order-free hash of the set of persons, and of the set of persons with a value. Equal sets have equal fingerprints.
+    sketch, sketch_value : uint32 of shape (n_cells, SKETCH_WORDS) or None
+        Set sketches from which the number of persons by which two cells differ is recovered exactly when it is small;
+        None when the table has too many cells to carry them.
+    """
+
+    n_obs: IntArray
+    n_value: IntArray
+    n_person: IntArray
+    n_person_value: IntArray
+    n_person_nonzero: IntArray
+    n_negative: IntArray
+    n_zero: IntArray
+    n_largest: IntArray
+    all_equal: BoolArray
+    total: FloatArray
+    total_absolute: FloatArray
+    top1: FloatArray
+    top2: FloatArray
+    entities: Mapping[str, IntArray]
+    tails: Mapping[str, Tail]
+    fingerprint: UIntArray
+    fingerprint_value: UIntArray
+    sketch: UIntArray | None
+    sketch_value: UIntArray | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Aggregate:
+    """Statistics of one column over the cells of a table, with their evidence.
+
+    Attributes
+    ----------
+    variable : str or None
+        The column described; None when only rows and persons are counted.
+    unit : str or None
+        Unit of the column in the panel's schema ("GBP/year", "GBP/hour", ...).
+    keys : mapping of name -> CellKey
+        The keys in the caller's order; cells are in the order of their levels, the last key fastest.
+    statistics : mapping of name -> array of shape (n_cells,)
+        Counts as int64, all else as float64; NaN where a cell has too few values for the statistic.
+    evidence : Evidence
+        One entry per cell.
+    flow : SampleFlow
+        Persons and rows left after each exclusion.
+    settings : mapping
+        The options behind the numbers (quantile rule, weights, missing, cells, condition).
+    owners : tuple of str
+        Owners of the columns used (DfE, HESA, HMRC, DWP).
+    """
+
+    variable: str | None
+    unit: str | None
+    keys: Mapping[str, CellKey]
+    statistics: Mapping[str, IntArray | FloatArray]
+    evidence: Evidence
+    flow: SampleFlow
+    settings: Mapping[str, Any]
+    owners: tuple[str, ...] = field(default=())
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells in the table."""
+        return int(self.evidence.n_obs.shape[0])
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row per cell: the keys as columns, then one column per statistic (unmasked, unrounded).
+
+        Returns
+        -------
+        pandas.DataFrame
+            Shape (n_cells, n_keys + n_statistics). It describes small cells too: it stays inside.
+        """
+        columns: dict[str, Any] = {name: key.values() for name, key in self.keys.items()}
+        columns.update(self.statistics)
+        return pd.DataFrame(columns)
+
+    def pivot(self, rows: str | Sequence[str], columns: str | Sequence[str], statistic: str | None = None) -> pd.DataFrame:
+        """Return one statistic as a cross table.
+
+        Parameters
+        ----------
+        rows, columns : str or sequence of str
+            Keys that go down the side and across the top; together all keys of the table.
+        statistic : str, optional
+            Which statistic; may be left out when there is only one.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Levels in declared order; NaN for crossings that were not observed.
+
+        Raises
+        ------
+        SupportError
+            If a key or the statistic is not in the table, or a key is left over.
+        """
+        down = [rows] if isinstance(rows, str) else list(rows)
+        across = [columns] if isinstance(columns, str) else list(columns)
+        if sorted(down + across) != sorted(self.keys):
+            raise SupportError(f"pivot needs every key once: the table has {list(self.keys)}, rows and columns name {down + across}")
+        if statistic is None:
+            if len(self.statistics) != 1:
+                raise SupportError(f"name the statistic: the table has {list(self.statistics)}")
+            statistic = next(iter(self.statistics))
+        if statistic not in self.statistics:
+            raise SupportError(f"no statistic '{statistic}': the table has {list(self.statistics)}")
+        index = pd.MultiIndex.from_arrays([self.keys[name].codes for name in down + across], names=down + across)
+        wide = pd.Series(self.statistics[statistic], index=index).unstack(across).sort_index().sort_index(axis=1)
+        wide.index = self._labelled(wide.index, down)
+        wide.columns = self._labelled(wide.columns, across)
+        return wide
+
+    def _labelled(self, index: pd.Index, names: list[str]) -> pd.Index:
+        """Return an index of level positions as one of level labels."""
+        parts = [pd.Index(list(self.keys[name].labels)).take(index.get_level_values(name)) for name in names]
+        if len(names) == 1:
+            return parts[0].rename(names[0])
+        return pd.MultiIndex.from_arrays(parts, names=names)
+
+    def masked_frame(self) -> pd.DataFrame:
+        """Return ``to_frame()`` as text, with every number of a cell of fewer than 10 persons replaced by a mark."""
+        frame = self.to_frame()
+        evidence = self.evidence
+        small = np.minimum(evidence.n_person, evidence.n_person_value) if self.variable else evidence.n_person
+        hidden = (small < MASKED_BELOW) & (evidence.n_obs > 0)
+        for name in self.statistics:
+            shown = frame[name].map(lambda x: f"{x:,}" if isinstance(x, int | np.integer) else f"{x:,.4g}" if abs(x) < 1 else f"{x:,.2f}")
+            frame[name] = shown.astype(object).where(~hidden, MASK)
+        return frame
+
+    def _heading(self) -> str:
+        what = self.variable or "rows and persons"
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"Aggregate of {what}{unit} by {', '.join(self.keys) or 'nothing'}: {self.n_cells:,} cells"
+
+    def __repr__(self) -> str:
+        shown = self.masked_frame()
+        body = shown.head(SHOWN_ROWS).to_string(index=False)
+        more = f"\n... {len(shown) - SHOWN_ROWS:,} more cells" if len(shown) > SHOWN_ROWS else ""
+        return f"{self._heading()}\n{body}{more}\nInside only: numbers are not rounded and not checked."
+
+    def _repr_html_(self) -> str:
+        shown = self.masked_frame().head(SHOWN_ROWS)
+        return f"<p>{self._heading()}</p>{shown.to_html(index=False)}<p>Inside only: numbers are not rounded and not checked.</p>"

@@ -1,0 +1,53 @@
+"""Chart: which result is drawn how. Data and labels, never pixels: a figure is drawn from protected numbers at release."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from leoreturns.errors import SupportError
+from leoreturns.results.aggregate import Aggregate
+
+ChartKind: TypeAlias = Literal["trajectory"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure to be drawn from an aggregate once its numbers are protected.
+
+    Attributes
+    ----------
+    kind : "trajectory"
+        Lines of a statistic over an ordered key.
+    data : Aggregate
+        The result drawn.
+    x : str
+        Key along the horizontal axis (years).
+    line : str
+        Statistic drawn as lines.
+    band : (str, str) or None
+        Two statistics, such as ("p25", "p75"), drawn as a shaded range.
+    colour, panel : str or None
+        Keys told apart by colour, and by panel side by side.
+    title, x_label, y_label : str
+        Texts; an empty axis label is made from the names and the unit.
+    """
+
+    kind: ChartKind
+    data: Aggregate
+    x: str
+    line: str
+    band: tuple[str, str] | None = None
+    colour: str | None = None
+    panel: str | None = None
+    title: str = ""
+    x_label: str = ""
+    y_label: str = ""
+
+    def __post_init__(self) -> None:
+        keys = [name for name in (self.x, self.colour, self.panel) if name is not None]
+        if sorted(keys) != sorted(self.data.keys):
+            raise SupportError(f"a chart must place every key once: the table has {list(self.data.keys)}, the chart names {keys}")
+        for name in (self.line, *(self.band or ())):
+            if name not in self.data.statistics:
+                raise SupportError(f"no statistic '{name}' to draw: the table has {list(self.data.statistics)}")
