@@ -1,0 +1,50 @@
+# Where a percentile lies among sorted values: Hyndman and Fan, "Sample quantiles in statistical packages", American Statistician 50 (1996), types 1 to 9.
+
+from libc.math cimport floor, fabs
+from libc.stdint cimport int64_t
+
+
+cdef inline void position(int64_t n, double p, int rule, int64_t* below, double* share) noexcept nogil:
+    """The percentile is (1 - share) x_(below) + share x_(below + 1) of the ``n`` sorted values, counted from 0 and inside the range."""
+    cdef double at, shift, a = 0.0
+    cdef double h, fuzz
+    cdef int64_t j
+    # n * p that should be a whole number is taken as one: four machine epsilons of its size.
+    fuzz = 8.881784197001252e-16 * (1.0 + n)
+    if rule <= 3:
+        at = n * p - (0.5 if rule == 3 else 0.0)
+        j = <int64_t>floor(at + fuzz)
+        h = at - j
+        if h > fuzz:
+            h = 1.0
+        elif rule == 1:
+            h = 0.0
+        elif rule == 2:
+            h = 0.5
+        else:
+            h = 1.0 if j % 2 != 0 else 0.0
+    else:
+        # Types 4 to 9 differ in two constants; shift is what the rule adds at p = 1.
+        if rule == 4:
+            a, shift = 0.0, 0.0
+        elif rule == 5:
+            a, shift = 0.5, 0.0
+        elif rule == 6:
+            a, shift = 0.0, 1.0
+        elif rule == 7:
+            a, shift = 1.0, -1.0
+        elif rule == 8:
+            a, shift = 1.0 / 3.0, 1.0 / 3.0
+        else:
+            a, shift = 3.0 / 8.0, 0.25
+        at = a + p * (n + shift)
+        j = <int64_t>floor(at + fuzz)
+        h = at - j
+        if fabs(h) < fuzz:
+            h = 0.0
+    if j < 1:
+        j, h = 1, 0.0
+    elif j >= n:
+        j, h = n, 0.0
+    below[0] = j - 1
+    share[0] = h
