@@ -1,7 +1,7 @@
-# Where a percentile lies among sorted values: Hyndman and Fan, "Sample quantiles in statistical packages", American Statistician 50 (1996), types 1 to 9.
+# Where a percentile lies among sorted values, and who lies around it. Hyndman and Fan, "Sample quantiles in statistical packages", American Statistician 50 (1996), types 1 to 9.
 
 from libc.math cimport floor, fabs
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 
 cdef inline void position(int64_t n, double p, int rule, int64_t* below, double* share) noexcept nogil:
@@ -48,3 +48,26 @@ cdef inline void position(int64_t n, double p, int rule, int64_t* below, double*
         j, h = n, 0.0
     below[0] = j - 1
     share[0] = h
+
+
+cdef inline void tails_of_persons(const double* x, const int32_t* persons, int64_t n, double q, int64_t* below, int64_t* tied, int64_t* above) noexcept nogil:
+    """Count persons with a value strictly below, at and strictly above ``q`` when a person may have several values."""
+    cdef int64_t i, n_below = 0, n_tied = 0, n_above = 0
+    cdef int32_t last = -1
+    cdef bint seen_below = True, seen_tied = True, seen_above = True
+    for i in range(n):
+        if persons[i] != last:
+            last = persons[i]
+            seen_below = seen_tied = seen_above = False
+        if x[i] < q:
+            n_below += not seen_below
+            seen_below = True
+        elif x[i] > q:
+            n_above += not seen_above
+            seen_above = True
+        else:
+            n_tied += not seen_tied
+            seen_tied = True
+    below[0] = n_below
+    tied[0] = n_tied
+    above[0] = n_above

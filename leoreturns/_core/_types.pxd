@@ -1,6 +1,6 @@
 # Reading columns of any width through one byte pointer, so that a kernel needs no fused signature and no copy.
 
-from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 cdef extern from *:
     """
@@ -12,7 +12,13 @@ cdef extern from *:
     #ifndef LEORETURNS_EVIDENCE
       #define LEORETURNS_EVIDENCE 1
     #endif
+    #include <stdint.h>
+    #include <string.h>
+    static inline uint64_t lr_bits(double x) { uint64_t u; memcpy(&u, &x, sizeof u); return u; }
+    static inline double lr_double(uint64_t u) { double x; memcpy(&x, &u, sizeof x); return x; }
     """
+    uint64_t lr_bits(double x) noexcept nogil
+    double lr_double(uint64_t u) noexcept nogil
     void LR_PREFETCH(const void* p) noexcept nogil
     # 0 only in the build that benchmarks/evidence_cost.py makes to price the evidence; the compiler then drops the code behind it.
     const bint LEORETURNS_EVIDENCE
@@ -34,3 +40,14 @@ cdef enum ValueKind:
     FLOATS = 0        # float64, NaN is missing
     INTEGERS = 1      # signed integers, none missing
     CODES = 2         # signed integers, negative is missing
+
+
+cdef inline uint64_t ordered(double x) noexcept nogil:
+    """Bit pattern of ``x`` as an unsigned integer in the order of the numbers."""
+    cdef uint64_t u = lr_bits(x)
+    return u ^ ((0 - (u >> 63)) | <uint64_t>0x8000000000000000)
+
+
+cdef inline double unordered(uint64_t u) noexcept nogil:
+    """Inverse of `ordered`."""
+    return lr_double(u ^ (((u >> 63) - 1) | <uint64_t>0x8000000000000000))

@@ -10,28 +10,16 @@ Weighted percentiles, the Gini coefficient and top shares need all values in ord
 Percentile types: Hyndman and Fan (1996); their weighted forms as in Lumley's survey package notes on quantile rules, with W_k the cumulative weights in place of k.
 """
 
-from libc.math cimport NAN, floor
+from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from leoreturns._core._quantile cimport position
-from leoreturns._core._types cimport LEORETURNS_EVIDENCE
+from leoreturns._core._quantile cimport position, tails_of_persons
+from leoreturns._core._types cimport LEORETURNS_EVIDENCE, ordered
 
 cdef enum:
     MAX_BINS = 4096
     MAX_RANKS = 256
     FEW = 40                # values that insertion sort orders sooner than a histogram would
-
-
-cdef inline uint64_t ordered(double x) noexcept nogil:
-    """Bit pattern of ``x`` as an unsigned integer in the order of the numbers."""
-    cdef uint64_t u = (<uint64_t*>&x)[0]
-    return u ^ ((0 - (u >> 63)) | <uint64_t>0x8000000000000000)
-
-
-cdef inline double number(uint64_t u) noexcept nogil:
-    """Inverse of `ordered`."""
-    u ^= (((u >> 63) - 1) | <uint64_t>0x8000000000000000)
-    return (<double*>&u)[0]
 
 
 cdef void few(double* x, int64_t n, const int64_t* ranks, int n_ranks, int64_t base, double* found, int64_t* less, int64_t* equal) noexcept nogil:
@@ -132,29 +120,6 @@ cdef void select(
             free + start[t], below, a, b, ranks + k, first_rank[t + 1] - k, before[t],
             spare + start[t], free + start[t], bins, slot, found + k, less + k, equal + k,
         )
-
-
-cdef void tails_of_persons(const double* x, const int32_t* persons, int64_t n, double q, int64_t* below, int64_t* tied, int64_t* above) noexcept nogil:
-    """Count persons with a value strictly below, at and strictly above ``q`` when a person may have several values."""
-    cdef int64_t i, n_below = 0, n_tied = 0, n_above = 0
-    cdef int32_t last = -1
-    cdef bint seen_below = True, seen_tied = True, seen_above = True
-    for i in range(n):
-        if persons[i] != last:
-            last = persons[i]
-            seen_below = seen_tied = seen_above = False
-        if x[i] < q:
-            n_below += not seen_below
-            seen_below = True
-        elif x[i] > q:
-            n_above += not seen_above
-            seen_above = True
-        else:
-            n_tied += not seen_tied
-            seen_tied = True
-    below[0] = n_below
-    tied[0] = n_tied
-    above[0] = n_above
 
 
 cdef void percentiles_of_cell(

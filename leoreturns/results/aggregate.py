@@ -62,8 +62,8 @@ class Evidence:
     ----------
     n_obs, n_value : int64
         Rows (person-periods), and rows with a value.
-    n_person, n_person_value, n_person_nonzero : int64
-        Distinct persons; persons with a value; persons with a value other than zero. -1 where the data name no person.
+    n_person, n_person_value, n_person_nonzero, n_person_zero : int64
+        Distinct persons; persons with a value; with a value other than zero; with a zero. -1 where the data name no person.
     n_negative, n_zero, n_largest : int64
         Rows with a negative value, a zero, and the value that more than half of the rows share (0 if there is none).
     all_equal : bool
@@ -86,6 +86,7 @@ class Evidence:
     n_person: IntArray
     n_person_value: IntArray
     n_person_nonzero: IntArray
+    n_person_zero: IntArray
     n_negative: IntArray
     n_zero: IntArray
     n_largest: IntArray
