@@ -1,0 +1,50 @@
+"""Folders of microdata: marked NOT-FOR-RELEASE, complete or absent."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from leoreturns.errors import PanelError
+
+MARKER = "NOT-FOR-RELEASE"
+NOTICE = "This folder holds records of persons. It must not leave the secure environment.\n"
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Give a marked temporary folder beside `path` that takes its name when all went well, and is removed otherwise.
+
+    Raises
+    ------
+    PanelError
+        When `path` exists, its parent does not, or the disk is full; nothing is left behind.
+    """
+    path = path.absolute()
+    if path.exists() or path.is_symlink():
+        raise PanelError(f"{path.name!r} exists; give a new name")
+    if not path.parent.is_dir():
+        raise PanelError(f"the folder {str(path.parent)!r} does not exist; make it first")
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
+    try:
+        (partial / MARKER).write_text(NOTICE, encoding="utf-8")
+        yield partial
+        if path.exists():  # made by somebody else meanwhile
+            raise PanelError(f"{path.name!r} exists; give a new name")
+        os.rename(partial, path)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise PanelError(f"cannot write {path.name!r}: {_reason(error)}; nothing was written") from error
+        raise
+
+
+def _reason(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on the disk"
+    return os.strerror(error.errno) if error.errno else type(error).__name__

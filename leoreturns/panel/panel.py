@@ -1,0 +1,279 @@
+"""Panel: people, their years and their lists, sorted once by (person key, person, period)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leoreturns._core import columns as kernel_columns
+from leoreturns.errors import PanelError
+from leoreturns.panel.ids import PersonIds
+from leoreturns.panel.schema import Column, Key, Schema
+from leoreturns.results.flow import SampleFlow
+
+if TYPE_CHECKING:
+    from leoreturns.panel.lists import PersonList
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Panel:
+    """Persons observed over periods: microdata, held inside and never released.
+
+    A panel does not change. `where`, `at` and `assign` return another one that shares the arrays. Make one with
+    `from_frame`, `from_parquet` or `open`.
+
+    Attributes
+    ----------
+    schema : Schema
+        Names, levels, kinds, labels, owners and units of the columns.
+    ids : PersonIds
+        The exact id of each stored person.
+    keys : uint64[n_person_stored]
+        Hash of the id's canonical bytes; persons are sorted by (key, id).
+    offsets : int64[n_person_stored + 1]
+        Rows ``offsets[i] : offsets[i + 1]`` are those of person i, in the order of the period.
+    people : dict of str to ndarray
+        Columns stored once per person.
+    years : dict of str to ndarray
+        Columns stored once per person and period, the period among them.
+    lists : dict of str to PersonList
+        Several entries per person (code, start, end, weight).
+    selection : bool[n_row_stored] or None
+        The rows that count; None for all.
+    flow : SampleFlow
+        Persons and rows kept at each step.
+    n_person, n_row : int
+        Persons with a selected row, and selected rows.
+    """
+
+    schema: Schema
+    ids: PersonIds
+    keys: NDArray[np.uint64]
+    offsets: NDArray[np.int64]
+    people: dict[str, Array]
+    years: dict[str, Array]
+    lists: dict[str, PersonList] = field(default_factory=dict)
+    selection: NDArray[np.bool_] | None = None
+    flow: SampleFlow = field(default_factory=SampleFlow)
+    n_person: int = field(init=False)
+    n_row: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._freeze()
+        if self.selection is None:
+            n_person, n_row = self.n_person_stored, self.n_row_stored
+        else:
+            n_person = kernel_columns.count_persons(self.selection.view(np.uint8), self.offsets)
+            n_row = int(np.count_nonzero(self.selection))
+        object.__setattr__(self, "n_person", n_person)
+        object.__setattr__(self, "n_row", n_row)
+        if not self.flow.steps:
+            object.__setattr__(self, "flow", self.flow.appended("all rows", persons=n_person, rows=n_row))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Arrays come back writable from a pickle or a deep copy.
+        self.__dict__.update(state)
+        self._freeze()
+
+    def _freeze(self) -> None:
+        """Make every array read-only."""
+        arrays: list[Array | None] = [self.ids.data, self.ids.offsets, self.keys, self.offsets, self.selection]
+        arrays += [*self.people.values(), *self.years.values()]
+        for entries in self.lists.values():
+            arrays += [entries.offsets, entries.codes, entries.start, entries.end, entries.weight]
+        for array in arrays:
+            if array is not None:
+                array.flags.writeable = False
+
+    # ---- making one -------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        person: str,
+        time: str,
+        traits: Sequence[str] | None = None,
+        lists: Mapping[str, Any] | None = None,
+        owners: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        entities: Sequence[str] = (),
+        time_varying: Sequence[str] = (),
+        n_jobs: int | None = None,
+    ) -> Panel:
+        """Build a panel from person-period rows in any order.
+
+        Parameters
+        ----------
+        frame : pandas or polars DataFrame, Arrow table or stream, or mapping of names to arrays
+            One row per person and period; gaps stay gaps. The caller's names are kept.
+        person : str
+            Column with the id: whole numbers (also as floats) or text. Ids are told apart exactly.
+        time : str
+            Column with the period: numbers, dates or labels that sort in time.
+        traits : sequence of str, optional
+            Columns that must not vary within a person; they are stored once per person. Default: every column that does
+            not vary.
+        lists : mapping of str to frame, optional
+            Several entries per person: columns ``person``, ``code`` and optionally ``start``, ``end``, ``weight``.
+        owners : mapping of str to str, optional
+            Who owns a column's data, such as ``{"earnings": "HMRC"}``.
+        units : mapping of str to str, optional
+            Units of number columns, such as ``{"earnings": "GBP/year"}``; declares that the column must hold numbers.
+        entities : sequence of str
+            Columns that disclosure control counts as entities, such as schools and employers.
+        time_varying : sequence of str
+            Columns kept per person and period whatever the data.
+        n_jobs : int, optional
+            Threads; None for as many as allowed. The panel is the same for any number.
+
+        Returns
+        -------
+        Panel
+            Byte for byte the same for any order of the rows.
+
+        Raises
+        ------
+        PanelError
+            For missing ids or periods, a (person, period) given twice, infinite values, mixed kinds, unknown columns, no
+            rows, and traits that vary; with counts, never with a value.
+        """
+        from leoreturns.panel import read
+
+        return read.from_frame(
+            frame,
+            person=person,
+            time=time,
+            traits=traits,
+            lists=lists,
+            owners=owners,
+            units=units,
+            entities=entities,
+            time_varying=time_varying,
+        )
+
+    @classmethod
+    def open(cls, path: str | Path) -> Panel:
+        """Open a panel that `save` stored; a folder of one part is mapped into memory, not read."""
+        from leoreturns.panel import store
+
+        return store.open_panel(Path(path))
+
+    # ---- what it holds ----------------------------------------------------------------------------------------------
+
+    @property
+    def n_person_stored(self) -> int:
+        """Persons stored, selected or not."""
+        return len(self.offsets) - 1
+
+    @property
+    def n_row_stored(self) -> int:
+        """Rows stored, selected or not."""
+        return int(self.offsets[-1])
+
+    def column(self, name: str) -> Column:
+        """Return the description of a column."""
+        try:
+            return self.schema.columns[name]
+        except KeyError:
+            known = ", ".join(map(repr, self.schema.columns))
+            raise PanelError(f"unknown column {name!r}; known: {known}") from None
+
+    def array(self, name: str) -> Array:
+        """Return a stored column, read-only: codes or numbers, one per stored person or stored row by its level."""
+        return (self.people if self.column(name).level == "person" else self.years)[name]
+
+    def key(self, name: str) -> Key:
+        """Return a column as integer codes for grouping.
+
+        Whole numbers are numbered by their rank among the levels that occur; whole floats get whole labels, so that 1.0,
+        1 and a nullable 1 are the same cell.
+
+        Raises
+        ------
+        SupportError
+            For more than 500,000 levels.
+        """
+        from leoreturns.panel import keys
+
+        return keys.key(self, name)
+
+    # ---- selections and new columns ---------------------------------------------------------------------------------
+
+    def where(self, condition: str) -> Panel:
+        """Keep the rows on which a condition is true.
+
+        Parameters
+        ----------
+        condition : str
+            Comparisons (``==  !=  <  <=  >  >=  in  not in``, also chained) of columns and literals joined by ``and``,
+            ``or``, ``not``; ``column is missing``; a bare name is a true/false column. A missing operand makes a
+            comparison neither true nor false, as in SQL. Backquote names that are no identifiers: ```a-b` > 1``.
+
+        Returns
+        -------
+        Panel
+            Shares the arrays; the flow has one step more.
+
+        Raises
+        ------
+        PanelError
+            For an unknown column or label, a comparison of unlike kinds, or anything else the grammar does not hold.
+        """
+        from leoreturns.panel import sample
+
+        return sample.where(self, condition)
+
+    def at(self, **levels: Any) -> Panel:
+        """Keep the rows whose columns have the given values, such as ``at(years_since_ks4=[5, 10])``."""
+        from leoreturns.panel import sample
+
+        return sample.at(self, levels)
+
+    def _selected(self, rows: NDArray[np.bool_], label: str) -> Panel:
+        """Return the panel with fewer rows, and the step in its flow."""
+        kept = rows if self.selection is None else rows & self.selection
+        smaller = dataclasses.replace(self, selection=kept)
+        flow = self.flow.appended(label, persons=smaller.n_person, rows=smaller.n_row)
+        object.__setattr__(smaller, "flow", flow)
+        return smaller
+
+    # ---- leaving ----------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, *, partitions: int = 1) -> None:
+        """Store the selected rows as .npy columns with schema.json in a new folder marked NOT-FOR-RELEASE.
+
+        Parameters
+        ----------
+        path : path
+            Must not exist. The folder appears complete or not at all.
+        partitions : int
+            Parts by contiguous ranges of key blocks (the top 12 bits of the person key), at most 4,096; parts without a
+            person are left out. `scan` reads them one at a time.
+        """
+        from leoreturns.panel import store
+
+        store.save_panel(self, Path(path), partitions)
+
+    # ---- rendering: counts only -------------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        levels = [column.level for column in self.schema.columns.values()]
+        parts = [
+            f"{self.n_person:,} persons",
+            f"{self.n_row:,} rows",
+            f"{levels.count('person')} person columns",
+            f"{levels.count('year')} year columns",
+        ]
+        if self.lists:
+            parts.append(f"{len(self.lists)} lists")
+        return f"<Panel: {', '.join(parts)}>"

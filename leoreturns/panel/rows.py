@@ -1,0 +1,93 @@
+"""Passes over the rows or persons of one column, in slices that depend on the data only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leoreturns._core import codes as kernel_codes
+from leoreturns._core import columns as kernel_columns
+
+SLICE = 1 << 21  # rows or persons per kernel call
+
+Array = NDArray[Any]
+Integers = NDArray[np.signedinteger[Any]]
+
+
+def as_bytes(values: Array) -> NDArray[np.uint8]:
+    """Return the bytes of a contiguous array, as the kernels take columns of several widths."""
+    return values.view(np.uint8)
+
+
+def slices(n: int) -> Iterator[tuple[int, int]]:
+    """Return the fixed slices of n rows or persons."""
+    return ((at, min(at + SLICE, n)) for at in range(0, n, SLICE))
+
+
+def take(values: Array, order: NDArray[np.int64]) -> Array:
+    """Gather ``values[order]`` without a temporary of the column's length."""
+    out = np.empty(len(order), dtype=values.dtype)
+    for first, last in slices(len(order)):
+        kernel_columns.take(as_bytes(values), values.itemsize, order, first, last, as_bytes(out))
+    return out
+
+
+def expand(values: Array, offsets: NDArray[np.int64]) -> Array:
+    """Repeat each person's value along the person's rows."""
+    out = np.empty(int(offsets[-1]), dtype=values.dtype)
+    for first, last in slices(len(values)):
+        kernel_columns.expand(as_bytes(values), values.itemsize, offsets, first, last, as_bytes(out))
+    return out
+
+
+def varying(values: Array, *, coded: bool, offsets: NDArray[np.int64]) -> tuple[int, int]:
+    """Count persons in whom a column varies, and of these those in whom it varies only by a missing value."""
+    counts = [
+        kernel_columns.constant_within(
+            as_bytes(values), values.itemsize, coded, values.dtype.kind == "f", offsets, first, last
+        )
+        for first, last in slices(len(offsets) - 1)
+    ]
+    return sum(count[0] for count in counts), sum(count[1] for count in counts)
+
+
+def sort_within(times: Integers, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> tuple[int, int]:
+    """Sort each person's rows by time, in place; return rows that repeat a period and the persons who have them."""
+    counts = [
+        kernel_codes.sort_within(offsets, first, last, as_bytes(times), times.itemsize, order)
+        for first, last in slices(len(offsets) - 1)
+    ]
+    return sum(count[0] for count in counts), sum(count[1] for count in counts)
+
+
+def observed(values: Integers, *, base: int, span: int) -> tuple[NDArray[np.bool_], int]:
+    """Mark which of the levels ``base : base + span`` occur, and count the values outside."""
+    seen = np.zeros(span, dtype=np.uint8)
+    outside = sum(
+        kernel_columns.observed(as_bytes(values), values.itemsize, base, first, last, seen)
+        for first, last in slices(len(values))
+    )
+    return seen.view(np.bool_), outside
+
+
+def recode(values: Integers, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any]) -> Integers:
+    """Return ``table[values - base]`` in a narrower or equal type; -1 where the table does not reach."""
+    out = np.empty(len(values), dtype=dtype)
+    for first, last in slices(len(values)):
+        kernel_columns.recode(
+            as_bytes(values), values.itemsize, base, table, first, last, as_bytes(out), out.itemsize
+        )
+    return out
+
+
+def count_missing(values: Array) -> int:
+    """Count NaN in floats, -1 in anything else (codes)."""
+    missing = np.isnan if values.dtype.kind == "f" else _is_minus_one
+    return sum(int(missing(values[first:last]).sum()) for first, last in slices(len(values)))
+
+
+def _is_minus_one(values: Array) -> NDArray[np.bool_]:
+    return np.equal(values, -1)

@@ -1,0 +1,45 @@
+"""Conditions on rows: `where` and `at`. Each keeps the rows on which it is true and adds a step to the flow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from leoreturns.errors import PanelError
+from leoreturns.panel.expression import Evaluator
+
+if TYPE_CHECKING:
+    from leoreturns.panel.panel import Panel
+
+
+def where(panel: Panel, condition: str) -> Panel:
+    """See `Panel.where`."""
+    if not isinstance(condition, str) or not condition.strip():
+        raise PanelError("a condition must be a text such as \"sex == 'F'\"")
+    return panel._selected(Evaluator(condition, panel).condition(), condition.strip())
+
+
+def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
+    """See `Panel.at`: one condition of memberships."""
+    if not levels:
+        raise PanelError("give at least one column, such as at(years_since_ks4=[5, 10])")
+    condition = " and ".join(f"`{name}` in [{', '.join(_literals(name, wanted))}]" for name, wanted in levels.items())
+    for name in levels:
+        panel.column(name)
+    label = ", ".join(f"{name} in [{', '.join(_literals(name, wanted))}]" for name, wanted in levels.items())
+    return panel._selected(Evaluator(condition, panel).condition(), label)
+
+
+def _literals(name: str, wanted: Any) -> list[str]:
+    """Write a value or a collection of values as literals of the grammar."""
+    if isinstance(wanted, str | bool | int | float | np.generic) or hasattr(wanted, "isoformat"):
+        wanted = [wanted]
+    values = [value.item() if isinstance(value, np.generic) else value for value in wanted]
+    if not values:
+        raise PanelError(f"at({name}=...) needs at least one value")
+    if any(pd.isna(value) for value in values):
+        raise PanelError(f"at({name}=...) cannot select missing entries; use where(\"{name} is missing\")")
+    return [repr(value.isoformat() if hasattr(value, "isoformat") else value) for value in values]

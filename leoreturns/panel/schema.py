@@ -1,0 +1,175 @@
+"""What a panel's columns are: level, kind, labels, owner, unit."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leoreturns.errors import PanelError
+
+Level = Literal["person", "year"]
+Kind = Literal["code", "number"]
+Label = str | bool | int | float | dt.date | dt.datetime
+
+FORMAT = 1  # of schema.json; a later format is refused, never guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a panel, described without its values.
+
+    Attributes
+    ----------
+    name : str
+    level : {"person", "year"}
+        Stored once per person, or once per person and time.
+    kind : {"code", "number"}
+        Integer codes into `labels` with -1 for missing, or numbers with NaN for missing.
+    labels : tuple
+        Python scalars in the order of their codes: sorted, or the declared order of an ordered category.
+    ordered : bool
+        Whether the order of the labels was declared.
+    owner : str or None
+        Who owns the data, such as ``"HMRC"``.
+    unit : str or None
+        Such as ``"GBP/year"``, ``"GBP/hour"``, ``"log"``.
+    entity : bool
+        Whether the labels are entities that disclosure control counts, such as schools or employers.
+    missing : int
+        Stored entries (persons or rows, by level) without a value.
+    """
+
+    name: str
+    level: Level
+    kind: Kind
+    labels: tuple[Label, ...] = ()
+    ordered: bool = False
+    owner: str | None = None
+    unit: str | None = None
+    entity: bool = False
+    missing: int = 0
+
+    @property
+    def is_bool(self) -> bool:
+        """Whether the column is a condition: codes whose labels are True and False."""
+        return self.kind == "code" and bool(self.labels) and all(isinstance(label, bool) for label in self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class ListColumn:
+    """One list of a panel (several entries per person), described without its values."""
+
+    name: str
+    labels: tuple[Label, ...]
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns of a panel.
+
+    Attributes
+    ----------
+    person, time : str
+        The caller's names of the id and the period.
+    columns : dict of str to Column
+        Every column but the id, in the caller's order; the period among them.
+    lists : dict of str to ListColumn
+    """
+
+    person: str
+    time: str
+    columns: dict[str, Column]
+    lists: dict[str, ListColumn] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names a caller may use: the id and every column."""
+        return (self.person, *self.columns)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the schema as what JSON can hold."""
+        return {
+            "format": FORMAT,
+            "person": self.person,
+            "time": self.time,
+            "columns": [
+                {
+                    "name": column.name,
+                    "level": column.level,
+                    "kind": column.kind,
+                    "labels": _labels_to_json(column.labels),
+                    "ordered": column.ordered,
+                    "owner": column.owner,
+                    "unit": column.unit,
+                    "entity": column.entity,
+                    "missing": column.missing,
+                }
+                for column in self.columns.values()
+            ],
+            "lists": [
+                {"name": entry.name, "labels": _labels_to_json(entry.labels), "entries": entry.entries}
+                for entry in self.lists.values()
+            ],
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Schema:
+        """Read back what `to_json` gave."""
+        if stored.get("format") != FORMAT:
+            raise PanelError(f"the panel was stored in format {stored.get('format')!r}; this version reads {FORMAT}")
+        columns = [Column(**{**entry, "labels": _labels_from_json(entry["labels"])}) for entry in stored["columns"]]
+        lists = [ListColumn(**{**entry, "labels": _labels_from_json(entry["labels"])}) for entry in stored["lists"]]
+        return cls(
+            stored["person"],
+            stored["time"],
+            {column.name: column for column in columns},
+            {entry.name: entry for entry in lists},
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Key:
+    """A column as integer codes for grouping.
+
+    Attributes
+    ----------
+    codes : ndarray of int8, int16 or int32
+        One per stored person or stored row (by `level`); -1 for missing. Read-only.
+    labels : tuple
+        The label of each code.
+    level : {"person", "year"}
+    """
+
+    codes: NDArray[np.signedinteger[Any]]
+    labels: tuple[Label, ...]
+    level: Level
+
+    def __repr__(self) -> str:
+        return f"<Key: {len(self.labels):,} levels by {self.level}>"
+
+
+def _labels_to_json(labels: tuple[Label, ...]) -> dict[str, Any]:
+    """Return labels with the name of their type; dates as ISO texts, floats exactly."""
+    # datetime is a date and bool an int: the narrower type is tested first.
+    for name, kind in (("bool", bool), ("datetime", dt.datetime), ("date", dt.date), ("int", int), ("float", float)):
+        if labels and all(isinstance(label, kind) for label in labels):
+            texts = name in ("date", "datetime")
+            return {"type": name, "values": [label.isoformat() if texts else label for label in labels]}  # type: ignore[union-attr]
+    return {"type": "str", "values": list(labels)}
+
+
+def _labels_from_json(stored: Mapping[str, Any]) -> tuple[Label, ...]:
+    """Read back what `_labels_to_json` gave."""
+    if stored["type"] == "date":
+        return tuple(dt.date.fromisoformat(value) for value in stored["values"])
+    if stored["type"] == "datetime":
+        return tuple(dt.datetime.fromisoformat(value) for value in stored["values"])
+    if stored["type"] == "float":
+        return tuple(float(value) for value in stored["values"])
+    return tuple(stored["values"])
