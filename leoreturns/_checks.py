@@ -47,7 +47,9 @@ def equal_length(name: str, length: int, expected: int, noun: str) -> None:
 def no_missing(name: str, missing: int, role: str) -> None:
     """Refuse missing entries in the id or the period."""
     if missing:
-        raise PanelError(f"column {name!r} ({role}) is missing in {counted(missing, 'row')}; drop or complete them first")
+        raise PanelError(
+            f"column {name!r} ({role}) is missing in {counted(missing, 'row')}; drop or complete them first"
+        )
 
 
 def finite(name: str, values: NDArray[np.floating[Any]]) -> None:
@@ -103,10 +105,18 @@ def one_kind(name: str, numeric: int, other: int) -> None:
         )
 
 
-def persons_known(what: str, unknown: int, noun: str = "row") -> None:
-    """Refuse rows of persons who are not in the panel."""
+def persons_known(what: str, unknown: int) -> None:
+    """Refuse records of persons who are not in the panel."""
     if unknown:
-        raise PanelError(f"{what}: {counted(unknown, noun)} of persons who are not in the panel; drop them first")
+        raise PanelError(f"{what} names {counted(unknown, 'person')} who are not in the panel; drop their rows first")
+
+
+def usable_weights(name: str, missing: int, negative: int) -> None:
+    """Refuse weights that are missing or negative."""
+    if missing or negative:
+        raise PanelError(
+            f"column {name!r} has {missing:,} missing and {negative:,} negative weights; correct them first"
+        )
 
 
 def level_limit(name: str, levels: str, limit: int) -> NoReturn:

@@ -10,9 +10,7 @@ def expand(
 def constant_within(
     values: NDArray[uint8], itemsize: int, coded: bool, floating: bool, offsets: NDArray[int64], first: int, last: int
 ) -> tuple[int, int]: ...
-def observed(
-    values: NDArray[uint8], itemsize: int, base: int, first: int, last: int, seen: NDArray[uint8]
-) -> int: ...
+def observed(values: NDArray[uint8], itemsize: int, base: int, first: int, last: int, seen: NDArray[uint8]) -> int: ...
 def recode(
     values: NDArray[uint8],
     itemsize: int,

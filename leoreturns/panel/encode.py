@@ -55,7 +55,7 @@ def encode(name: str, raw: Raw) -> Encoded:
     if raw.dtype.kind == "O":
         return _objects(name, raw)
     if raw.dtype.kind == "b":
-        return _codes(raw.view(np.int8), (False, True))
+        return encode_codes(raw.view(np.int8), (False, True))
     if raw.dtype.kind == "M":
         return _moments(name, raw, zoned=False)
     return _numbers(name, raw)
@@ -69,7 +69,8 @@ def encode_coded(name: str, raw: Raw) -> Encoded:
     return _categorical(name, pd.Categorical(encoded.values))
 
 
-def _codes(codes: Array, labels: Sequence[Label], *, ordered: bool = False) -> Encoded:
+def encode_codes(codes: Array, labels: Sequence[Label], *, ordered: bool = False) -> Encoded:
+    """Settle codes that are given: no unused label, labels sorted unless their order was declared."""
     settled, used = levels.settle(np.ascontiguousarray(codes), labels, ordered=ordered)
     return Encoded(settled, "code", used, ordered)
 
@@ -97,12 +98,12 @@ def _moments(name: str, values: Array, *, zoned: bool) -> Encoded:
     if not known.all():
         table = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
         codes = rows.recode(codes, table, base=0, dtype=codes.dtype)
-    return _codes(codes, labels)
+    return encode_codes(codes, labels)
 
 
 def _categorical(name: str, values: pd.Categorical[Any]) -> Encoded:
     labels = category_labels(name, values.categories)
-    return _codes(values.codes, labels, ordered=bool(values.ordered))
+    return encode_codes(values.codes, labels, ordered=bool(values.ordered))
 
 
 def category_labels(name: str, categories: pd.Index[Any]) -> list[Label]:
@@ -133,7 +134,7 @@ def _arrow(name: str, column: pa.ChunkedArray) -> Encoded:
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return _text(column)
     if types.is_boolean(kind):
-        return _codes(_filled(column, pa.int8(), -1), (False, True))
+        return encode_codes(_filled(column, pa.int8(), -1), (False, True))
     if types.is_date(kind) or types.is_timestamp(kind):
         return _arrow_moments(name, column)
     if types.is_decimal(kind):
@@ -143,7 +144,7 @@ def _arrow(name: str, column: pa.ChunkedArray) -> Encoded:
     if types.is_floating(kind):
         return _numbers(name, column.to_numpy())
     if types.is_null(kind):
-        return _codes(np.full(len(column), -1, dtype=np.int8), ())
+        return encode_codes(np.full(len(column), -1, dtype=np.int8), ())
     raise PanelError(f"column {name!r} has the Arrow type {kind}, which a panel cannot hold; convert it first")
 
 
@@ -151,7 +152,9 @@ def _arrow_integers(name: str, column: pa.ChunkedArray) -> Encoded:
     if column.null_count and column.null_count < len(column):
         bounds = pc.min_max(column)
         if max(-bounds["min"].as_py(), bounds["max"].as_py()) > EXACT:
-            raise PanelError(f"column {name!r} holds whole numbers beyond 2**53 beside missing entries; give it as text")
+            raise PanelError(
+                f"column {name!r} holds whole numbers beyond 2**53 beside missing entries; give it as text"
+            )
     return _numbers(name, column.to_numpy())
 
 
@@ -175,7 +178,7 @@ def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> Array:
 
 def _text(column: pa.ChunkedArray) -> Encoded:
     codes, labels = text_codes(column)
-    return _codes(codes, labels.to_pylist())
+    return encode_codes(codes, labels.to_pylist())
 
 
 def text_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
@@ -194,7 +197,10 @@ def dictionary_codes(column: pa.ChunkedArray) -> tuple[Array, pa.Array]:
         return np.empty(0, dtype=np.int32), pa.array([], column.type.value_type)
     if pa.types.is_string_view(column.type.value_type):  # which Arrow cannot unify
         column = pa.chunked_array(
-            [pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.large_string())) for chunk in column.chunks]
+            [
+                pa.DictionaryArray.from_arrays(chunk.indices, chunk.dictionary.cast(pa.large_string()))
+                for chunk in column.chunks
+            ]
         )
     unified = column.unify_dictionaries()
     indices = pa.chunked_array([chunk.indices for chunk in unified.chunks])
@@ -211,7 +217,7 @@ def _dictionary(name: str, column: pa.ChunkedArray) -> Encoded:
         labels: list[Label] = dictionary.to_pylist()
     else:
         labels = category_labels(name, pd.Index(dictionary.to_pandas()))
-    return _codes(codes, labels, ordered=bool(column.type.ordered))
+    return encode_codes(codes, labels, ordered=bool(column.type.ordered))
 
 
 # ---- Python objects -------------------------------------------------------------------------------------------------
@@ -230,7 +236,9 @@ def _objects(name: str, values: Array) -> Encoded:
         parts = [_part(name, values[at : at + OBJECT_CHUNK]) for at in range(0, len(values), OBJECT_CHUNK)]
         known = [part.type for part in parts if not pa.types.is_null(part.type)]
         return _arrow(name, pa.chunked_array([part.cast(known[0]) if known else part for part in parts]))
-    raise PanelError(f"column {name!r} holds Python objects of kind {kind}; convert it to text, numbers, conditions or dates")
+    raise PanelError(
+        f"column {name!r} holds Python objects of kind {kind}; convert it to text, numbers, conditions or dates"
+    )
 
 
 def _part(name: str, values: Array) -> pa.Array:
@@ -249,9 +257,13 @@ def _arrow_or_numbers(name: str, values: Array) -> Encoded:
             try:
                 return _numbers(name, known.astype(np.int64))
             except OverflowError:
-                raise PanelError(f"column {name!r} holds whole numbers beyond 64 bits signed; give it as text") from None
+                raise PanelError(
+                    f"column {name!r} holds whole numbers beyond 64 bits signed; give it as text"
+                ) from None
         if any(abs(int(value)) > EXACT for value in known):
-            raise PanelError(f"column {name!r} holds whole numbers beyond 2**53 beside missing entries; give it as text")
+            raise PanelError(
+                f"column {name!r} holds whole numbers beyond 2**53 beside missing entries; give it as text"
+            )
     out = np.full(len(values), np.nan)
     out[~missing] = known.astype(np.float64)
     return _numbers(name, out)
@@ -259,7 +271,7 @@ def _arrow_or_numbers(name: str, values: Array) -> Encoded:
 
 def _object_text(values: Array) -> Encoded:
     codes, labels = object_text_codes(values)
-    return _codes(codes, labels.to_pylist())
+    return encode_codes(codes, labels.to_pylist())
 
 
 def object_text_codes(values: Array) -> tuple[NDArray[np.int32], pa.Array]:
@@ -295,7 +307,6 @@ def order_codes(values: Array) -> NDArray[np.int32]:
     """Return codes of a number column in the order of its values (for periods that are not whole)."""
     _, codes = np.unique(values, return_inverse=True)
     return codes.astype(np.int32)
-
 
 
 def all_whole(values: Array) -> bool:

@@ -104,7 +104,9 @@ class Evaluator:
     def evaluate(self) -> Condition | Number | Coded:
         """Return what the text stands for."""
         tree = self._parsed()
-        if isinstance(tree, ast.BoolOp | ast.Compare) or (isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)):
+        if isinstance(tree, ast.BoolOp | ast.Compare) or (
+            isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
+        ):
             return self._condition(tree)
         operand = self._operand(tree)
         if isinstance(operand, Literal) or (isinstance(operand, Number) and operand.level is None):
@@ -226,7 +228,9 @@ class Evaluator:
             self._refuse("'in' must be followed by a list of literals")
         operand = self._operand(left)
         wanted = [self._operand(element) for element in right.elts]
-        if isinstance(operand, Literal) or any(isinstance(want, Coded) or getattr(want, "level", None) for want in wanted):
+        if isinstance(operand, Literal) or any(
+            isinstance(want, Coded) or getattr(want, "level", None) for want in wanted
+        ):
             self._refuse("'in' compares a column with a list of literals")
         result: Condition | None = None
         for want in wanted:
@@ -240,7 +244,9 @@ class Evaluator:
         assert result is not None
         return Condition(np.subtract(np.uint8(TRUE), result.truth), result.level) if negated else result
 
-    def _compare_labels(self, coded: Coded, compare: Callable[[Any, Any], Any], other: Operand, *, equality: bool) -> Condition:
+    def _compare_labels(
+        self, coded: Coded, compare: Callable[[Any, Any], Any], other: Operand, *, equality: bool
+    ) -> Condition:
         """Compare codes by a table over the labels: by value, by declared order where there is one."""
         column = coded.column
         value = self._label(column, other.values if isinstance(other, Number) else other.value)  # type: ignore[union-attr]
@@ -265,7 +271,9 @@ class Evaluator:
                 return moment.date() if moment.time() == dt.time() else self._unknown_label(column)
             return moment if example.tzinfo is None or moment.tzinfo else moment.replace(tzinfo=dt.UTC)
         both_numbers = isinstance(example, int | float) and isinstance(value, int | float | np.number)
-        if isinstance(example, bool) != isinstance(value, bool) or not (both_numbers or isinstance(value, type(example))):
+        if isinstance(example, bool) != isinstance(value, bool) or not (
+            both_numbers or isinstance(value, type(example))
+        ):
             self._refuse(f"{column.name!r} holds {type(example).__name__} labels, not {type(value).__name__}")
         return value
 

@@ -51,11 +51,11 @@ class PersonIds:
     @classmethod
     def from_arrow(cls, texts: pa.Array) -> PersonIds:
         """Hold the texts of an Arrow array without a missing entry."""
-        texts = pa.concat_arrays([texts.cast(pa.large_string())])  # drops the offset of a slice
-        _, offsets, data = texts.buffers()
         if not len(texts):
             return cls(np.empty(0, dtype=np.uint8), np.zeros(1, dtype=np.int64))
-        ends = np.frombuffer(offsets, dtype=np.int64)[: len(texts) + 1]
+        texts = texts.cast(pa.large_string())
+        _, offsets, data = texts.buffers()
+        ends = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
         return cls(np.frombuffer(data, dtype=np.uint8)[ends[0] : ends[-1]].copy(), ends - ends[0])
 
     def to_arrow(self) -> pa.Array:
@@ -82,7 +82,9 @@ class PersonIds:
     def joined(cls, parts: Sequence[PersonIds]) -> PersonIds:
         """Return the ids of parts that follow each other."""
         data = np.concatenate([part.data for part in parts])
-        return cls(data, csr.joined([part.offsets for part in parts if part.offsets is not None]) if parts[0].is_text else None)
+        return cls(
+            data, csr.joined([part.offsets for part in parts if part.offsets is not None]) if parts[0].is_text else None
+        )
 
     def hashed(self) -> NDArray[np.uint64]:
         """Return the 64-bit key of each id: FNV-1a over its canonical bytes, finished by fmix64."""
@@ -172,7 +174,9 @@ def _text_ids(name: str, codes: Array, texts: pa.Array) -> tuple[NDArray[np.int3
     if seen.all():
         return np.asarray(codes, dtype=np.int32), PersonIds.from_arrow(texts)
     table = np.where(seen, np.cumsum(seen) - 1, -1).astype(np.int32)
-    return rows.recode(codes, table, base=0, dtype=np.dtype(np.int32)), PersonIds.from_arrow(texts.filter(pa.array(seen)))
+    return rows.recode(codes, table, base=0, dtype=np.dtype(np.int32)), PersonIds.from_arrow(
+        texts.filter(pa.array(seen))
+    )
 
 
 def _category_ids(name: str, values: pd.Categorical[Any]) -> tuple[NDArray[np.int32], PersonIds]:

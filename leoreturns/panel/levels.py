@@ -33,7 +33,9 @@ def narrow(values: NDArray[np.integer[Any]]) -> Integers:
     raise OverflowError("whole numbers beyond 64 bits signed")
 
 
-def number_distinct(values: Integers, *, limit: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int64]] | None:
+def number_distinct(
+    values: Integers, *, limit: int | None = None
+) -> tuple[NDArray[np.int32], NDArray[np.int64]] | None:
     """Number the distinct values by first appearance.
 
     Returns codes int32[n] and the distinct values int64[m], or None once more than `limit` values are found.

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from leoreturns._core import columns as kernel_columns
 from leoreturns.errors import PanelError
 from leoreturns.panel.ids import PersonIds
-from leoreturns.panel.schema import Column, Key, Schema
+from leoreturns.panel.schema import Column, Key, Level, Schema
 from leoreturns.results.flow import SampleFlow
 
 if TYPE_CHECKING:
     from leoreturns.panel.lists import PersonList
+    from leoreturns.panel.scan import Scan
 
 Array = NDArray[Any]
 
@@ -147,19 +148,43 @@ class Panel:
             For missing ids or periods, a (person, period) given twice, infinite values, mixed kinds, unknown columns, no
             rows, and traits that vary; with counts, never with a value.
         """
-        from leoreturns.panel import read
+        from leoreturns.panel import read, source
 
-        return read.from_frame(
-            frame,
-            person=person,
-            time=time,
-            traits=traits,
-            lists=lists,
-            owners=owners,
-            units=units,
-            entities=entities,
-            time_varying=time_varying,
-        )
+        declared = read.Declared(person, time, traits, owners or {}, units or {}, entities, time_varying)
+        return read.build(source.open_frame(frame), declared, lists or {}, n_jobs=n_jobs)
+
+    @classmethod
+    def from_parquet(
+        cls,
+        path: str | Path,
+        *,
+        person: str | None = None,
+        time: str | None = None,
+        traits: Sequence[str] | None = None,
+        lists: Mapping[str, Any] | None = None,
+        owners: Mapping[str, str] | None = None,
+        units: Mapping[str, str] | None = None,
+        entities: Sequence[str] = (),
+        time_varying: Sequence[str] = (),
+        n_jobs: int | None = None,
+    ) -> Panel:
+        """Build a panel from a Parquet file, or from a folder of Parquet files with one schema; see `from_frame`.
+
+        Columns are read one at a time. Files that `to_parquet` wrote know their person, time, levels, owners, units and
+        lists; what is given here replaces that.
+
+        Raises
+        ------
+        PanelError
+            Also for a file that cannot be read, and for files whose schemas differ: the message names the files and the
+            columns.
+        """
+        from leoreturns.panel import parquet, read
+
+        source = parquet.ParquetSource(Path(path))
+        given = read.Declared(person or "", time or "", traits, owners or {}, units or {}, entities, time_varying)
+        found = parquet.stored_lists(Path(path)) if lists is None else lists
+        return read.build(source, source.declared(given), found, n_jobs=n_jobs)
 
     @classmethod
     def open(cls, path: str | Path) -> Panel:
@@ -167,6 +192,13 @@ class Panel:
         from leoreturns.panel import store
 
         return store.open_panel(Path(path))
+
+    @classmethod
+    def scan(cls, path: str | Path) -> Scan:
+        """Read a stored panel one part at a time: data larger than memory."""
+        from leoreturns.panel.scan import Scan
+
+        return Scan.over(Path(path))
 
     # ---- what it holds ----------------------------------------------------------------------------------------------
 
@@ -239,13 +271,38 @@ class Panel:
 
         return sample.at(self, levels)
 
-    def _selected(self, rows: NDArray[np.bool_], label: str) -> Panel:
-        """Return the panel with fewer rows, and the step in its flow."""
-        kept = rows if self.selection is None else rows & self.selection
-        smaller = dataclasses.replace(self, selection=kept)
-        flow = self.flow.appended(label, persons=smaller.n_person, rows=smaller.n_row)
-        object.__setattr__(smaller, "flow", flow)
-        return smaller
+    def assign(
+        self,
+        *,
+        level: Level = "year",
+        owner: str | None = None,
+        unit: str | None = None,
+        entity: bool = False,
+        **columns: Any,
+    ) -> Panel:
+        """Return a panel with new (or replaced) columns.
+
+        Parameters
+        ----------
+        level : {"person", "year"}
+            Whether the columns are stored once per person, or per person and period.
+        owner, unit, entity
+            As in `from_frame`, for all columns given here.
+        **columns
+            Name and one of: an expression such as ``"log(earnings / 12)"`` or ``"age >= 25"`` (the grammar of `where` with
+            ``+ - * / **``, abs, exp, log, log1p, sqrt); a callable that takes the panel; a Series or frame keyed by person
+            (and time), joined by id, missing where it has no row; or, on a panel without a selection, an array with one
+            value per stored person or row.
+
+        Raises
+        ------
+        PanelError
+            For values that do not fit the level, keys that are not in the panel or occur twice (with their number), and
+            infinite values.
+        """
+        from leoreturns.panel import assign
+
+        return assign.assign(self, columns, level=level, owner=owner, unit=unit, entity=entity)
 
     # ---- leaving ----------------------------------------------------------------------------------------------------
 
@@ -263,6 +320,32 @@ class Panel:
         from leoreturns.panel import store
 
         store.save_panel(self, Path(path), partitions)
+
+    def to_parquet(self, path: str | Path, *, files: int = 1) -> None:
+        """Write the selected rows as Parquet files in a new folder marked NOT-FOR-RELEASE, for exchange.
+
+        Parameters
+        ----------
+        path : path
+            Must not exist. The folder appears complete or not at all.
+        files : int
+            Number of files, by ranges of persons.
+        """
+        from leoreturns.panel import parquet
+
+        parquet.write_parquet(self, Path(path), files)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the selected rows as a DataFrame: ids and labels back, categoricals for codes, dates as datetimes."""
+        from leoreturns.panel import frame
+
+        return frame.to_frame(self)
+
+    def info(self) -> pd.DataFrame:
+        """Return one row per column: level, kind, number of levels, missing entries, owner, unit; never a value."""
+        from leoreturns.panel import frame
+
+        return frame.describe(self)
 
     # ---- rendering: counts only -------------------------------------------------------------------------------------
 

@@ -7,7 +7,9 @@ holds the order (8 bytes per row) and one column.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,82 +17,109 @@ from numpy.typing import NDArray
 
 from leoreturns import _checks
 from leoreturns._core import codes as kernel_codes
+from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, levels, rows
+from leoreturns.panel.lists import read_list
 from leoreturns.panel.panel import Panel
-from leoreturns.panel.schema import Column, Level, Schema
-from leoreturns.panel.source import Source, open_frame
+from leoreturns.panel.schema import Column, Level, ListColumn, Schema
+from leoreturns.panel.source import Source
 
 Array = NDArray[Any]
+_YEAR: Level = "year"
 
 
-def from_frame(
-    frame: Any,
-    *,
-    person: str,
-    time: str,
-    traits: Sequence[str] | None,
-    lists: Mapping[str, Any] | None,
-    owners: Mapping[str, str] | None,
-    units: Mapping[str, str] | None,
-    entities: Sequence[str],
-    time_varying: Sequence[str],
-) -> Panel:
-    """See `Panel.from_frame`."""
-    return build(
-        open_frame(frame),
-        person=person,
-        time=time,
-        traits=traits,
-        lists=lists or {},
-        owners=owners or {},
-        units=units or {},
-        entities=entities,
-        time_varying=time_varying,
-    )
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the caller says about the columns of a table; see `Panel.from_frame`."""
+
+    person: str
+    time: str
+    traits: Sequence[str] | None = None
+    owners: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
+    entities: Collection[str] = ()
+    time_varying: Collection[str] = ()
+    codes: Collection[str] = ()  # number columns that hold codes: categories of numbers read back from Parquet
+
+    def names(self) -> list[str]:
+        """Return every column that is named."""
+        return [
+            self.person,
+            self.time,
+            *(self.traits or ()),
+            *self.owners,
+            *self.units,
+            *self.entities,
+            *self.time_varying,
+            *self.codes,
+        ]
 
 
-def build(
-    source: Source,
-    *,
-    person: str,
-    time: str,
-    traits: Sequence[str] | None,
-    lists: Mapping[str, Any],
-    owners: Mapping[str, str],
-    units: Mapping[str, str],
-    entities: Sequence[str],
-    time_varying: Sequence[str],
-) -> Panel:
-    """Build a panel from a source that gives one column at a time."""
-    _checks.known_names([person, time, *(traits or ()), *owners, *units, *entities, *time_varying], source.names)
+def build(source: Source, declared: Declared, lists: Mapping[str, Any], *, n_jobs: int | None = None) -> Panel:
+    """Build a panel from a source that gives one column at a time; see `Panel.from_frame`."""
+    _checks.known_names(declared.names(), source.names)
+    if declared.person == declared.time:
+        raise PanelError(f"person and time are both {declared.person!r}; name two columns")
     _checks.has_rows(source.n_row)
-    people, keys, order, offsets = _order_persons(person, source)
-    times = _order_periods(person, time, source, order, offsets)
+    people, keys, order, offsets = _order_persons(declared.person, source)
+    times = _order_periods(declared, source, order, offsets, n_jobs)
     columns: dict[str, Column] = {}
     stored: dict[Level, dict[str, Array]] = {"person": {}, "year": {}}
     for name in source.names:
-        if name == person:
+        if name == declared.person:
             continue
-        encoded = times if name == time else encode.encode(name, source.column(name))
-        if name in units:
-            _checks.number_declared(name, encoded.kind, int((encoded.values >= 0).sum()), source.n_row)
-        values: Array = times.values if name == time else rows.take(encoded.values, order)
-        level = "year" if name == time else _level(name, values, encoded.kind == "code", offsets, traits, time_varying)
-        if level == "person":
-            values = rows.take(values, offsets[:-1])
-        stored[level][name] = values
-        columns[name] = Column(
+        if name == declared.time:
+            encoded, level = times, _YEAR
+        else:
+            encoded, level = _stored(name, source, declared, order, offsets, n_jobs)
+        stored[level][name] = encoded.values
+        columns[name] = describe(
             name,
             level,
-            encoded.kind,
-            encoded.labels,
-            encoded.ordered,
-            owners.get(name),
-            units.get(name),
-            name in entities,
-            0 if values.dtype.kind != "f" and encoded.kind == "number" else rows.count_missing(values),
+            encoded,
+            owner=declared.owners.get(name),
+            unit=declared.units.get(name),
+            entity=name in declared.entities,
         )
-    return Panel(Schema(person, time, columns), people, keys, offsets, stored["person"], stored["year"])
+    del order
+    entries = {name: read_list(name, frame, declared.person, people) for name, frame in lists.items()}
+    schema = Schema(
+        declared.person,
+        declared.time,
+        columns,
+        {name: ListColumn(name, labels, len(entry.codes)) for name, (entry, labels) in entries.items()},
+    )
+    stored_lists = {name: entry for name, (entry, _) in entries.items()}
+    return Panel(schema, people, keys, offsets, stored["person"], stored["year"], stored_lists)
+
+
+def describe(
+    name: str, level: Level, encoded: encode.Encoded, *, owner: str | None, unit: str | None, entity: bool
+) -> Column:
+    """Return the description of a column as it is stored."""
+    whole = encoded.kind == "number" and encoded.values.dtype.kind != "f"
+    missing = 0 if whole else rows.count_missing(encoded.values)
+    return Column(name, level, encoded.kind, encoded.labels, encoded.ordered, owner, unit, entity, missing)
+
+
+def _stored(
+    name: str,
+    source: Source,
+    declared: Declared,
+    order: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    n_jobs: int | None,
+) -> tuple[encode.Encoded, Level]:
+    """Return a column along the panel's order, once per person where it is a trait."""
+    raw = source.column(name)
+    given = encode.encode_coded(name, raw) if name in declared.codes else encode.encode(name, raw)
+    if name in declared.units:
+        _checks.number_declared(name, given.kind, rows.count_known(given.values), source.n_row)
+    values = rows.take(given.values, order, n_jobs=n_jobs)
+    level = _level(name, values, given.kind == "code", offsets, declared, n_jobs)
+    if level == "person":
+        values = rows.take(values, offsets[:-1], n_jobs=n_jobs)
+    return dataclasses.replace(given, values=values), level
 
 
 def _order_persons(
@@ -109,33 +138,35 @@ def _order_persons(
 
 
 def _order_periods(
-    person: str, time: str, source: Source, order: NDArray[np.int64], offsets: NDArray[np.int64]
+    declared: Declared,
+    source: Source,
+    order: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    n_jobs: int | None,
 ) -> encode.Encoded:
     """Put each person's rows into time order, in place; return the period along that order."""
-    given = encode.encode(time, source.column(time))
+    name = declared.time
+    given = encode.encode(name, source.column(name))
+    if name in declared.units:
+        _checks.number_declared(name, given.kind, rows.count_known(given.values), source.n_row)
     values = given.values
     if given.kind == "code" or values.dtype.kind == "f":
-        _checks.no_missing(time, rows.count_missing(values), "the period")
+        _checks.no_missing(name, rows.count_missing(values), "the period")
     whole = values.dtype.kind != "f"
     if not whole and encode.all_whole(values):
         values, whole = levels.narrow(values.astype(np.int64)), True
-    times = rows.take(values if whole else encode.order_codes(values), order)
-    _checks.one_row_per_period(person, time, *rows.sort_within(times, order, offsets))
-    return encode.Encoded(times if whole else rows.take(values, order), given.kind, given.labels, given.ordered)
+    times = rows.take(values if whole else encode.order_codes(values), order, n_jobs=n_jobs)
+    _checks.one_row_per_period(declared.person, name, *rows.sort_within(times, order, offsets, n_jobs=n_jobs))
+    return dataclasses.replace(given, values=times if whole else rows.take(values, order, n_jobs=n_jobs))
 
 
 def _level(
-    name: str,
-    values: Array,
-    coded: bool,
-    offsets: NDArray[np.int64],
-    traits: Sequence[str] | None,
-    time_varying: Sequence[str],
+    name: str, values: Array, coded: bool, offsets: NDArray[np.int64], declared: Declared, n_jobs: int | None
 ) -> Level:
     """Decide whether a column is stored once per person; refuse a declared trait that varies."""
-    if name in time_varying or (traits is not None and name not in traits):
+    if name in declared.time_varying or (declared.traits is not None and name not in declared.traits):
         return "year"
-    changing, only_missing = rows.varying(values, coded=coded, offsets=offsets)
-    if traits is not None:
+    changing, only_missing = rows.varying(values, coded=coded, offsets=offsets, n_jobs=n_jobs)
+    if declared.traits is not None:
         _checks.constant_within_persons(name, changing, only_missing)
     return "year" if changing else "person"

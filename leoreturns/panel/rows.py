@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leoreturns._core import codes as kernel_codes
-from leoreturns._core import columns as kernel_columns
+from leoreturns._core import columns as kernel
+from leoreturns._parallel import ordered_map
 
 SLICE = 1 << 21  # rows or persons per kernel call
 
@@ -27,59 +28,72 @@ def slices(n: int) -> Iterator[tuple[int, int]]:
     return ((at, min(at + SLICE, n)) for at in range(0, n, SLICE))
 
 
-def take(values: Array, order: NDArray[np.int64]) -> Array:
+def take(values: Array, order: NDArray[np.int64], *, n_jobs: int | None = None) -> Array:
     """Gather ``values[order]`` without a temporary of the column's length."""
     out = np.empty(len(order), dtype=values.dtype)
-    for first, last in slices(len(order)):
-        kernel_columns.take(as_bytes(values), values.itemsize, order, first, last, as_bytes(out))
+
+    def part(bounds: tuple[int, int]) -> None:
+        kernel.take(as_bytes(values), values.itemsize, order, *bounds, as_bytes(out))
+
+    ordered_map(part, slices(len(order)), n_jobs=n_jobs)
     return out
 
 
-def expand(values: Array, offsets: NDArray[np.int64]) -> Array:
+def expand(values: Array, offsets: NDArray[np.int64], *, n_jobs: int | None = None) -> Array:
     """Repeat each person's value along the person's rows."""
     out = np.empty(int(offsets[-1]), dtype=values.dtype)
-    for first, last in slices(len(values)):
-        kernel_columns.expand(as_bytes(values), values.itemsize, offsets, first, last, as_bytes(out))
+
+    def part(bounds: tuple[int, int]) -> None:
+        kernel.expand(as_bytes(values), values.itemsize, offsets, *bounds, as_bytes(out))
+
+    ordered_map(part, slices(len(values)), n_jobs=n_jobs)
     return out
 
 
-def varying(values: Array, *, coded: bool, offsets: NDArray[np.int64]) -> tuple[int, int]:
+def varying(values: Array, *, coded: bool, offsets: NDArray[np.int64], n_jobs: int | None = None) -> tuple[int, int]:
     """Count persons in whom a column varies, and of these those in whom it varies only by a missing value."""
-    counts = [
-        kernel_columns.constant_within(
-            as_bytes(values), values.itemsize, coded, values.dtype.kind == "f", offsets, first, last
-        )
-        for first, last in slices(len(offsets) - 1)
-    ]
+    floating = values.dtype.kind == "f"
+
+    def part(bounds: tuple[int, int]) -> tuple[int, int]:
+        return kernel.constant_within(as_bytes(values), values.itemsize, coded, floating, offsets, *bounds)
+
+    counts = ordered_map(part, slices(len(offsets) - 1), n_jobs=n_jobs)
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def sort_within(times: Integers, order: NDArray[np.int64], offsets: NDArray[np.int64]) -> tuple[int, int]:
+def sort_within(
+    times: Integers, order: NDArray[np.int64], offsets: NDArray[np.int64], *, n_jobs: int | None = None
+) -> tuple[int, int]:
     """Sort each person's rows by time, in place; return rows that repeat a period and the persons who have them."""
-    counts = [
-        kernel_codes.sort_within(offsets, first, last, as_bytes(times), times.itemsize, order)
-        for first, last in slices(len(offsets) - 1)
-    ]
+
+    def part(bounds: tuple[int, int]) -> tuple[int, int]:
+        return kernel_codes.sort_within(offsets, *bounds, as_bytes(times), times.itemsize, order)
+
+    counts = ordered_map(part, slices(len(offsets) - 1), n_jobs=n_jobs)
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
 def observed(values: Integers, *, base: int, span: int) -> tuple[NDArray[np.bool_], int]:
     """Mark which of the levels ``base : base + span`` occur, and count the values outside."""
     seen = np.zeros(span, dtype=np.uint8)
+    # One thread: the slices write into one array, and a pass costs little.
     outside = sum(
-        kernel_columns.observed(as_bytes(values), values.itemsize, base, first, last, seen)
+        kernel.observed(as_bytes(values), values.itemsize, base, first, last, seen)
         for first, last in slices(len(values))
     )
     return seen.view(np.bool_), outside
 
 
-def recode(values: Integers, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any]) -> Integers:
-    """Return ``table[values - base]`` in a narrower or equal type; -1 where the table does not reach."""
+def recode(
+    values: Integers, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any], n_jobs: int | None = None
+) -> Integers:
+    """Return ``table[values - base]`` in a type that holds the table's entries; -1 where the table does not reach."""
     out = np.empty(len(values), dtype=dtype)
-    for first, last in slices(len(values)):
-        kernel_columns.recode(
-            as_bytes(values), values.itemsize, base, table, first, last, as_bytes(out), out.itemsize
-        )
+
+    def part(bounds: tuple[int, int]) -> None:
+        kernel.recode(as_bytes(values), values.itemsize, base, table, *bounds, as_bytes(out), out.itemsize)
+
+    ordered_map(part, slices(len(values)), n_jobs=n_jobs)
     return out
 
 
@@ -87,6 +101,11 @@ def count_missing(values: Array) -> int:
     """Count NaN in floats, -1 in anything else (codes)."""
     missing = np.isnan if values.dtype.kind == "f" else _is_minus_one
     return sum(int(missing(values[first:last]).sum()) for first, last in slices(len(values)))
+
+
+def count_known(codes: Integers) -> int:
+    """Count codes that are not missing."""
+    return len(codes) - count_missing(codes)
 
 
 def _is_minus_one(values: Array) -> NDArray[np.bool_]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from leoreturns.errors import PanelError
 from leoreturns.panel.expression import Evaluator
@@ -19,7 +21,7 @@ def where(panel: Panel, condition: str) -> Panel:
     """See `Panel.where`."""
     if not isinstance(condition, str) or not condition.strip():
         raise PanelError("a condition must be a text such as \"sex == 'F'\"")
-    return panel._selected(Evaluator(condition, panel).condition(), condition.strip())
+    return _kept(panel, Evaluator(condition, panel).condition(), condition.strip())
 
 
 def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
@@ -30,7 +32,15 @@ def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
     for name in levels:
         panel.column(name)
     label = ", ".join(f"{name} in [{', '.join(_literals(name, wanted))}]" for name, wanted in levels.items())
-    return panel._selected(Evaluator(condition, panel).condition(), label)
+    return _kept(panel, Evaluator(condition, panel).condition(), label)
+
+
+def _kept(panel: Panel, rows: NDArray[np.bool_], label: str) -> Panel:
+    """Return the panel with fewer rows, and the step in its flow."""
+    kept = rows if panel.selection is None else rows & panel.selection
+    smaller = dataclasses.replace(panel, selection=kept)
+    flow = panel.flow.appended(label, persons=smaller.n_person, rows=smaller.n_row)
+    return dataclasses.replace(smaller, flow=flow)
 
 
 def _literals(name: str, wanted: Any) -> list[str]:
@@ -41,5 +51,5 @@ def _literals(name: str, wanted: Any) -> list[str]:
     if not values:
         raise PanelError(f"at({name}=...) needs at least one value")
     if any(pd.isna(value) for value in values):
-        raise PanelError(f"at({name}=...) cannot select missing entries; use where(\"{name} is missing\")")
+        raise PanelError(f'at({name}=...) cannot select missing entries; use where("{name} is missing")')
     return [repr(value.isoformat() if hasattr(value, "isoformat") else value) for value in values]

@@ -84,7 +84,9 @@ def open_frame(frame: Any) -> Source:
     elif isinstance(frame, pa.Table | pa.RecordBatch) or hasattr(frame, "__arrow_c_stream__"):
         source = ArrowSource(frame)
     else:
-        raise PanelError(f"cannot read a {type(frame).__name__}; give a pandas or polars frame, an Arrow table or a mapping")
+        raise PanelError(
+            f"cannot read a {type(frame).__name__}; give a pandas or polars frame, an Arrow table or a mapping"
+        )
     if not all(isinstance(name, str) for name in source.names):
         raise PanelError("column names must be text")
     _checks.unique_names(source.names)

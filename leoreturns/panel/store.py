@@ -184,3 +184,13 @@ def _joined(parts: list[Panel]) -> Panel:
         years={name: np.concatenate([part.years[name] for part in parts]) for name in first.years},
         lists={name: PersonList.joined([part.lists[name] for part in parts]) for name in first.lists},
     )
+
+
+def empty_panel(schema: Schema) -> Panel:
+    """Return a panel of this schema without a person, on which a condition can be tried."""
+    levels: dict[str, dict[str, Array]] = {"person": {}, "year": {}}
+    for column in schema.columns.values():
+        levels[column.level][column.name] = np.empty(0, dtype=np.int32 if column.kind == "code" else np.float64)
+    none = np.empty(0, dtype=np.int64)
+    people = PersonIds(none)
+    return Panel(schema, people, none.astype(np.uint64), np.zeros(1, np.int64), levels["person"], levels["year"])

@@ -52,7 +52,9 @@ class SampleFlow:
     def _cells(self) -> list[tuple[str, str, str]]:
         """Return the rendered steps, small counts masked."""
         return [
-            (step.label, MASK, MASK) if 0 < step.persons < MASKED_BELOW else (step.label, f"{step.persons:,}", f"{step.rows:,}")
+            (step.label, MASK, MASK)
+            if 0 < step.persons < MASKED_BELOW
+            else (step.label, f"{step.persons:,}", f"{step.rows:,}")
             for step in self.steps
         ]
 

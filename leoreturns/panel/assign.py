@@ -1,0 +1,158 @@
+"""New columns: expressions, callables, arrays along the stored rows, and tables joined by id."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from leoreturns import _checks
+from leoreturns.errors import PanelError
+from leoreturns.panel import encode, ids, rows
+from leoreturns.panel.encode import Encoded
+from leoreturns.panel.expression import FALSE, TRUE, Coded, Condition, Evaluator
+from leoreturns.panel.panel import Panel
+from leoreturns.panel.read import describe
+from leoreturns.panel.schema import Level
+from leoreturns.panel.source import Source, as_raw, open_frame
+
+Array = NDArray[Any]
+
+
+def assign(
+    panel: Panel, columns: Mapping[str, Any], *, level: Level, owner: str | None, unit: str | None, entity: bool
+) -> Panel:
+    """See `Panel.assign`; columns see those assigned before them."""
+    if level not in ("person", "year"):
+        raise PanelError(f"level must be 'person' or 'year', not {level!r}")
+    for name, value in columns.items():
+        if name in (panel.schema.person, panel.schema.time):
+            raise PanelError(f"column {name!r} identifies the rows and cannot be replaced")
+        encoded = _encoded(panel, name, value, level)
+        if unit is not None:
+            _checks.number_declared(name, encoded.kind, rows.count_known(encoded.values), len(encoded.values))
+        column = describe(name, level, encoded, owner=owner, unit=unit, entity=entity)
+        schema = dataclasses.replace(panel.schema, columns={**panel.schema.columns, name: column})
+        people = {other: values for other, values in panel.people.items() if other != name}
+        years = {other: values for other, values in panel.years.items() if other != name}
+        (people if level == "person" else years)[name] = encoded.values
+        panel = dataclasses.replace(panel, schema=schema, people=people, years=years)
+    return panel
+
+
+def _encoded(panel: Panel, name: str, value: Any, level: Level) -> Encoded:
+    """Return the new column along the stored persons or rows."""
+    if isinstance(value, str):
+        return _expression(panel, name, value, level)
+    aligned = callable(value)
+    if aligned:
+        value = value(panel)
+    if isinstance(value, pd.Series):
+        return _joined(panel, name, open_frame(value.rename(name).to_frame()), level)
+    if hasattr(value, "columns") and hasattr(value, "__arrow_c_stream__"):  # a pandas, polars or Arrow table
+        return _joined(panel, name, open_frame(value), level)
+    if panel.selection is not None and not aligned:
+        raise PanelError(
+            f"column {name!r}: an array cannot be matched to selected rows; assign before where(), or give a frame with ids"
+        )
+    encoded = encode.encode(name, as_raw(value, name))
+    expected = panel.n_person_stored if level == "person" else panel.n_row_stored
+    _checks.equal_length(name, len(encoded.values), expected, "person" if level == "person" else "row")
+    return _owned(encoded)
+
+
+def _owned(encoded: Encoded) -> Encoded:
+    """Copy values that may be the caller's array."""
+    return dataclasses.replace(encoded, values=encoded.values.copy())
+
+
+def _expression(panel: Panel, name: str, text: str, level: Level) -> Encoded:
+    result = Evaluator(text, panel).evaluate()
+    found = result.column.level if isinstance(result, Coded) else result.level
+    if isinstance(result, Coded):
+        encoded = Encoded(result.codes, "code", result.column.labels, result.column.ordered)
+    elif isinstance(result, Condition):
+        # Unknown, between false and true, is the missing code.
+        codes = np.where(result.truth == TRUE, np.int8(1), np.where(result.truth == FALSE, np.int8(0), np.int8(-1)))
+        encoded = encode.encode_codes(codes, (False, True))
+    else:
+        encoded = encode.encode(name, np.asarray(result.values))
+    if level == "person" and found != "person":
+        raise PanelError(f"column {name!r}: {text!r} varies over periods; assign it with level='year'")
+    if level == "year" and found == "person":
+        encoded = dataclasses.replace(encoded, values=rows.expand(encoded.values, panel.offsets))
+    return encoded
+
+
+# ---- joined by id ---------------------------------------------------------------------------------------------------
+
+
+def _joined(panel: Panel, name: str, source: Source, level: Level) -> Encoded:
+    """Join a table keyed by person (and time); missing where it has no row."""
+    person, time = panel.schema.person, panel.schema.time
+    if person not in source.names:
+        raise PanelError(
+            f"column {name!r}: the table does not say whose values these are; give it a column or index named {person!r}"
+        )
+    by_time = time in source.names
+    if by_time != (level == "year"):
+        has = "both person and time" if by_time else "person only"
+        raise PanelError(
+            f"column {name!r}: the table is keyed by {has}, so level='{'year' if by_time else 'person'}' fits"
+        )
+    encoded = encode.encode(name, source.column(_value_name(name, source, {person, time})))
+    where = _person_of(panel, name, source)
+    if by_time:
+        where = _row_of(panel, name, source, where)
+    n = panel.n_row_stored if by_time else panel.n_person_stored
+    times = np.bincount(where, minlength=n)
+    repeated = int((times > 1).sum())
+    if repeated:
+        what = "(person, time) pair" if by_time else "person"
+        raise PanelError(f"column {name!r}: {_checks.counted(repeated, what)} given more than once; keep one row each")
+    if encoded.kind == "number" and (times == 0).any():
+        encoded = dataclasses.replace(encoded, values=encoded.values.astype(np.float64))
+    out = np.full(n, np.nan if encoded.values.dtype.kind == "f" else -1, dtype=encoded.values.dtype)
+    out[where] = encoded.values
+    return dataclasses.replace(encoded, values=out)
+
+
+def _value_name(name: str, source: Source, keys: set[str]) -> str:
+    others = [other for other in source.names if other not in keys]
+    if name in others:
+        return name
+    if len(others) == 1:
+        return others[0]
+    raise PanelError(f"column {name!r}: the table must have one column of values, or one named {name!r}")
+
+
+def _person_of(panel: Panel, name: str, source: Source) -> NDArray[np.int64]:
+    codes, distinct = ids.encode_ids(panel.schema.person, source.column(panel.schema.person))
+    positions = panel.ids.positions(distinct)
+    _checks.persons_known(f"the table for column {name!r}", int((positions < 0).sum()))
+    return positions[codes]
+
+
+def _row_of(panel: Panel, name: str, source: Source, persons: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the stored row of each (person, time) of the table."""
+    time = panel.schema.time
+    key = panel.key(time)
+    place = {label: code for code, label in enumerate(key.labels)}
+    given = encode.encode_coded(time, source.column(time))
+    table = np.array([*(place.get(label, -1) for label in given.labels), -1], dtype=np.int64)
+    periods = table[given.values]
+    # Rows are sorted by person and period, so these numbers increase.
+    stored = np.repeat(np.arange(panel.n_person_stored) * len(place), np.diff(panel.offsets)) + key.codes
+    wanted = persons * len(place) + periods
+    found = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
+    unknown = int(((periods < 0) | (stored[found] != wanted)).sum())
+    if unknown:
+        raise PanelError(
+            f"the table for column {name!r} has {_checks.counted(unknown, 'row')} whose (person, time) is not in the panel; "
+            "drop them first"
+        )
+    return found
