@@ -14,13 +14,14 @@ from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
 from leoreturns.aggregates.rows import Gathered, gather_rows, readable
 from leoreturns.aggregates.statistics import Statistic, statistics_named
-from leoreturns.errors import SupportError
+from leoreturns.errors import PanelError, SupportError
 from leoreturns.panel.panel import Panel
-from leoreturns.panel.store import Scan
+from leoreturns.panel.scan import Scan
 from leoreturns.results.aggregate import Aggregate, Evidence, Tail
 from leoreturns.results.flow import SampleFlow
 
 MAX_SKETCHED_CELLS = 100_000
+ROW, ROW_PERSON = " row", " person"     # columns added to a frame; the space keeps them apart from the caller's
 
 
 def aggregate(
@@ -137,8 +138,20 @@ def _panels(data: Any, columns: list[str], where: str | None, person: str | None
             raise ValueError("person= names the id column of a frame; a panel knows its persons")
         return (list(data) if isinstance(data, Scan) else [data]), True
     if isinstance(data, pd.DataFrame):
-        return [Panel.from_rows(data, person=person, columns=None if where else list(dict.fromkeys(columns)))], person is not None
+        return [_framed(data, list(data.columns) if where else list(dict.fromkeys(columns)), person)], person is not None
     raise TypeError(f"data is a Panel, a Scan or a pandas DataFrame, not {type(data).__name__}")
+
+
+def _framed(frame: pd.DataFrame, columns: list[str], person: str | None) -> Panel:
+    """Return a frame's rows as a panel in which the row's number stands in for the period, and for the person where none is named."""
+    named = [*columns, *([person] if person else [])]
+    unknown = [name for name in named if name not in frame.columns]
+    if unknown:
+        raise PanelError(f"no column {', '.join(map(repr, unknown))} in the frame; it has {', '.join(map(repr, frame.columns))}")
+    numbered = frame[list(dict.fromkeys(named))].assign(**{ROW: np.arange(len(frame))})
+    if person is None:
+        numbered[ROW_PERSON] = numbered[ROW]
+    return Panel.from_frame(numbered, person=person or ROW_PERSON, time=ROW)
 
 
 def _check_columns(panels: Sequence[Panel], values: str | None, weights: Weights | None, chosen: Sequence[Statistic]) -> None:
