@@ -7,7 +7,7 @@ and a count per chunk and cell.
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 from leoreturns._core._types cimport CODES, FLOATS, LEORETURNS_EVIDENCE, LR_PREFETCH, read_integer
 
@@ -88,6 +88,60 @@ def count_rows(
         )
 
 
+def count_people(const int32_t[::1] trait not None, int64_t[::1] counts not None):
+    """Count the people of each trait cell.
+
+    trait : int32 of shape (n,), IN, negative for none; counts : int64 of shape (n_trait_cells,), OUT.
+    """
+    cdef int64_t i
+    cdef bint valid = True
+    counts[:] = 0
+    with nogil:
+        for i in range(trait.shape[0]):
+            if trait[i] >= counts.shape[0]:
+                valid = False
+            elif trait[i] >= 0:
+                counts[trait[i]] += 1
+    if not valid:
+        raise ValueError("a trait cell is not below the number of trait cells")
+
+
+def order_people(
+    const int32_t[::1] trait not None, const uint64_t[::1] keys not None, int64_t first, int64_t[::1] place not None, int64_t[::1] cursor not None,
+    int64_t[::1] people not None, int32_t[::1] position not None, uint64_t[::1] keys_out not None,
+):
+    """Put a run of people into the order of their trait cells, and give each a position in the order of all people.
+
+    Parameters
+    ----------
+    trait : int32 of shape (n,), IN
+        Trait cell of each person of the run; negative for none, who is left out.
+    keys : uint64 of shape (n,), IN
+        Their 64-bit keys.
+    first : int
+        Number of the run's first person in its panel.
+    place, cursor : int64 of shape (n_trait_cells,), IN/OUT
+        Next free place of each trait cell in the run, and in the order of all people.
+    people : int64 of shape (m,), position : int32 of shape (m,), OUT
+        The run's people (numbered in their panel) by trait cell, and their positions among all.
+    keys_out : uint64, OUT
+        Keys in the order of all people.
+    """
+    cdef int64_t i, at, n = trait.shape[0]
+    if keys.shape[0] != n or place.shape[0] != cursor.shape[0] or people.shape[0] != position.shape[0]:
+        raise ValueError("trait and keys, place and cursor, or people and position differ in length")
+    with nogil:
+        for i in range(n):
+            if trait[i] < 0:
+                continue
+            at = place[trait[i]]
+            place[trait[i]] = at + 1
+            people[at] = first + i
+            position[at] = <int32_t>cursor[trait[i]]
+            keys_out[cursor[trait[i]]] = keys[i]
+            cursor[trait[i]] += 1
+
+
 cdef inline void fill_as(
     const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size,
     const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
@@ -100,7 +154,7 @@ cdef inline void fill_as(
             LR_PREFETCH(codes + r * code_size)
             LR_PREFETCH(values + r * value_size)
             LR_PREFETCH(values + r * value_size + 64)
-        row = cursor + trait[i] * width
+        row = cursor + trait[people[i]] * width
         for r in range(offsets[people[i]], offsets[people[i] + 1]):
             if mask != NULL and not mask[r]:
                 continue
@@ -142,8 +196,10 @@ def fill_rows(
     ----------
     people : int64 of shape (n,), IN
         Persons of the panel, sorted by trait cell.
-    trait, position : int32 of shape (n,), IN
-        Trait cell of each, and what to write in ``persons_out`` for each.
+    trait : int32 of shape (n_persons,), IN
+        Trait cell of every person of the panel.
+    position : int32 of shape (n,), IN
+        What to write in ``persons_out`` for each of ``people``.
     offsets : int64 of shape (n_persons + 1,), IN
         First row of every person of the panel.
     codes, code_size, mask, width
@@ -160,8 +216,8 @@ def fill_rows(
         Person positions.
     """
     cdef int64_t n = people.shape[0], n_rows = offsets[offsets.shape[0] - 1]
-    if trait.shape[0] != n or position.shape[0] != n:
-        raise ValueError("people, trait and position differ in length")
+    if position.shape[0] != n or trait.shape[0] != offsets.shape[0] - 1:
+        raise ValueError("people and position, or trait and offsets, differ in length")
     if values_out.shape[0] != persons_out.shape[0]:
         raise ValueError("values_out and persons_out differ in length")
     if value_size and values.shape[0] < n_rows * value_size:

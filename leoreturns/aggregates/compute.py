@@ -104,7 +104,7 @@ def aggregate(
     columns += [[readable(panel, name) for panel in panels] for name in entities]
     gathered = gather_rows(panels, layout, columns, n_jobs=n_jobs)
     described = describe(
-        panels, gathered, chosen, weights=weights, rule=quantile_rule, n_jobs=n_jobs,
+        gathered, chosen, weights=weights, rule=quantile_rule, n_jobs=n_jobs,
         entities={name: len(panels[0].key(name).labels) for name in entities}, sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
     )  # fmt: skip
     flow = _flow(panels, gathered)
@@ -187,7 +187,7 @@ def _flow(panels: Sequence[Panel], gathered: Gathered) -> SampleFlow:
         flow = flow.appended("all partitions", persons=persons, rows=rows)
     kept = int(gathered.offsets[-1])
     if kept < rows:
-        seen = np.zeros(len(gathered.people), dtype=np.bool_)
+        seen = np.zeros(len(gathered.keys), dtype=np.bool_)
         seen[gathered.persons] = True
         flow = flow.appended("all keys present", persons=int(seen.sum()), rows=kept)
     return flow

@@ -12,9 +12,8 @@ from leoreturns._core import entities as kernel_entities
 from leoreturns._core import moments, quantiles, ranked, sketch
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, FloatArray, IntArray, UIntArray, Weights
-from leoreturns.aggregates.rows import Gathered, person_keys
+from leoreturns.aggregates.rows import Gathered
 from leoreturns.aggregates.statistics import Statistic
-from leoreturns.panel.panel import Panel
 
 TASK_ROWS = 1 << 19        # rows of the cells described by one call, so that they stay in cache between the kernels
 SLICE_PERSONS = 1 << 17    # persons whose powers are computed by one call
@@ -73,23 +72,21 @@ class Outputs:
         self.gini = np.empty(n_cells)
         self.shares = np.empty((n_cells, n_tops))
         self.entities = {name: np.empty(n_cells, dtype=np.int64) for name in entities}
-        words = (n_cells, sketch.WORDS)
-        self.sketch = np.empty(words, dtype=np.uint32) if sketched else None
-        self.sketch_value = np.empty(words, dtype=np.uint32) if sketched else None
+        items = (n_cells, sketch.ITEMS)
+        self.sketch = np.empty(items, dtype=np.uint64) if sketched else None
+        self.sketch_value = np.empty(items, dtype=np.uint64) if sketched else None
 
 
 def describe(
-    panels: Sequence[Panel], gathered: Gathered, chosen: Sequence[Statistic], *, weights: Weights | None, rule: int,
+    gathered: Gathered, chosen: Sequence[Statistic], *, weights: Weights | None, rule: int,
     entities: Mapping[str, int], sketched: bool, n_jobs: int | None,
 ) -> Described:  # fmt: skip
     """Compute the chosen statistics and the evidence of every cell.
 
     Parameters
     ----------
-    panels : sequence of Panel
-        The panels that the rows come from.
     gathered : Gathered
-        Their rows; the columns are the values, then the weights if any, then the entities. Values and persons are moved within cells.
+        The rows; the columns are the values, then the weights if any, then the entities. Values and persons are moved within cells.
     chosen : sequence of Statistic
         Statistics asked for.
     weights : Weights or None
@@ -105,13 +102,12 @@ def describe(
     """
     wanted = sorted({number for entry in chosen for number in entry.percentiles})
     tops = sorted({entry.percentiles[0] for entry in chosen if entry.name.startswith("top")})
-    keys = person_keys(panels, gathered.people)
-    members = _members(keys, n_jobs) if sketched else None
+    members = _members(gathered.keys, n_jobs) if sketched else None
     out = Outputs(len(gathered.offsets) - 1, len(wanted), len(tops), list(entities), sketched)
     ranking = bool(tops) or weights is not None or any(entry.name == "gini" for entry in chosen)
 
     def work(task: slice) -> None:
-        _describe_task(task, gathered, keys, members, out, wanted, tops, weights, rule, entities, ranking)
+        _describe_task(task, gathered, members, out, wanted, tops, weights, rule, entities, ranking)
 
     ordered_map(work, _tasks(gathered.offsets), n_jobs=n_jobs, label="describing cells")
     counts = dict(zip(moments.COUNTS, out.counts.T, strict=True))
@@ -132,7 +128,7 @@ def describe(
 
 def _members(keys: UIntArray, n_jobs: int | None) -> UIntArray:
     """Return the field powers of every person, for the sketches."""
-    members = np.empty((len(keys), sketch.WORDS), dtype=np.uint32)
+    members = np.empty((len(keys), sketch.ITEMS), dtype=np.uint64)
 
     def work(first: int) -> None:
         sketch.person_powers(keys[first : first + SLICE_PERSONS], members[first : first + SLICE_PERSONS])
@@ -150,7 +146,7 @@ def _tasks(offsets: IntArray) -> list[slice]:
 
 
 def _describe_task(
-    task: slice, gathered: Gathered, keys: UIntArray, members: UIntArray | None, out: Outputs, wanted: list[int], tops: list[int],
+    task: slice, gathered: Gathered, members: UIntArray | None, out: Outputs, wanted: list[int], tops: list[int],
     weights: Weights | None, rule: int, entities: Mapping[str, int], ranking: bool,
 ) -> None:  # fmt: skip
     """Describe a range of cells."""
@@ -165,17 +161,12 @@ def _describe_task(
     for codes, (name, n_levels) in zip(others, entities.items(), strict=True):
         present = np.where(np.isnan(values) | np.isnan(codes), -1.0, codes).astype(np.int32)
         kernel_entities.count_entities(present, offsets, np.empty(n_levels, dtype=np.int64), out.entities[name][task])
-    if members is not None and out.sketch is not None:
-        sketch.sketch_cells(persons, offsets, np.diff(offsets), members, out.sketch[task])
+    if members is not None and out.sketch is not None and out.sketch_value is not None:
+        sketch.sketch_cells(values, persons, offsets, members, out.sketch[task], out.sketch_value[task])
     products = np.empty(len(weight))
-    moments.summarise(values, weight, persons, offsets, keys, products, out.counts[task], out.numbers[task], out.prints[task])
+    moments.summarise(values, weight, persons, offsets, gathered.keys, products, out.counts[task], out.numbers[task], out.prints[task])
     counts = {name: np.ascontiguousarray(out.counts[task, at]) for at, name in enumerate(moments.COUNTS)}
     numbers = {name: np.ascontiguousarray(out.numbers[task, at]) for at, name in enumerate(moments.NUMBERS)}
-    if members is not None and out.sketch is not None and out.sketch_value is not None:
-        if (counts["n_value"] == counts["n_obs"]).all():
-            out.sketch_value[task] = out.sketch[task]
-        else:
-            sketch.sketch_cells(persons, offsets, counts["n_value"], members, out.sketch_value[task])
     longest = max(1, int(counts["n_value"].max(initial=0)))
     selected = [] if weights is not None else wanted
     tails = tuple(side[task] if not weights else np.empty((len(offsets) - 1, 0), dtype=np.int64) for side in (out.below, out.tied, out.above))

@@ -76,7 +76,7 @@ class Evidence:
         Persons strictly below, at and strictly above each percentile of the table.
     fingerprint, fingerprint_value : uint64 of shape (n_cells, 2)
         Order-free hash of the set of persons, and of the set of persons with a value. Equal sets have equal fingerprints.
-    sketch, sketch_value : uint32 of shape (n_cells, SKETCH_WORDS) or None
+    sketch, sketch_value : uint64 of shape (n_cells, 5) or None
         Set sketches from which the number of persons by which two cells differ is recovered exactly when it is small;
         None when the table has too many cells to carry them.
     """
