@@ -1,9 +1,9 @@
 """Figures drawn from protected numbers.
 
-A figure is a function of a chart's texts and of a ProtectedTable: microdata and unprotected results are out of its reach.
-Figures are drawn on their own canvas under matplotlib's default style; pyplot is not imported, and the caller's settings
-are as before afterwards. The palette is Okabe and Ito's (2008), which the colour-blind can tell apart; markers and
-dashes differ besides, for print in grey.
+A figure is a function of a chart's texts and of a ProtectedTable: microdata and unprotected results are out of its
+reach. Figures are drawn on their own canvas under matplotlib's default style; pyplot is not imported, and the caller's
+settings are as before afterwards. The palette is Okabe and Ito's (2008), which the colour-blind can tell apart; markers
+and dashes differ besides, for print in grey.
 """
 
 from __future__ import annotations
@@ -39,9 +39,25 @@ TITLE_SIZE, TEXT_SIZE = 11.0, 9.0
 LETTER, BOLD, HANDLE, GAP = 0.58, 1.1, 3.2, 1.8
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)), "-", (0, (5, 1.5)), (0, (1.5, 1.2)))
+DASHES: tuple[Any, ...] = (
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1.2)),
+    (0, (6, 1.5, 1.5, 1.5)),
+    "-",
+    (0, (5, 1.5)),
+    (0, (1.5, 1.2)),
+)
 CURRENCIES = {"GBP": "£", "USD": "$", "EUR": "€"}
-NAMES = {"n_person": "persons", "n_obs": "observations", "p50": "median", "p25": "lower quartile", "p75": "upper quartile", "sd": "standard deviation"}
+NAMES = {
+    "n_person": "persons",
+    "n_obs": "observations",
+    "p50": "median",
+    "p25": "lower quartile",
+    "p75": "upper quartile",
+    "sd": "standard deviation",
+}
+MINUS = "\N{MINUS SIGN}"
 INK, GRID = "#333333", "#e2e2e2"
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -84,7 +100,7 @@ def png_bytes(chart: Chart, table: ProtectedTable) -> bytes:
 
 @contextmanager
 def _own_style() -> Iterator[None]:
-    """Draw under matplotlib's defaults and our style, whatever the caller has set, and give the caller's settings back."""
+    """Draw under matplotlib's defaults and our style, whatever the caller has set, and restore the caller's settings."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -113,7 +129,8 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
     panels, colours = _levels(table, chart.panel), _levels(table, chart.colour)
     if len(colours) > len(COLOURS) or len(panels) > MAX_PANELS:
         raise SupportError(
-            f"a chart tells {len(COLOURS)} colours and {MAX_PANELS} panels apart, not {len(colours)} and {len(panels)}: group the levels"
+            f"a chart has at most {len(COLOURS)} colours and {MAX_PANELS} panels, not {len(colours)} and {len(panels)}: "
+            "group the levels"
         )
     names = [] if chart.colour is None else [str(table.keys[chart.colour].labels[code]) for code in colours]
     layout = _Layout(n_panel=len(panels), texts=_texts(chart, table, len(panels)), names=names)
@@ -124,7 +141,9 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
             cells = _cells(table, chart.panel, panel) & _cells(table, chart.colour, colour)
             _draw_line(axis, chart, table, cells, grid, style)
         if chart.panel is not None:
-            axis.set_title(str(table.keys[chart.panel].labels[panel]), fontsize=TEXT_SIZE, fontweight="bold", loc="left")
+            axis.set_title(
+                str(table.keys[chart.panel].labels[panel]), fontsize=TEXT_SIZE, fontweight="bold", loc="left"
+            )
     _dress_axes(axes, grid, layout.texts.x_label, table.units[chart.line])
     layout.place(figure, axes)
     return figure
@@ -249,7 +268,10 @@ class _Layout:
         figure = Figure(figsize=(self.width, self.height), dpi=DPI)
         FigureCanvasAgg(figure)
         first = figure.add_axes((0, 0, 1, 1), label="panel 0")
-        others = [figure.add_axes((0, 0, 1, 1), label=f"panel {n}", sharex=first, sharey=first) for n in range(1, self.n_panel)]
+        others = [
+            figure.add_axes((0, 0, 1, 1), label=f"panel {n}", sharex=first, sharey=first)
+            for n in range(1, self.n_panel)
+        ]
         return figure, [first, *others]
 
     def place(self, figure: Figure, axes: Sequence[Axes]) -> None:
@@ -269,7 +291,9 @@ class _Layout:
         """Write title, what is shown, legend and notes."""
         top = MARGIN
         for line in self.texts.title:
-            figure.text(MARGIN / self.width, 1 - top / self.height, line, fontsize=TITLE_SIZE, fontweight="bold", va="top")
+            figure.text(
+                MARGIN / self.width, 1 - top / self.height, line, fontsize=TITLE_SIZE, fontweight="bold", va="top"
+            )
             top += TITLE_LINE
         for line in self.texts.what:
             figure.text(MARGIN / self.width, 1 - top / self.height, line, va="top")
@@ -281,7 +305,9 @@ class _Layout:
                 frameon=False, borderpad=0, borderaxespad=0, handlelength=HANDLE, columnspacing=GAP,
             )  # fmt: skip
         for position, line in enumerate(reversed(self.texts.notes)):
-            figure.text(MARGIN / self.width, (MARGIN + LINE * position) / self.height, line, va="bottom", fontstyle="italic")
+            figure.text(
+                MARGIN / self.width, (MARGIN + LINE * position) / self.height, line, va="bottom", fontstyle="italic"
+            )
 
 
 # ---- axes
@@ -345,7 +371,7 @@ class _Amounts(Formatter):
         ticks = np.asarray(self.locs if len(self.locs) else [x], dtype=np.float64)
         whole = bool(np.all(np.abs(ticks - np.round(ticks)) < 1e-9))
         number = f"{abs(x):,.0f}" if whole else f"{abs(x):,.2f}" if self.sign else f"{abs(x):,.4g}"
-        return f"{'−' if x < 0 else ''}{self.sign}{number}"
+        return f"{MINUS if x < 0 else ''}{self.sign}{number}"
 
 
 # ---- lines
@@ -361,7 +387,16 @@ def _draw_line(axis: Axes, chart: Chart, table: ProtectedTable, cells: BoolArray
         alone = _isolated(np.isfinite(low) & np.isfinite(high))
         # A range with gaps on both sides has no area: a bar stands for it.
         axis.vlines(grid.points[alone], low[alone], high[alone], color=colour, alpha=0.3, linewidth=4)
-    axis.plot(grid.points, line, color=colour, linestyle=DASHES[style], linewidth=1.6, marker=MARKERS[style], markersize=4.5, markeredgewidth=0)
+    axis.plot(
+        grid.points,
+        line,
+        color=colour,
+        linestyle=DASHES[style],
+        linewidth=1.6,
+        marker=MARKERS[style],
+        markersize=4.5,
+        markeredgewidth=0,
+    )
 
 
 def _along(table: ProtectedTable, statistic: str, cells: BoolArray, grid: _Grid) -> FloatArray:

@@ -14,7 +14,13 @@ PERCENTILES = {"iqr": (25, 75), "p90/p10": (10, 90)}
 
 
 def table_of(
-    frame: pd.DataFrame, values: str | None, by: list[str], statistics: list[str], *, person: str | None = "person", unit: str | None = None
+    frame: pd.DataFrame,
+    values: str | None,
+    by: list[str],
+    statistics: list[str],
+    *,
+    person: str | None = "person",
+    unit: str | None = None,
 ) -> Aggregate:
     """Return the aggregate of a frame; categorical keys keep their declared order, all else is sorted."""
     keys = {name: _key(frame[name]) for name in by}
@@ -111,7 +117,17 @@ def _statistic(name: str, part: pd.DataFrame, pay: np.ndarray, person: str | Non
 
 
 def _evidence(cells: list[dict[str, Any]]) -> Evidence:
-    counts = ("n_obs", "n_value", "n_person", "n_person_value", "n_person_nonzero", "n_person_zero", "n_negative", "n_zero", "n_largest")
+    counts = (
+        "n_obs",
+        "n_value",
+        "n_person",
+        "n_person_value",
+        "n_person_nonzero",
+        "n_person_zero",
+        "n_negative",
+        "n_zero",
+        "n_largest",
+    )
     sums = ("total", "total_absolute", "top1", "top2")
     tails = cells[0]["tails"] if cells else {}
     return Evidence(

@@ -81,8 +81,8 @@ def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str 
     Raises
     ------
     DisclosureError
-        If anything cannot be released as asked (an object with microdata, an aggregate without person ids, a unit without
-        a rounding rule, an unknown policy, an existing folder, a full disk). Nothing has been written then.
+        If anything cannot be released as asked (an object with microdata, an aggregate without person ids, a unit
+        without a rounding rule, an unknown policy, an existing folder, a full disk). Nothing has been written then.
     """
     chosen = find_policy(policy)
     folder = Path(to)
@@ -110,14 +110,20 @@ def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str 
 def _check_results(results: Mapping[str, Releasable]) -> None:
     """Refuse what is not a result, by its type and never by its content."""
     if not isinstance(results, Mapping):
-        raise DisclosureError(f"release takes a mapping of output name -> Aggregate or Chart, not {type(results).__name__}")
+        raise DisclosureError(
+            f"release takes a mapping of output name -> Aggregate or Chart, not {type(results).__name__}"
+        )
     if not results:
         raise DisclosureError("nothing to release: the mapping is empty")
     for name, result in results.items():
         if not isinstance(name, str) or OUTPUT_NAME.fullmatch(name) is None or name in RESERVED:
-            raise DisclosureError("an output name is used as a file name: lower-case letters, digits, '_' and '-' only, no device name")
+            raise DisclosureError(
+                "an output name is used as a file name: lower-case letters, digits, '_' and '-' only, no device name"
+            )
         if not isinstance(result, Aggregate | Chart):
-            raise DisclosureError(f"output '{name}' is a {type(result).__name__}: only Aggregate and Chart can be released")
+            raise DisclosureError(
+                f"output '{name}' is a {type(result).__name__}: only Aggregate and Chart can be released"
+            )
 
 
 def _check_target(folder: Path) -> None:

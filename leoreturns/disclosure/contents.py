@@ -15,12 +15,12 @@ from leoreturns.results.protected import ProtectedTable
 FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
 HEADING = "Prepared for output checking with leoreturns"
 PREAMBLE = """\
-These files are prepared for an output check. Nobody has checked them yet: they stay in the secure environment until the
-output checking service has let them out.
+These files are prepared for an output check. Nobody has checked them yet: they stay in the secure environment
+until the output checking service has let them out.
 
-Every number below is rounded, and every number that rests on too few persons is replaced by "{marker}". Counts are rounded
-each on its own, so they need not add up to their totals. Hidden cells are not protected against being worked out from
-other tables, released before or beside these: compare them with care.
+Every number in the tables and figures is rounded, and every number that rests on too few persons is replaced by
+"{marker}". Counts are rounded each on its own, so they need not add up to their totals. Hidden cells are not protected
+against being worked out from other tables, released before or beside these: compare them with care.
 """
 
 
@@ -62,7 +62,11 @@ def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: M
         Where each output is.
     """
     lines = [HEADING, "=" * len(HEADING), "", *PREAMBLE.format(marker=policy.marker).splitlines(), ""]
-    lines += [f"Policy: {policy.name}", *(f"  {field.name} = {getattr(policy, field.name)}" for field in fields(policy)[1:]), ""]
+    lines += [
+        f"Policy: {policy.name}",
+        *(f"  {field.name} = {getattr(policy, field.name)}" for field in fields(policy)[1:]),
+        "",
+    ]
     for name, table in outputs.items():
         lines += [f"Output: {name} ({', '.join(files[name])})", *_described(table), ""]
     return "\n".join(lines).encode()
@@ -75,7 +79,8 @@ def _described(table: ProtectedTable) -> list[str]:
         "  Statistics, their rounding and the cells hidden:",
     ]
     for name in table.texts:
-        lines.append(f"    {name}: {table.units[name]}, {table.rounding[name]}; {rounded_part(table.n_hidden(name), table.n_cells)} hidden")
+        hidden = rounded_part(table.n_hidden(name), table.n_cells)
+        lines.append(f"    {name}: {table.units[name]}, {table.rounding[name]}; {hidden} hidden")
         for position, reason in enumerate(table.reasons, start=1):
             count = int((table.hidden[name] == position).sum())
             if count:

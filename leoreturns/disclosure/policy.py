@@ -7,6 +7,7 @@ is made, never while a release is being written.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from leoreturns.errors import DisclosureError
 
@@ -51,7 +52,8 @@ class Policy:
 
     References
     ----------
-    ONS Secure Research Service output rules ("10-5 rule"); Handbook on Statistical Disclosure Control for Outputs (2019).
+    ONS Secure Research Service output rules ("10-5 rule"). Griffiths et al. (2019), Handbook on Statistical Disclosure
+    Control for Outputs.
     """
 
     name: str
@@ -70,14 +72,16 @@ class Policy:
             raise DisclosureError("a policy needs a name of printable text")
         if not isinstance(self.marker, str) or not (self.marker.isascii() and self.marker.isalpha()):
             raise DisclosureError("policy: marker must be plain letters, such as 'c'")
-        base = {field.name: field.default for field in fields(Policy)}
+        base: dict[str, Any] = {field.name: field.default for field in fields(Policy)}
         for field in (*AT_LEAST, *AT_MOST):
             value = getattr(self, field)
             if type(value) is not int or value < 0:
                 raise DisclosureError(f"policy: {field} must be a whole number, not negative")
             if (value < base[field]) if field in AT_LEAST else (value > base[field]):
                 bound = "least" if field in AT_LEAST else "most"
-                raise DisclosureError(f"policy: {field}={value} is looser than the base policy, which asks for at {bound} {base[field]}")
+                raise DisclosureError(
+                    f"policy: {field}={value} is looser than the base policy, which asks for at {bound} {base[field]}"
+                )
         if min(self.money_sigfig, self.ratio_sigfig) < 1:
             raise DisclosureError("policy: money_sigfig and ratio_sigfig must be at least 1")
         if self.name in POLICIES and self != POLICIES[self.name]:

@@ -1,6 +1,6 @@
 """How a number is rounded and written, from the family of its statistic and the unit of its column.
 
-Rounding is decimal (half to even) on the shortest text of the float, so that what is written is exact and the same on every machine.
+Rounding is decimal (half to even) on the shortest text of the float: what is written is exact, on every machine alike.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
-from leoreturns.aggregates.statistics import Statistic
+from leoreturns.aggregates.statistics import Family, Statistic
 from leoreturns.disclosure.policy import Policy
 from leoreturns.errors import DisclosureError
 
@@ -75,7 +75,7 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
     Parameters
     ----------
     statistic : Statistic
-        Name and family ("count", "value", "square", "proportion", "ratio").
+        Its family decides, and for values the unit.
     variable : str or None
         The column described, for the message.
     unit : str or None
@@ -89,7 +89,7 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
         If a statistic of the values has no unit, or one whose rounding is not defined.
     """
     match statistic.family:
-        case "count":
+        case "count" | "weight":
             return Rounding("count", "multiple", policy.count_base)
         case "proportion":
             return Rounding("per cent", "decimals", policy.pct_dp, scale=100)
@@ -97,8 +97,8 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
             return Rounding("ratio", "sigfig", policy.ratio_sigfig)
     if unit is None:
         raise DisclosureError(
-            f"column '{variable}' has no unit, so '{statistic.name}' cannot be rounded: name it when the panel is made, "
-            f"Panel.from_frame(..., units={{'{variable}': 'GBP/year'}})"
+            f"column '{variable}' has no unit, so '{statistic.name}' cannot be rounded: name it when the panel is made,"
+            f" Panel.from_frame(..., units={{'{variable}': 'GBP/year'}})"
         )
     if unit != "log" and MONEY.fullmatch(unit) is None:
         raise DisclosureError(
@@ -107,13 +107,13 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
         )
     if statistic.family == "square":
         return Rounding(f"{unit} squared", "sigfig", policy.money_sigfig)
-    return _value_rounding(statistic.name, unit, policy)
+    return _value_rounding(statistic.family, unit, policy)
 
 
-def _value_rounding(name: str, unit: str, policy: Policy) -> Rounding:
+def _value_rounding(family: Family, unit: str, policy: Policy) -> Rounding:
     """Choose the rounding of a statistic that is in the unit of the column."""
-    if name == "sum":
-        # As coarse as the count that it could be divided by; a sum of annual pay to the nearest 100 would give the mean to the penny.
+    if family == "total":
+        # A sum of annual pay to the nearest 100, divided by the count, would give the mean to the penny.
         return Rounding(unit, "sigfig", policy.money_sigfig)
     if unit == "log":
         return Rounding(unit, "decimals", policy.log_dp)

@@ -1,4 +1,4 @@
-"""Which numbers of a table may be shown: rules on persons, read from the evidence of each cell, never from rows of data."""
+"""Which numbers of a table may be shown: rules on persons, read from each cell's evidence, never from rows of data."""
 
 from __future__ import annotations
 
@@ -14,9 +14,6 @@ from leoreturns.disclosure.rounding import Rounding, rounding_of
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.results.aggregate import Aggregate, Tail
 from leoreturns.results.protected import ProtectedTable
-
-OF_ALL_PERSONS = ("n_person", "n_obs")
-FAMILIES_OF_VALUES = ("value", "square", "ratio", "proportion")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,28 +33,35 @@ class Rule:
 
 
 def _few_persons(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
-    """Persons in the cell; for anything but n_person and n_obs, persons with a value. Empty cells are few persons too."""
+    """Count persons; for all but plain counts of rows and persons, those with a value. Empty cells have too few."""
     evidence = table.evidence
-    persons = evidence.n_person if asked.name in OF_ALL_PERSONS else np.minimum(evidence.n_person, evidence.n_person_value)
+    persons = evidence.n_person if asked.source == "rows" else np.minimum(evidence.n_person, evidence.n_person_value)
     return np.asarray(persons < policy.min_persons)
 
 
+def _few_for_inequality(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Ask of an index over the whole distribution, which rests on its tails, the persons that a decile needs."""
+    if asked.source != "order" or asked.percentiles:
+        return _none(table)
+    return np.asarray(table.evidence.n_person_value < 10 * policy.tail_persons)
+
+
 def _few_contributors(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
-    """Persons with a value other than zero: the mean of eleven zeros and one salary is that salary, divided by twelve."""
-    if asked.family not in ("value", "square", "ratio") or asked.percentiles:
+    """Count persons with a value other than zero: the mean of eleven zeros and one salary tells the salary."""
+    if asked.family in ("count", "weight") or asked.percentiles or _is_share(asked):
         return _none(table)
     return np.asarray(table.evidence.n_person_nonzero < policy.min_persons)
 
 
 def _few_on_one_side(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
-    """Persons in the numerator of a proportion, and persons outside it: "all of them" says it of each of them."""
-    if asked.family != "proportion" or asked.percentiles:
+    """Count persons in the numerator of a share, and outside it: "all of them" says it of each of them."""
+    if not _is_share(asked):
         return _none(table)
     return np.asarray(np.minimum(table.evidence.n_person_nonzero, table.evidence.n_person_zero) < policy.min_persons)
 
 
 def _few_beyond_percentile(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
-    """Persons strictly beyond each percentile that the statistic rests on, on each side; the scarcest decides."""
+    """Count persons strictly beyond each percentile that the statistic rests on; the scarcest side decides."""
     hidden = _none(table)
     for percentile in asked.percentiles:
         tail = _tail(table, percentile)
@@ -66,22 +70,27 @@ def _few_beyond_percentile(table: Aggregate, asked: Statistic, policy: Policy) -
 
 
 def _no_variation(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
-    """One value shared by all: whatever describes the values tells each person's."""
-    return np.asarray(table.evidence.all_equal) if asked.family in FAMILIES_OF_VALUES else _none(table)
+    """Find cells whose values are all the same: whatever describes them tells each person's."""
+    return _none(table) if asked.family in ("count", "weight") else np.asarray(table.evidence.all_equal)
 
 
 def _not_a_number(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
-    """Nothing to show."""
+    """Find cells in which the statistic is not defined."""
     return ~np.isfinite(np.asarray(table.statistics[asked.name], dtype=np.float64))
+
+
+def _is_share(asked: Statistic) -> bool:
+    """Tell whether a statistic is the share of values other than zero (not a share of a total)."""
+    return asked.family == "proportion" and asked.source == "moments"
 
 
 def _none(table: Aggregate) -> BoolArray:
     return np.zeros(table.n_cells, dtype=np.bool_)
 
 
-def _tail(table: Aggregate, percentile: float) -> Tail:
+def _tail(table: Aggregate, percentile: int) -> Tail:
     """Return the evidence of one percentile."""
-    name = f"p{percentile:g}"
+    name = f"p{percentile}"
     if name not in table.evidence.tails:
         raise DisclosureError(f"the table holds no count of the persons beyond {name}; compute it with lr.aggregate")
     return table.evidence.tails[name]
@@ -89,6 +98,7 @@ def _tail(table: Aggregate, percentile: float) -> Tail:
 
 RULES = (
     Rule("fewer persons than the policy asks for, or none", _few_persons),
+    Rule("fewer persons than an index of inequality needs", _few_for_inequality),
     Rule("fewer persons with a value other than zero than the policy asks for", _few_contributors),
     Rule("fewer persons in or outside the proportion than the policy asks for", _few_on_one_side),
     Rule("fewer persons strictly beyond a percentile than the policy asks for", _few_beyond_percentile),
@@ -115,7 +125,8 @@ def protect(table: Aggregate, policy: Policy) -> ProtectedTable:
     Raises
     ------
     DisclosureError
-        If the persons are not known, a statistic is unknown, its column has no unit with a defined rounding, or a key looks like data of persons.
+        If the persons are not known, a statistic is unknown, its column has no unit with a defined rounding, or a key
+        looks like persons' own data.
     """
     _check_persons(table)
     asked = [_known(name) for name in table.statistics]
@@ -160,7 +171,9 @@ def _check_persons(table: Aggregate) -> None:
     evidence = table.evidence
     counts = (evidence.n_person, evidence.n_person_value, evidence.n_person_nonzero, evidence.n_person_zero)
     if any((count < 0).any() for count in counts):
-        raise DisclosureError("person id required: name the column that identifies persons with lr.aggregate(..., person=...)")
+        raise DisclosureError(
+            "person id required: name the column that identifies persons with lr.aggregate(..., person=...)"
+        )
 
 
 def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
@@ -173,12 +186,14 @@ def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
     for why in hidden.values():
         shown |= why == 0
     for name, key in table.keys.items():
-        if any(isinstance(label, float | np.floating) and label != round(label) for label in key.labels if label == label):
-            raise DisclosureError(f"key '{name}' holds fractional numbers, which may be persons' values: group it into bands")
+        if any(isinstance(label, float | np.floating) and label % 1 != 0 for label in key.labels):
+            raise DisclosureError(
+                f"key '{name}' holds fractional numbers, which may be persons' values: group it into bands"
+            )
         n_level = len(np.unique(key.codes))
         n_silent = n_level - len(np.unique(key.codes[shown]))
         if n_silent >= 10 and 2 * n_silent > n_level:
             raise DisclosureError(
-                f"key '{name}': of {n_level:,} levels, {n_silent:,} have no cell that can be shown; it would list persons or small "
-                "units rather than groups. Group its levels, or leave the small ones out with where="
+                f"key '{name}': of {n_level:,} levels, {n_silent:,} have no cell that can be shown; it would list "
+                "persons or small units rather than groups. Group its levels, or leave the small ones out with where="
             )
