@@ -39,24 +39,9 @@ TITLE_SIZE, TEXT_SIZE = 11.0, 9.0
 LETTER, BOLD, HANDLE, GAP = 0.58, 1.1, 3.2, 1.8
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES: tuple[Any, ...] = (
-    "-",
-    (0, (5, 1.5)),
-    (0, (1.5, 1.2)),
-    (0, (6, 1.5, 1.5, 1.5)),
-    "-",
-    (0, (5, 1.5)),
-    (0, (1.5, 1.2)),
-)
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 CURRENCIES = {"GBP": "£", "USD": "$", "EUR": "€"}
-NAMES = {
-    "n_person": "persons",
-    "n_obs": "observations",
-    "p50": "median",
-    "p25": "lower quartile",
-    "p75": "upper quartile",
-    "sd": "standard deviation",
-}
+NAMES = {"n_person": "persons", "p25": "lower quartile", "p50": "median", "p75": "upper quartile"}
 MINUS = "\N{MINUS SIGN}"
 INK, GRID = "#333333", "#e2e2e2"
 STYLE = {
@@ -100,7 +85,7 @@ def png_bytes(chart: Chart, table: ProtectedTable) -> bytes:
 
 @contextmanager
 def _own_style() -> Iterator[None]:
-    """Draw under matplotlib's defaults and our style, whatever the caller has set, and restore the caller's settings."""
+    """Draw under matplotlib's defaults and our style, whatever the caller has set, and restore that."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -129,10 +114,10 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
     panels, colours = _levels(table, chart.panel), _levels(table, chart.colour)
     if len(colours) > len(COLOURS) or len(panels) > MAX_PANELS:
         raise SupportError(
-            f"a chart has at most {len(COLOURS)} colours and {MAX_PANELS} panels, not {len(colours)} and {len(panels)}: "
-            "group the levels"
+            f"a chart has at most {len(COLOURS)} colours and {MAX_PANELS} panels, "
+            f"not {len(colours)} and {len(panels)}: group the levels"
         )
-    names = [] if chart.colour is None else [str(table.keys[chart.colour].labels[code]) for code in colours]
+    names = [] if chart.colour is None else [_name(table, chart.colour, level) for level in colours]
     layout = _Layout(n_panel=len(panels), texts=_texts(chart, table, len(panels)), names=names)
     figure, axes = layout.canvas()
     grid = _grid(table, chart.x)
@@ -141,9 +126,7 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
             cells = _cells(table, chart.panel, panel) & _cells(table, chart.colour, colour)
             _draw_line(axis, chart, table, cells, grid, style)
         if chart.panel is not None:
-            axis.set_title(
-                str(table.keys[chart.panel].labels[panel]), fontsize=TEXT_SIZE, fontweight="bold", loc="left"
-            )
+            axis.set_title(_name(table, chart.panel, panel), fontsize=TEXT_SIZE, fontweight="bold", loc="left")
     _dress_axes(axes, grid, layout.texts.x_label, table.units[chart.line])
     layout.place(figure, axes)
     return figure
@@ -152,6 +135,11 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
 def _levels(table: ProtectedTable, key: str | None) -> list[int]:
     """Return the levels of a key that the table has, in declared order; one anonymous level without a key."""
     return [0] if key is None else np.unique(table.keys[key].codes).tolist()
+
+
+def _name(table: ProtectedTable, key: str, level: int) -> str:
+    """Return the label of a level on one line."""
+    return " ".join(str(table.keys[key].labels[level]).split())
 
 
 def _cells(table: ProtectedTable, key: str | None, level: int) -> BoolArray:
@@ -276,7 +264,7 @@ class _Layout:
 
     def place(self, figure: Figure, axes: Sequence[Axes]) -> None:
         """Move the panels to their places, beside the longest number of the vertical axis, and write the texts."""
-        ticks = axes[0].yaxis.get_major_formatter().format_ticks(axes[0].yaxis.get_majorticklocs().tolist())
+        ticks = axes[0].yaxis.get_major_formatter().format_ticks(list(axes[0].yaxis.get_majorticklocs()))
         left = MARGIN + (max(map(len, ticks), default=0) * LETTER + 1) * TEXT_SIZE / 72
         n_column = min(self.n_panel, PANELS_PER_ROW)
         column = (self.width - left - MARGIN - BETWEEN * (n_column - 1)) / n_column
@@ -334,7 +322,7 @@ def _grid(table: ProtectedTable, key: str) -> _Grid:
         at = np.array(labels, dtype=np.float64)
         return _Grid(key, at, np.sort(at[present]), None)
     at = np.arange(len(labels), dtype=np.float64)
-    return _Grid(key, at, at[present], [str(labels[level]) for level in present])
+    return _Grid(key, at, at[present], [_name(table, key, level) for level in present])
 
 
 def _dress_axes(axes: Sequence[Axes], grid: _Grid, x_label: str, unit: str) -> None:
@@ -367,11 +355,14 @@ class _Amounts(Formatter):
         self.sign = sign
 
     def __call__(self, x: float, pos: int | None = None) -> str:
-        """Return the text of one tick."""
-        ticks = np.asarray(self.locs if len(self.locs) else [x], dtype=np.float64)
-        whole = bool(np.all(np.abs(ticks - np.round(ticks)) < 1e-9))
-        number = f"{abs(x):,.0f}" if whole else f"{abs(x):,.2f}" if self.sign else f"{abs(x):,.4g}"
-        return f"{MINUS if x < 0 else ''}{self.sign}{number}"
+        """Return the text of one tick on its own."""
+        return self.format_ticks([x])[0]
+
+    def format_ticks(self, values: Sequence[float]) -> list[str]:
+        """Return the texts of all ticks."""
+        whole = all(abs(x - round(x)) < 1e-9 for x in values)
+        form = ",.0f" if whole else ",.2f" if self.sign else ",.4g"
+        return [f"{MINUS if x < 0 else ''}{self.sign}{abs(x):{form}}" for x in values]
 
 
 # ---- lines
@@ -391,7 +382,7 @@ def _draw_line(axis: Axes, chart: Chart, table: ProtectedTable, cells: BoolArray
         grid.points,
         line,
         color=colour,
-        linestyle=DASHES[style],
+        linestyle=DASHES[style % len(DASHES)],
         linewidth=1.6,
         marker=MARKERS[style],
         markersize=4.5,

@@ -66,6 +66,9 @@ def _few_beyond_percentile(table: Aggregate, asked: Statistic, policy: Policy) -
     for percentile in asked.percentiles:
         tail = _tail(table, percentile)
         hidden |= np.minimum(tail.below, tail.above) < policy.tail_persons
+        # Interpolation may leave one person more beyond a percentile than its share of all persons: both must do.
+        beyond = table.evidence.n_person_value * min(percentile, 100 - percentile)
+        hidden |= beyond < 100 * policy.tail_persons
     return hidden
 
 
