@@ -98,7 +98,7 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
     if unit is None:
         raise DisclosureError(
             f"column '{variable}' has no unit, so '{statistic.name}' cannot be rounded: name it when the panel is made,"
-            f" Panel.from_frame(..., units={{'{variable}': 'GBP/year'}})"
+            f" Panel.from_frame(..., units={{'{variable}': 'GBP/year'}}); of a true/false column release 'share'"
         )
     if unit != "log" and MONEY.fullmatch(unit) is None:
         raise DisclosureError(
