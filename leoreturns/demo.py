@@ -73,7 +73,7 @@ def released_table(released: Released) -> pd.DataFrame:
     """Return the quartiles as released, years across."""
     cells = pd.read_csv(released.path / "hourly_pay.csv", dtype=str).set_index(["schooling", "union", "year"])
     long = cells[list(QUARTILES)].rename_axis(columns="hourly pay, $").stack()
-    return long.unstack("year", sort=False)
+    return pd.DataFrame(long.unstack("year", sort=False))
 
 
 def run_demo(to: Path, show: Callable[[str], None] = print) -> Released:
