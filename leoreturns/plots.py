@@ -79,7 +79,7 @@ def png_bytes(chart: Chart, table: ProtectedTable) -> bytes:
     figure = draw(chart, table)
     stream = io.BytesIO()
     with _own_style():
-        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(stream, metadata={"Software": None})  # type: ignore[no-untyped-call]
     return stream.getvalue()
 
 
@@ -104,7 +104,7 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        On its own Agg canvas.
+        Not known to pyplot.
 
     Raises
     ------
@@ -254,7 +254,6 @@ class _Layout:
     def canvas(self) -> tuple[Figure, list[Axes]]:
         """Return an empty figure on its own canvas, with panels that share their axes."""
         figure = Figure(figsize=(self.width, self.height), dpi=DPI)
-        FigureCanvasAgg(figure)
         first = figure.add_axes((0, 0, 1, 1), label="panel 0")
         others = [
             figure.add_axes((0, 0, 1, 1), label=f"panel {n}", sharex=first, sharey=first)

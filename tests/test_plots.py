@@ -12,6 +12,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from reference_table import table_of
@@ -208,7 +209,7 @@ def test_nothing_overlaps_in_a_figure_of_panels() -> None:
         title="A title that is long enough to need a second line, because it says at length what is shown, " * 2,
     )
     figure, _ = drawn(chart)
-    renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]
+    renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [artist.get_tightbbox(renderer) for artist in (*figure.texts, *figure.legends, *figure.axes)]
     assert len(boxes) == 2 + 1 + 1 + 1 + 2  # two lines of title, what is shown, note, legend, two panels
     width, height = figure.bbox.size
