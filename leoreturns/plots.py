@@ -42,8 +42,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 CURRENCIES = {"GBP": "£", "USD": "$", "EUR": "€"}
 NAMES = {"n_person": "persons", "p25": "lower quartile", "p50": "median", "p75": "upper quartile"}
-MINUS = "\N{MINUS SIGN}"
-INK, GRID = "#333333", "#e2e2e2"
+INK, GRID, MINUS = "#333333", "#e2e2e2", "\N{MINUS SIGN}"
 STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": TEXT_SIZE,
@@ -67,15 +66,7 @@ STYLE = {
 
 
 def png_bytes(chart: Chart, table: ProtectedTable) -> bytes:
-    """Draw a chart as a PNG without metadata; the same numbers give the same bytes.
-
-    Parameters
-    ----------
-    chart : Chart
-        What is drawn along which axis, and the texts.
-    table : ProtectedTable
-        The numbers.
-    """
+    """Draw a chart (see `draw`) as a PNG without metadata; the same numbers give the same bytes."""
     figure = draw(chart, table)
     stream = io.BytesIO()
     with _own_style():
