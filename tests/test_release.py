@@ -143,6 +143,13 @@ def test_inequality_needs_the_persons_of_a_decile() -> None:
     assert texts[1] != "c"
 
 
+@pytest.mark.parametrize("undefined", [np.nan, np.inf, -np.inf])
+def test_what_is_not_defined_has_the_marker_too(undefined: float) -> None:
+    table = table_of(persons_per_group(a=200, b=200), "pay", BY, ["p90/p10"], unit="GBP/year")
+    object.__setattr__(table, "statistics", {"p90/p10": np.array([undefined, 2.345])})
+    assert protect(table, BASE).texts == {"p90/p10": ("c", "2.34")}
+
+
 def test_a_composite_needs_its_scarcest_percentile() -> None:
     got = shown(persons_per_group(few=99, many=100), ["p90/p10", "iqr"])
     assert got["few", "p90/p10"] == "c"
