@@ -6,8 +6,10 @@ so it stays inside until it is released, and whatever it prints masks cells of f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -20,6 +22,7 @@ from leoreturns.results.flow import SampleFlow
 MASKED_BELOW = 10
 MASK = "<10"
 SHOWN_ROWS = 60
+INSIDE_ONLY = "Inside only: numbers are not rounded and not checked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,8 @@ class CellKey:
 class Tail:
     """Persons around one percentile of each cell (arrays of shape (n_cells,)).
 
-    A person with several rows in a cell counts below if any of them lies strictly below the percentile, and likewise above.
+    A person with several rows in a cell counts below if any of them lies strictly below the percentile, and likewise
+    above.
     """
 
     below: IntArray
@@ -63,7 +67,8 @@ class Evidence:
     n_obs, n_value : int64
         Rows (person-periods), and rows with a value.
     n_person, n_person_value, n_person_nonzero, n_person_zero : int64
-        Distinct persons; persons with a value; with a value other than zero; with a zero. -1 where the data name no person.
+        Distinct persons; persons with a value; persons with a value other than zero; persons with a zero (a person can
+        be among both). -1 where the data name no person.
     n_negative, n_zero, n_largest : int64
         Rows with a negative value, a zero, and the value that more than half of the rows share (0 if there is none).
     all_equal : bool
@@ -75,7 +80,8 @@ class Evidence:
     tails : mapping of percentile name -> Tail
         Persons strictly below, at and strictly above each percentile of the table.
     fingerprint, fingerprint_value : uint64 of shape (n_cells, 2)
-        Order-free hash of the set of persons, and of the set of persons with a value. Equal sets have equal fingerprints.
+        Order-free hash of the set of persons, and of the set of persons with a value. Equal sets have equal
+        fingerprints.
     sketch, sketch_value : uint64 of shape (n_cells, 5) or None
         Set sketches from which the number of persons by which two cells differ is recovered exactly when it is small;
         None when the table has too many cells to carry them.
@@ -153,7 +159,9 @@ class Aggregate:
         columns.update(self.statistics)
         return pd.DataFrame(columns)
 
-    def pivot(self, rows: str | Sequence[str], columns: str | Sequence[str], statistic: str | None = None) -> pd.DataFrame:
+    def pivot(
+        self, rows: str | Sequence[str], columns: str | Sequence[str], statistic: str | None = None
+    ) -> pd.DataFrame:
         """Return one statistic as a cross table.
 
         Parameters
@@ -176,7 +184,9 @@ class Aggregate:
         down = [rows] if isinstance(rows, str) else list(rows)
         across = [columns] if isinstance(columns, str) else list(columns)
         if sorted(down + across) != sorted(self.keys):
-            raise SupportError(f"pivot needs every key once: the table has {list(self.keys)}, rows and columns name {down + across}")
+            raise SupportError(
+                f"pivot needs every key once: the table has {list(self.keys)}, rows and columns name {down + across}"
+            )
         if statistic is None:
             if len(self.statistics) != 1:
                 raise SupportError(f"name the statistic: the table has {list(self.statistics)}")
@@ -192,20 +202,26 @@ class Aggregate:
     def _labelled(self, index: pd.Index, names: list[str]) -> pd.Index:
         """Return an index of level positions as one of level labels."""
         parts = [pd.Index(list(self.keys[name].labels)).take(index.get_level_values(name)) for name in names]
-        if len(names) == 1:
-            return parts[0].rename(names[0])
-        return pd.MultiIndex.from_arrays(parts, names=names)
+        return pd.Index(parts[0], name=names[0]) if len(names) == 1 else pd.MultiIndex.from_arrays(parts, names=names)
 
     def masked_frame(self) -> pd.DataFrame:
-        """Return ``to_frame()`` as text, with every number of a cell of fewer than 10 persons replaced by a mark."""
+        """Return ``to_frame()`` as text, with every number of a cell of fewer than 10 persons replaced by a mark.
+
+        Where the data name no person, rows stand for persons. A statistic that is not defined in its cell is a dash.
+        """
         frame = self.to_frame()
-        evidence = self.evidence
-        small = np.minimum(evidence.n_person, evidence.n_person_value) if self.variable else evidence.n_person
-        hidden = (small < MASKED_BELOW) & (evidence.n_obs > 0)
+        hidden = self._is_small()
         for name in self.statistics:
-            shown = frame[name].map(lambda x: f"{x:,}" if isinstance(x, int | np.integer) else f"{x:,.4g}" if abs(x) < 1 else f"{x:,.2f}")
-            frame[name] = shown.astype(object).where(~hidden, MASK)
+            frame[name] = frame[name].map(_shown).astype(object).where(~hidden, MASK)
         return frame
+
+    def _is_small(self) -> BoolArray:
+        """Return which cells hold fewer than 10 persons, or fewer than 10 with a value."""
+        evidence = self.evidence
+        everyone = np.where(evidence.n_person < 0, evidence.n_obs, evidence.n_person)
+        with_value = np.where(evidence.n_person_value < 0, evidence.n_value, evidence.n_person_value)
+        small = np.minimum(everyone, with_value) if self.variable else everyone
+        return (small < MASKED_BELOW) & (evidence.n_obs > 0)
 
     def _heading(self) -> str:
         what = self.variable or "rows and persons"
@@ -216,8 +232,17 @@ class Aggregate:
         shown = self.masked_frame()
         body = shown.head(SHOWN_ROWS).to_string(index=False)
         more = f"\n... {len(shown) - SHOWN_ROWS:,} more cells" if len(shown) > SHOWN_ROWS else ""
-        return f"{self._heading()}\n{body}{more}\nInside only: numbers are not rounded and not checked."
+        return f"{self._heading()}\n{body}{more}\n{INSIDE_ONLY}"
 
     def _repr_html_(self) -> str:
         shown = self.masked_frame().head(SHOWN_ROWS)
-        return f"<p>{self._heading()}</p>{shown.to_html(index=False)}<p>Inside only: numbers are not rounded and not checked.</p>"
+        return f"<p>{escape(self._heading())}</p>{shown.to_html(index=False)}<p>{INSIDE_ONLY}</p>"
+
+
+def _shown(number: float) -> str:
+    """Return a number as it is printed: counts whole, amounts to two places, shares to four figures, unknown a dash."""
+    if isinstance(number, int | np.integer):
+        return f"{number:,}" if number >= 0 else "-"
+    if math.isnan(number):
+        return "-"
+    return f"{number:,.4g}" if abs(number) < 1 else f"{number:,.2f}"

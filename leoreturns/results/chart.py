@@ -1,4 +1,4 @@
-"""Chart: which result is drawn how. Data and labels, never pixels: a figure is drawn from protected numbers at release."""
+"""Chart: which result is drawn how. Data and labels, never pixels: the figure is drawn at release."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ class Chart:
     def __post_init__(self) -> None:
         keys = [name for name in (self.x, self.colour, self.panel) if name is not None]
         if sorted(keys) != sorted(self.data.keys):
-            raise SupportError(f"a chart must place every key once: the table has {list(self.data.keys)}, the chart names {keys}")
+            raise SupportError(
+                f"a chart must place every key once: the table has {list(self.data.keys)}, the chart names {keys}"
+            )
         for name in (self.line, *(self.band or ())):
             if name not in self.data.statistics:
                 raise SupportError(f"no statistic '{name}' to draw: the table has {list(self.data.statistics)}")

@@ -1,0 +1,98 @@
+"""What is inside the files of a release: tables as CSV, and the README for the output checker."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from leoreturns.disclosure.policy import Policy
+from leoreturns.errors import DisclosureError
+from leoreturns.results.protected import ProtectedTable
+
+FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+HEADING = "Prepared for output checking with leoreturns"
+PREAMBLE = """\
+These files are prepared for an output check. Nobody has checked them yet: they stay in the secure environment
+until the output checking service has let them out.
+
+Every number in the tables and figures is rounded, and every number that rests on too few persons is replaced by
+"{marker}". Counts are rounded each on its own, so they need not add up to their totals. Hidden cells are not protected
+against being worked out from other tables, released before or beside these: compare them with care.
+"""
+
+
+def csv_bytes(table: ProtectedTable) -> bytes:
+    """Return a protected table as CSV: one header row, keys, then statistics; rows in the order of the keys' levels.
+
+    Raises
+    ------
+    DisclosureError
+        If a key and a statistic have the same name.
+    """
+    header = [*table.keys, *table.texts]
+    if len(set(header)) != len(header):
+        raise DisclosureError(f"a key and a statistic share a name: {header}")
+    labels = [[_label(key.labels[code]) for code in key.codes.tolist()] for key in table.keys.values()]
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(map(_label, header))
+    writer.writerows(zip(*labels, *table.texts.values(), strict=True))
+    return stream.getvalue().encode()
+
+
+def _label(label: Any) -> str:
+    """Return a label as text that no spreadsheet reads as a formula; numbers are left alone."""
+    text = str(label)
+    return f"'{text}" if isinstance(label, str) and text.startswith(FORMULA_START) else text
+
+
+def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: Mapping[str, Sequence[str]]) -> bytes:
+    """Return the README of a release.
+
+    Parameters
+    ----------
+    policy : Policy
+        Named with all its values.
+    outputs : mapping of output name -> ProtectedTable
+        What is released.
+    files : mapping of output name -> file names
+        Where each output is.
+    """
+    lines = [HEADING, "=" * len(HEADING), "", *PREAMBLE.format(marker=policy.marker).splitlines(), ""]
+    lines += [
+        f"Policy: {policy.name}",
+        *(f"  {field.name} = {getattr(policy, field.name)}" for field in fields(policy)[1:]),
+        "",
+    ]
+    for name, table in outputs.items():
+        lines += [f"Output: {name} ({', '.join(files[name])})", *_described(table), ""]
+    return "\n".join(lines).encode()
+
+
+def _described(table: ProtectedTable) -> list[str]:
+    """Describe one output: what it shows, how each statistic is rounded and how much of it is hidden."""
+    lines = [
+        f"  {table.variable or 'rows and persons'} by {', '.join(table.keys) or 'nothing'}, {table.n_cells:,} cells",
+        "  Statistics, their rounding and the cells hidden:",
+    ]
+    for name in table.texts:
+        hidden = rounded_part(table.n_hidden(name), table.n_cells)
+        lines.append(f"    {name}: {table.units[name]}, {table.rounding[name]}; {hidden} hidden")
+        for position, reason in enumerate(table.reasons, start=1):
+            count = int((table.hidden[name] == position).sum())
+            if count:
+                lines.append(f"      {rounded_count(count)}: {reason}")
+    return lines
+
+
+def rounded_count(count: int) -> str:
+    """Return a number of cells to the nearest 5, small ones as "under 5"."""
+    return str(count) if count == 0 else "under 5" if count < 5 else f"about {5 * round(count / 5):,}"
+
+
+def rounded_part(count: int, total: int) -> str:
+    """Return a number of cells with its percentage of all, both rounded."""
+    return f"{rounded_count(count)} ({100 * count / max(total, 1):.0f} per cent)"

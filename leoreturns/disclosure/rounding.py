@@ -1,0 +1,122 @@
+"""How a number is rounded and written, from the family of its statistic and the unit of its column.
+
+Rounding is decimal (half to even) on the shortest text of the float: what is written is exact, on every machine alike.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Literal
+
+from leoreturns.aggregates.statistics import Family, Statistic
+from leoreturns.disclosure.policy import Policy
+from leoreturns.errors import DisclosureError
+
+MONEY = re.compile(r"[A-Z]{3}/(year|hour)")
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """One way of rounding and the unit of what comes out.
+
+    Attributes
+    ----------
+    unit : str
+        Unit as written: that of the column, "count", "per cent" or "ratio".
+    to : "multiple", "sigfig" or "decimals"
+        To a multiple, to significant figures or to decimal places.
+    amount : int
+        The multiple, or the number of figures or decimals.
+    scale : int
+        Factor applied first (100 for percentages).
+    """
+
+    unit: str
+    to: Literal["multiple", "sigfig", "decimals"]
+    amount: int
+    scale: int = 1
+
+    @property
+    def words(self) -> str:
+        """The rounding in words."""
+        match self.to:
+            case "multiple":
+                return f"to the nearest {self.amount}"
+            case "sigfig":
+                return f"{self.amount} significant figures"
+            case "decimals":
+                return f"{self.amount} decimal places"
+
+    def text(self, number: float) -> str:
+        """Return a finite number rounded, in plain decimal notation."""
+        exact = Decimal(repr(number)) * self.scale
+        match self.to:
+            case "multiple":
+                rounded = _quantized(exact / self.amount, 0) * self.amount
+            case "sigfig":
+                once = _quantized(exact, exact.adjusted() - self.amount + 1)
+                # 9.996 became 10.00 at three figures: one too many.
+                rounded = _quantized(once, once.adjusted() - self.amount + 1)
+            case "decimals":
+                rounded = _quantized(exact, -self.amount)
+        return "0" if rounded == 0 else f"{rounded:f}"
+
+
+def _quantized(number: Decimal, exponent: int) -> Decimal:
+    """Return a number rounded to a power of ten."""
+    return number.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN)
+
+
+def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, policy: Policy) -> Rounding:
+    """Choose the rounding of a statistic.
+
+    Parameters
+    ----------
+    statistic : Statistic
+        Its family decides, and for values the unit.
+    variable : str or None
+        The column described, for the message.
+    unit : str or None
+        Its unit: "<currency>/year", "<currency>/hour" or "log". Counts, proportions and ratios need none.
+    policy : Policy
+        Bases, figures and decimals.
+
+    Raises
+    ------
+    DisclosureError
+        If a statistic of the values has no unit, or one whose rounding is not defined.
+    """
+    match statistic.family:
+        case "count" | "weight":
+            return Rounding("count", "multiple", policy.count_base)
+        case "proportion":
+            return Rounding("per cent", "decimals", policy.pct_dp, scale=100)
+        case "ratio":
+            return Rounding("ratio", "sigfig", policy.ratio_sigfig)
+    if unit is None:
+        raise DisclosureError(
+            f"column '{variable}' has no unit, so '{statistic.name}' cannot be rounded: name it when the panel is made,"
+            f" Panel.from_frame(..., units={{'{variable}': 'GBP/year'}}); of a true/false column release 'share'"
+        )
+    if unit != "log" and MONEY.fullmatch(unit) is None:
+        raise DisclosureError(
+            f"column '{variable}' has unit '{unit}', for which no rounding is defined: known are '<currency>/year' and "
+            "'<currency>/hour' with a three-letter currency code, such as 'GBP/year', and 'log'"
+        )
+    if statistic.family == "square":
+        return Rounding(f"{unit} squared", "sigfig", policy.money_sigfig)
+    return _value_rounding(statistic.family, unit, policy)
+
+
+def _value_rounding(family: Family, unit: str, policy: Policy) -> Rounding:
+    """Choose the rounding of a statistic that is in the unit of the column."""
+    if family == "total":
+        # A sum of annual pay to the nearest 100, divided by the count, would give the mean to the penny.
+        return Rounding(unit, "sigfig", policy.money_sigfig)
+    if unit == "log":
+        return Rounding(unit, "decimals", policy.log_dp)
+    if unit.endswith("/year"):
+        return Rounding(unit, "multiple", policy.money_base)
+    return Rounding(unit, "sigfig", policy.money_sigfig)

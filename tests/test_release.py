@@ -1,0 +1,491 @@
+"""The door: what is hidden, how the rest is rounded, and that files appear completely or not at all."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from reference_table import table_of
+
+from leoreturns.aggregates.statistics import statistic
+from leoreturns.disclosure import Policy, Released, bundle, release
+from leoreturns.disclosure.contents import rounded_count
+from leoreturns.disclosure.rounding import Rounding, rounding_of
+from leoreturns.disclosure.rules import protect
+from leoreturns.errors import DisclosureError
+from leoreturns.results.chart import Chart
+
+BASE = Policy("ons-srs")
+BY = ["group"]
+
+
+def persons_per_group(**sizes: int) -> pd.DataFrame:
+    """Return one row per person, all with different pay."""
+    group = np.repeat(list(sizes), list(sizes.values()))
+    number = np.arange(len(group))
+    return pd.DataFrame({"person": number, "group": group, "pay": 20_000.0 + 137 * number})
+
+
+def shown(
+    frame: pd.DataFrame, statistics: list[str], values: str | None = "pay", unit: str | None = "GBP/year"
+) -> dict:
+    """Return {(group, statistic): text as released}."""
+    table = protect(table_of(frame, values, BY, statistics, unit=unit), BASE)
+    labels = table.keys["group"].labels
+    return {
+        (labels[code], name): table.texts[name][n]
+        for name in statistics
+        for n, code in enumerate(table.keys["group"].codes)
+    }
+
+
+def read_csv(path: Path) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8"), newline="")))
+
+
+# ---- what is hidden
+
+
+def test_a_cell_needs_ten_persons_in_every_statistic() -> None:
+    statistics = ["n_person", "n_obs", "n_value", "mean", "sd", "var", "sum"]
+    got = shown(persons_per_group(nine=9, ten=10, eleven=11), statistics)
+    assert {got["nine", name] for name in statistics} == {"c"}
+    assert [got["ten", name] for name in ("n_person", "n_obs", "n_value")] == ["10"] * 3
+    assert [got["eleven", name] for name in ("n_person", "n_obs", "n_value")] == ["10"] * 3
+    assert got["ten", "mean"] == "21800"  # persons 9 to 18: 20,000 + 137 * 13.5 = 21,849.5
+    assert "c" not in {got["eleven", name] for name in statistics}
+
+
+@pytest.mark.parametrize(
+    ("name", "too_few", "enough"),
+    [
+        ("p50", 19, 20),
+        ("p25", 39, 40),
+        ("p75", 39, 40),
+        ("iqr", 39, 40),
+        ("p90", 99, 100),
+        ("p10", 99, 100),
+        ("p90/p10", 99, 100),
+        ("p95", 199, 200),
+        ("p99", 999, 1000),
+    ],
+)
+def test_a_percentile_needs_ten_persons_beyond_it(name: str, too_few: int, enough: int) -> None:
+    got = shown(persons_per_group(few=too_few, many=enough), [name])
+    assert got["few", name] == "c"
+    assert got["many", name] != "c"
+
+
+def test_persons_tied_with_the_percentile_do_not_support_it() -> None:
+    frame = persons_per_group(a=39)
+    frame["pay"] = [10_000.0 + n for n in range(9)] + [20_000.0] * 15 + [30_000.0 + n for n in range(15)]
+    assert shown(frame, ["p50"])["a", "p50"] == "c"
+    frame.loc[9, "pay"] = 10_500.0
+    assert shown(frame, ["p50"])["a", "p50"] == "20000"
+
+
+def test_rows_of_few_persons_do_not_stand_for_persons() -> None:
+    frame = persons_per_group(a=30, b=30)
+    frame.loc[frame["group"] == "a", "person"] = np.arange(30) % 2  # two persons, fifteen years each
+    got = shown(frame, ["n_person", "n_obs", "mean", "p50"])
+    assert {got["a", name] for name in ("n_person", "n_obs", "mean", "p50")} == {"c"}
+    assert got["b", "n_obs"] == "30"
+
+
+def test_statistics_of_values_need_persons_with_a_value() -> None:
+    frame = persons_per_group(a=50, b=50)
+    frame.loc[frame.index[2:50], "pay"] = np.nan
+    got = shown(frame, ["n_person", "n_obs", "n_value", "mean", "sd", "p50"])
+    assert [got["a", name] for name in ("n_value", "mean", "sd", "p50")] == ["c"] * 4
+    assert [got["a", name] for name in ("n_person", "n_obs")] == ["50", "50"]
+
+
+def test_a_mean_needs_ten_persons_who_contribute() -> None:
+    frame = persons_per_group(a=12, b=20)
+    frame.loc[frame.index[1:12], "pay"] = 0.0
+    frame.loc[frame.index[12:22], "pay"] = 0.0
+    got = shown(frame, ["mean", "sum", "sd", "n_value"])
+    assert [got["a", name] for name in ("mean", "sum", "sd")] == ["c"] * 3
+    assert got["a", "n_value"] == "10"
+    assert "c" not in {got["b", name] for name in ("mean", "sum", "sd")}
+
+
+@pytest.mark.parametrize(
+    ("n_with", "n_without", "text"), [(9, 91, "c"), (10, 90, "10.0"), (91, 9, "c"), (100, 0, "c"), (57, 113, "33.5")]
+)
+def test_a_share_needs_ten_persons_inside_and_outside(n_with: int, n_without: int, text: str) -> None:
+    frame = persons_per_group(a=n_with + n_without)
+    frame["pay"] = [1.0] * n_with + [0.0] * n_without
+    assert shown(frame, ["share"], unit=None)["a", "share"] == text
+
+
+def test_equal_values_are_hidden() -> None:
+    frame = persons_per_group(a=200, b=200)
+    frame.loc[frame["group"] == "a", "pay"] = 12_345.0
+    got = shown(frame, ["mean", "sd", "sum", "p50", "n_person"])
+    assert [got["a", name] for name in ("mean", "sd", "sum", "p50")] == ["c"] * 4
+    assert got["a", "n_person"] == "200"
+
+
+def test_inequality_needs_the_persons_of_a_decile() -> None:
+    frame = persons_per_group(few=99, many=100)
+    table = table_of(frame, "pay", BY, ["mean"], unit="GBP/year")
+    object.__setattr__(table, "statistics", {"gini": np.array([0.25, 0.31234])})
+    texts = protect(table, BASE).texts["gini"]
+    assert table.keys["group"].labels == ("few", "many")
+    assert texts[0] == "c"
+    assert texts[1] != "c"
+
+
+@pytest.mark.parametrize("undefined", [np.nan, np.inf, -np.inf])
+def test_what_is_not_defined_has_the_marker_too(undefined: float) -> None:
+    table = table_of(persons_per_group(a=200, b=200), "pay", BY, ["p90/p10"], unit="GBP/year")
+    object.__setattr__(table, "statistics", {"p90/p10": np.array([undefined, 2.345])})
+    assert protect(table, BASE).texts == {"p90/p10": ("c", "2.34")}
+
+
+def test_a_composite_needs_its_scarcest_percentile() -> None:
+    got = shown(persons_per_group(few=99, many=100), ["p90/p10", "iqr"])
+    assert got["few", "p90/p10"] == "c"
+    assert got["many", "p90/p10"] != "c"
+    assert got["few", "iqr"] != "c"
+
+
+def test_one_marker_for_every_reason_and_no_reason_in_the_files(tmp_path: Path) -> None:
+    frame = persons_per_group(nine=9, equal=30, fine=60)
+    frame.loc[frame["group"] == "equal", "pay"] = 10_000.0
+    release(
+        {"pay": table_of(frame, "pay", BY, ["n_person", "p50"], unit="GBP/year")}, policy="ons-srs", to=tmp_path / "out"
+    )
+    assert read_csv(tmp_path / "out" / "pay.csv") == [
+        ["group", "n_person", "p50"],
+        ["equal", "30", "c"],
+        ["fine", "60", "29400"],
+        ["nine", "c", "c"],
+    ]
+
+
+def test_persons_must_be_known(tmp_path: Path) -> None:
+    table = table_of(persons_per_group(a=100), "pay", BY, ["mean"], person=None, unit="GBP/year")
+    with pytest.raises(DisclosureError, match=r"output 'pay': person id required"):
+        release({"pay": table}, policy="ons-srs", to=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_undeclared_statistic_is_refused() -> None:
+    table = table_of(persons_per_group(a=100), "pay", BY, ["mean"], unit="GBP/year")
+    object.__setattr__(table, "statistics", {"max": table.statistics["mean"]})
+    with pytest.raises(DisclosureError, match="'max' has no disclosure rule"):
+        protect(table, BASE)
+
+
+def test_a_percentile_without_its_tails_is_refused() -> None:
+    table = table_of(persons_per_group(a=100), "pay", BY, ["p50"], unit="GBP/year")
+    object.__setattr__(table, "statistics", {"p75": table.statistics["p50"]})
+    with pytest.raises(DisclosureError, match="beyond p75"):
+        protect(table, BASE)
+
+
+# ---- keys that are data
+
+
+def test_a_key_of_persons_is_refused() -> None:
+    frame = pd.DataFrame({"person": np.repeat(np.arange(40), 12), "pay": np.arange(480.0)})
+    table = table_of(frame.assign(group=frame["person"]), "pay", BY, ["n_obs"], unit="GBP/year")
+    with pytest.raises(DisclosureError, match=r"key 'group': of 40 levels, 40 have no cell that can be shown"):
+        protect(table, BASE)
+
+
+def test_a_key_of_fractional_numbers_is_refused() -> None:
+    frame = persons_per_group(a=40).assign(group=np.repeat([1.5, 2.0], 20))
+    with pytest.raises(DisclosureError, match="key 'group' holds fractional numbers") as caught:
+        protect(table_of(frame, "pay", BY, ["n_obs"], unit="GBP/year"), BASE)
+    assert "1.5" not in str(caught.value)
+
+
+def test_a_classification_with_small_groups_is_not_refused() -> None:
+    sizes = {f"school {n:02}": 9 if n < 12 else 15 for n in range(24)}
+    assert list(shown(persons_per_group(**sizes), ["n_person"]).values()).count("c") == 12
+
+
+# ---- rounding
+
+
+@pytest.mark.parametrize(
+    ("unit", "name", "number", "text"),
+    [
+        ("GBP/year", "mean", 21_437.18, "21400"),
+        ("GBP/year", "mean", 21_450.0, "21400"),
+        ("GBP/year", "mean", 21_450.01, "21500"),
+        ("GBP/year", "p50", -1_260.0, "-1300"),
+        ("GBP/year", "p50", -12.0, "0"),
+        ("USD/year", "sd", 149.0, "100"),
+        ("GBP/hour", "p50", 9.876, "9.88"),
+        ("GBP/hour", "p50", 12.04, "12.0"),
+        ("GBP/hour", "p50", 9.996, "10.0"),
+        ("GBP/hour", "mean", 1234.5, "1230"),
+        ("GBP/hour", "mean", 0.0, "0"),
+        ("GBP/year", "sum", 26_743_212.0, "26700000"),
+        ("GBP/year", "var", 112_873_456.0, "113000000"),
+        ("log", "mean", 9.9049, "9.90"),
+        ("GBP/year", "n_obs", 12, "10"),
+        ("GBP/year", "n_obs", 13, "15"),
+        ("GBP/year", "n_weighted", 1012.4, "1010"),
+        (None, "share", 0.33449, "33.4"),
+        (None, "top10", 0.30551, "30.6"),
+        (None, "p90/p10", 3.14159, "3.14"),
+    ],
+)
+def test_numbers_are_rounded_by_family_and_unit(unit: str | None, name: str, number: float, text: str) -> None:
+    rounding = rounding_of(statistic(name), "pay", unit, BASE)
+    assert rounding.text(number) == text
+    assert float(rounding.text(float(text) / rounding.scale)) == float(text)
+
+
+def test_large_numbers_are_written_without_exponent() -> None:
+    assert Rounding("GBP/year", "sigfig", 3).text(1.23456e21) == "1230000000000000000000"
+    assert Rounding("GBP/year", "multiple", 100).text(1e15 + 49) == "1000000000000000"
+
+
+def test_a_column_without_a_unit_is_refused_with_the_remedy() -> None:
+    table = table_of(persons_per_group(a=40), "pay", BY, ["mean"], unit=None)
+    with pytest.raises(DisclosureError, match=r"column 'pay' has no unit.*units=\{'pay': 'GBP/year'\}"):
+        protect(table, BASE)
+
+
+@pytest.mark.parametrize("unit", ["GBP/week", "GBP", "gbp/year", "pounds", "", "GBP/year "])
+def test_an_unknown_unit_is_refused_by_name(unit: str) -> None:
+    with pytest.raises(DisclosureError, match=f"unit '{unit}'"):
+        protect(table_of(persons_per_group(a=40), "pay", BY, ["mean"], unit=unit), BASE)
+
+
+def test_counts_need_no_unit() -> None:
+    table = table_of(persons_per_group(a=40), None, BY, ["n_person", "n_obs"])
+    assert protect(table, BASE).texts == {"n_person": ("40",), "n_obs": ("40",)}
+
+
+# ---- policies
+
+
+@pytest.mark.parametrize(
+    "looser",
+    [
+        {"min_persons": 9},
+        {"tail_persons": 1},
+        {"count_base": 1},
+        {"money_base": 10},
+        {"money_sigfig": 4},
+        {"ratio_sigfig": 9},
+        {"pct_dp": 2},
+        {"log_dp": 3},
+        {"min_persons": True},
+        {"min_persons": 10.5},
+        {"money_sigfig": 0},
+        {"marker": "0"},
+    ],
+)
+def test_a_looser_or_malformed_policy_cannot_be_made(looser: dict) -> None:
+    with pytest.raises(DisclosureError, match=f"policy: .*{next(iter(looser))}"):
+        Policy("mine", **looser)
+
+
+def test_a_stricter_policy_holds() -> None:
+    table = table_of(persons_per_group(a=29, b=30), "pay", BY, ["n_person", "mean"], unit="GBP/year")
+    strict = Policy("strict", min_persons=30, count_base=10, money_base=1000, marker="low")
+    assert protect(table, strict).texts == {"n_person": ("low", "30"), "mean": ("low", "26000")}
+
+
+def test_a_built_in_name_keeps_its_values() -> None:
+    with pytest.raises(DisclosureError, match="'ons-srs' is a built-in policy"):
+        Policy("ons-srs", min_persons=30)
+
+
+@pytest.mark.parametrize("policy", ["ons", "", "ONS-SRS"])
+def test_an_unknown_policy_lists_the_known(policy: str, tmp_path: Path) -> None:
+    table = table_of(persons_per_group(a=40), None, BY, ["n_person"])
+    with pytest.raises(DisclosureError, match=r"known are \['ons-srs'\]"):
+        release({"a": table}, policy=policy, to=tmp_path / "out")
+
+
+# ---- what is taken
+
+
+@pytest.mark.parametrize(
+    "inside", [pd.DataFrame({"pay": [98765.43]}), np.array([98765.43]), {"pay": 98765.43}, 98765.43]
+)
+def test_only_results_are_taken_and_others_named_by_type(inside: object, tmp_path: Path) -> None:
+    with pytest.raises(DisclosureError, match=f"output 'a' is a {type(inside).__name__}") as caught:
+        release({"a": inside}, policy="ons-srs", to=tmp_path / "out")  # type: ignore[dict-item]
+    assert "98765" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("results", [None, [], "abc", {}])
+def test_results_come_as_a_filled_mapping(results: object, tmp_path: Path) -> None:
+    with pytest.raises(DisclosureError, match="mapping"):
+        release(results, policy="ons-srs", to=tmp_path / "out")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["Pay", "a b", "../a", "a/b", "", "a.csv", "con", "a\x00", "pay\n", "-a", 7])
+def test_a_name_that_is_not_a_plain_file_name_is_refused(name: str, tmp_path: Path) -> None:
+    table = table_of(persons_per_group(a=40), None, BY, ["n_person"])
+    with pytest.raises(DisclosureError, match="file name"):
+        release({name: table}, policy="ons-srs", to=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_outputs_cannot_share_a_file(tmp_path: Path) -> None:
+    table = table_of(persons_per_group(a=40), None, BY, ["n_person"])
+    chart = Chart("trajectory", table, x="group", line="n_person")
+    with pytest.raises(DisclosureError, match=r"'a_data\.csv'"):
+        release({"a": chart, "a_data": table}, policy="ons-srs", to=tmp_path / "out")
+
+
+# ---- files
+
+
+@pytest.fixture
+def table():
+    frame = persons_per_group(
+        **{"=cmd|' /C calc'!A0": 40, "+a": 40, "@b": 40, "-c": 40, "\td": 40, 'quote", comma\nline': 40}
+    )
+    return table_of(frame, "pay", BY, ["n_person", "p50"], unit="GBP/year")
+
+
+def test_labels_cannot_become_formulas(table, tmp_path: Path) -> None:
+    release({"pay": table}, policy="ons-srs", to=tmp_path / "out")
+    labels = [row[0] for row in read_csv(tmp_path / "out" / "pay.csv")[1:]]
+    assert labels == ["'\td", "'+a", "'-c", "'=cmd|' /C calc'!A0", "'@b", 'quote", comma\nline']
+
+
+def test_negative_numbers_are_not_escaped(tmp_path: Path) -> None:
+    frame = persons_per_group(a=40).assign(group=-1)
+    frame["pay"] = -frame["pay"]
+    release({"pay": table_of(frame, "pay", BY, ["p50"], unit="GBP/year")}, policy="ons-srs", to=tmp_path / "out")
+    assert read_csv(tmp_path / "out" / "pay.csv")[1] == ["-1", "-22700"]
+
+
+def test_release_writes_what_it_says(table, tmp_path: Path) -> None:
+    chart = Chart("trajectory", table, x="group", line="p50")
+    released = release({"pay": table, "lines": chart}, policy="ons-srs", to=str(tmp_path / "out"))
+    assert isinstance(released, Released)
+    assert sorted(os.listdir(tmp_path / "out")) == sorted(released.files)
+    assert released.files == ("README.txt", "pay.csv", "lines.png", "lines_data.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert released.suppressed == {"pay": {"n_person": 0, "p50": 0}, "lines": {"n_person": 0, "p50": 0}}
+    assert "4 files" in repr(released)
+    assert "pay: 6 cells; hidden: n_person 0, p50 0" in repr(released)
+
+
+def test_the_readme_states_policy_rounding_and_what_is_hidden(tmp_path: Path) -> None:
+    sizes = {f"g{n:02}": 9 if n < 3 else 25 for n in range(20)}
+    results = {"pay": table_of(persons_per_group(**sizes), "pay", BY, ["n_person", "p75"], unit="GBP/year")}
+    release(results, policy="ons-srs", to=tmp_path / "out")
+    text = (tmp_path / "out" / "README.txt").read_text()
+    assert "prepared for an output check" in text
+    assert "cleared" not in text
+    assert "Policy: ons-srs" in text
+    assert "tail_persons = 10" in text
+    assert "n_person: count, to the nearest 5; under 5 (15 per cent) hidden" in text
+    assert "p75: GBP/year, to the nearest 100; about 20 (100 per cent) hidden" in text
+    assert "about 15: fewer persons strictly beyond a percentile" in text
+
+
+def test_hidden_cells_are_counted_roughly() -> None:
+    assert [rounded_count(n) for n in (0, 1, 4, 5, 12, 13, 1003)] == [
+        "0",
+        "under 5",
+        "under 5",
+        "about 5",
+        "about 10",
+        "about 15",
+        "about 1,005",
+    ]
+
+
+def test_the_same_release_has_the_same_bytes(table, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        chart = Chart("trajectory", table, x="group", line="p50", title="Pay")
+        release({"pay": table, "lines": chart}, policy="ons-srs", to=tmp_path / name)
+    files = sorted(os.listdir(tmp_path / "one"))
+    assert len(files) == 4
+    for name in files:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize("existing", ["folder", "file", "dangling link"])
+def test_an_existing_target_is_refused_and_kept(existing: str, table, tmp_path: Path) -> None:
+    to = tmp_path / "out"
+    match existing:
+        case "folder":
+            to.mkdir()
+        case "file":
+            to.write_text("kept")
+        case _:
+            to.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(DisclosureError, match="exists already"):
+        release({"pay": table}, policy="ons-srs", to=to)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert existing != "file" or to.read_text() == "kept"
+
+
+@pytest.mark.parametrize("to", ["no/such/out", "out\x00"])
+def test_an_impossible_target_is_refused(to: str, table, tmp_path: Path) -> None:
+    with pytest.raises(DisclosureError):
+        release({"pay": table}, policy="ons-srs", to=tmp_path / to)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+@pytest.mark.parametrize(
+    "failure", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt(), MemoryError()]
+)
+def test_a_failed_release_leaves_nothing(
+    failing: int, failure: BaseException, table, tmp_path: Path, monkeypatch
+) -> None:
+    written: list[Path] = []
+
+    def write(path: Path, content: bytes) -> None:
+        written.append(path)
+        path.write_bytes(content[:10])
+        if len(written) == failing:
+            raise failure
+
+    monkeypatch.setattr(bundle, "_write_file", write)
+    chart = Chart("trajectory", table, x="group", line="p50")
+    expected = DisclosureError if isinstance(failure, OSError) else type(failure)
+    with pytest.raises(expected, match="No space left on device" if expected is DisclosureError else None):
+        release({"pay": table, "lines": chart}, policy="ons-srs", to=tmp_path / "out")
+    assert len(written) == failing
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_output_stops_all_others(table, tmp_path: Path) -> None:
+    bad = table_of(persons_per_group(a=40), "pay", BY, ["mean"], unit=None)
+    with pytest.raises(DisclosureError, match="output 'bad'"):
+        release({"good": table, "bad": bad}, policy="ons-srs", to=tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_row_and_no_exact_statistic_is_in_any_file(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    frame = persons_per_group(a=43, b=9, d=120)
+    frame["pay"] = np.round(rng.uniform(12_001, 60_000, len(frame)), 2)
+    frame["person"] = frame["person"] + 7_000_001
+    statistics = ["n_person", "n_obs", "mean", "sd", "var", "sum", "p25", "p50", "p75", "iqr"]
+    result = table_of(frame, "pay", BY, statistics, unit="GBP/year")
+    chart = Chart("trajectory", result, x="group", line="p50", band=("p25", "p75"))
+    release({"pay": result, "lines": chart}, policy="ons-srs", to=tmp_path / "out")
+    everything = b"\n".join(path.read_bytes() for path in (tmp_path / "out").iterdir())
+    exact = [*frame["pay"], *frame["person"], *(x for name in statistics[2:] for x in result.statistics[name])]
+    for number in exact:
+        for text in (repr(float(number)), f"{number:.2f}", f"{number:.0f}"):
+            assert text.encode() not in everything
+        for kind in (np.float64, np.float32):
+            assert kind(number).tobytes() not in everything
