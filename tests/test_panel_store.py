@@ -352,6 +352,21 @@ def test_files_with_other_columns_are_named(tmp_path):
     assert "001.parquet" not in message
 
 
+def test_a_column_without_a_value_in_one_file_fits_any_type(tmp_path):
+    frame = wages(40)
+    frame.loc[: len(frame) // 2, "region"] = None
+    write_parts(frame, tmp_path / "in", 4)
+    for name in ("000.parquet", "001.parquet"):
+        table = pq.read_table(tmp_path / "in" / name)
+        nothing = table.set_column(table.column_names.index("region"), "region", pa.nulls(len(table)))
+        pq.write_table(nothing, tmp_path / "in" / name)
+    read = Panel.from_parquet(tmp_path / "in", person="person", time="tax_year")
+    assert_same(Panel.from_frame(frame, person="person", time="tax_year"), read)
+    pq.write_table(nothing.append_column("extra", pa.nulls(len(nothing))), tmp_path / "in" / "001.parquet")
+    with pytest.raises(PanelError, match=r"'001.parquet': column 'extra' is null, not absent"):
+        Panel.from_parquet(tmp_path / "in", person="person", time="tax_year")
+
+
 def test_no_parquet_file(tmp_path):
     with pytest.raises(PanelError, match=r"holds no .parquet file"):
         Panel.from_parquet(tmp_path, person="a", time="b")
