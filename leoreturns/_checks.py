@@ -89,11 +89,11 @@ def constant_within_persons(name: str, varying: int, only_missing: int) -> None:
         )
 
 
-def number_declared(name: str, kind: str, entries: int, given: int) -> None:
-    """Refuse a column that has a unit but is no number."""
+def numeric(name: str, kind: str, entries: int, given: int) -> None:
+    """Refuse a column that must hold numbers (it has a unit, or is a weight) and does not."""
     if kind != "number":
         raise PanelError(
-            f"column {name!r} has a unit, so it must hold numbers, but {entries:,} of {counted(given, 'entry')} are not numeric"
+            f"column {name!r} must hold numbers, but {entries:,} of {given:,} entries are not numeric; convert or drop them"
         )
 
 
@@ -101,7 +101,7 @@ def one_kind(name: str, numeric: int, other: int) -> None:
     """Refuse a column that mixes numbers with anything else."""
     if numeric and other:
         raise PanelError(
-            f"column {name!r} mixes {counted(numeric, 'number')} with {counted(other, 'non-numeric entry')}; convert it to one kind"
+            f"column {name!r} mixes {counted(numeric, 'number')} with {other:,} non-numeric entries; convert it to one kind"
         )
 
 

@@ -34,7 +34,7 @@ def assign(
             raise PanelError(f"column {name!r} identifies the rows and cannot be replaced")
         encoded = _encoded(panel, name, value, level)
         if unit is not None:
-            _checks.number_declared(name, encoded.kind, rows.count_known(encoded.values), len(encoded.values))
+            _checks.numeric(name, encoded.kind, rows.count_known(encoded.values), len(encoded.values))
         column = describe(name, level, encoded, owner=owner, unit=unit, entity=entity)
         schema = dataclasses.replace(panel.schema, columns={**panel.schema.columns, name: column})
         people = {other: values for other, values in panel.people.items() if other != name}

@@ -233,7 +233,7 @@ def _objects(name: str, values: Array) -> Encoded:
         if numeric:
             return _arrow_or_numbers(name, values)
     if kind in ("boolean", "date", "datetime", "datetime64", "empty"):
-        parts = [_part(name, values[at : at + OBJECT_CHUNK]) for at in range(0, len(values), OBJECT_CHUNK)]
+        parts = [_part(name, values[at : at + OBJECT_CHUNK]) for at in range(0, max(len(values), 1), OBJECT_CHUNK)]
         known = [part.type for part in parts if not pa.types.is_null(part.type)]
         return _arrow(name, pa.chunked_array([part.cast(known[0]) if known else part for part in parts]))
     raise PanelError(

@@ -15,7 +15,7 @@ import ast
 import datetime as dt
 import operator
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -88,6 +88,7 @@ class Literal:
     """Text, a condition or a date written out (numbers written out are Numbers)."""
 
     value: Label
+    level: None = None
 
 
 Operand = Number | Coded | Literal
@@ -116,6 +117,21 @@ class Evaluator:
     def condition(self) -> NDArray[np.bool_]:
         """Return the stored rows on which the condition is true."""
         result = self._condition(self._parsed())
+        return np.equal(self._on_rows(result.truth, result.level), TRUE)
+
+    def among(self, wanted: Mapping[str, Sequence[Label]]) -> NDArray[np.bool_]:
+        """Return the stored rows on which every column has one of its wanted values."""
+        result: Condition | None = None
+        for name, values in wanted.items():
+            literals = [
+                Number(value, None)
+                if isinstance(value, int | float) and not isinstance(value, bool)
+                else Literal(value)
+                for value in values
+            ]
+            part = self._any_of(self._column(name), literals)
+            result = part if result is None else self._joined(result, part, np.minimum)
+        assert result is not None
         return np.equal(self._on_rows(result.truth, result.level), TRUE)
 
     # ---- parsing ----------------------------------------------------------------------------------------------------
@@ -228,21 +244,22 @@ class Evaluator:
             self._refuse("'in' must be followed by a list of literals")
         operand = self._operand(left)
         wanted = [self._operand(element) for element in right.elts]
-        if isinstance(operand, Literal) or any(
-            isinstance(want, Coded) or getattr(want, "level", None) for want in wanted
-        ):
+        if isinstance(operand, Literal) or any(isinstance(want, Coded) or want.level is not None for want in wanted):
             self._refuse("'in' compares a column with a list of literals")
-        result: Condition | None = None
+        found = self._any_of(operand, wanted)
+        return Condition(np.subtract(np.uint8(TRUE), found.truth), found.level) if negated else found
+
+    def _any_of(self, operand: Number | Coded, wanted: Sequence[Operand]) -> Condition:
+        """Whether an operand equals one of some literals."""
+        parts = []
         for want in wanted:
             if isinstance(operand, Coded):
-                part = self._compare_labels(operand, operator.eq, want, equality=True)
-            elif not isinstance(want, Number):
-                self._refuse("numbers cannot be compared with text, dates or conditions")
+                parts.append(self._compare_labels(operand, operator.eq, want, equality=True))
+            elif isinstance(want, Number):
+                parts.append(self._compare_numbers(operand, operator.eq, want))
             else:
-                part = self._compare_numbers(operand, operator.eq, want)
-            result = part if result is None else Condition(np.maximum(result.truth, part.truth), part.level)
-        assert result is not None
-        return Condition(np.subtract(np.uint8(TRUE), result.truth), result.level) if negated else result
+                self._refuse("numbers cannot be compared with text, dates or conditions")
+        return Condition(np.maximum.reduce([part.truth for part in parts]), parts[0].level)
 
     def _compare_labels(
         self, coded: Coded, compare: Callable[[Any, Any], Any], other: Operand, *, equality: bool

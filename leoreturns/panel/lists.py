@@ -132,7 +132,7 @@ def _weights(name: str, source: Source) -> NDArray[np.float64]:
     if "weight" not in source.names:
         return np.ones(source.n_row)
     encoded = encode.encode(name, source.column("weight"))
-    _checks.number_declared(name, encoded.kind, rows.count_known(encoded.values), source.n_row)
+    _checks.numeric(name, encoded.kind, rows.count_known(encoded.values), source.n_row)
     weights = encoded.values.astype(np.float64)
     _checks.usable_weights(name, int(np.isnan(weights).sum()), int((weights < 0).sum()))
     return weights

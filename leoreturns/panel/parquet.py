@@ -29,6 +29,9 @@ BATCH_PERSONS = 1 << 17  # persons turned into Arrow at a time
 SHOWN = 5  # files and columns named in a message
 INDEX_PREFIX = "__index_level_"  # how pandas stores an unnamed index
 
+NO_VALUE = "null"  # Arrow's type of a column without any value
+TEXTS = ("string", "large_string")
+
 UNREADABLE = (pa.ArrowException, OSError)
 
 
@@ -42,14 +45,12 @@ class ParquetSource:
         self._files = _files(path)
         footers = [_footer(file) for file in self._files]
         _same_columns(self._files, [footer[0] for footer in footers])
-        schema = footers[0][0]
-        _checks.unique_names(schema.names)
-        self.names = tuple(name for name in schema.names if not name.startswith(INDEX_PREFIX))
+        _checks.unique_names(footers[0][0].names)
+        fields = [field for schema, _ in footers for field in schema]
+        self.names = tuple(name for name in footers[0][0].names if not name.startswith(INDEX_PREFIX))
         self.n_row = sum(footer[1] for footer in footers)
-        self._texts = {
-            field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
-        }
-        self._metadata = (schema.metadata or {}).get(METADATA)
+        self._texts = {field.name for field in fields if str(field.type) in TEXTS}
+        self._metadata = (footers[0][0].metadata or {}).get(METADATA)
 
     def column(self, name: str) -> Raw:
         """Read one column of all files; texts as dictionaries, as they are stored."""
@@ -61,7 +62,9 @@ class ParquetSource:
                     parts.append(opened.read(columns=[name]).column(name))
             except UNREADABLE:
                 raise _unreadable(file) from None
-        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+        kind = next((part.type for part in parts if not pa.types.is_null(part.type)), pa.null())
+        chunks = [chunk for part in parts for chunk in part.chunks]
+        return pa.chunked_array([pa.nulls(len(chunk), kind) if chunk.type != kind else chunk for chunk in chunks], kind)
 
     def declared(self, given: Declared) -> Declared:
         """Complete what the caller says by what `write_parquet` stored."""
@@ -128,17 +131,24 @@ def _unreadable(file: Path) -> PanelError:
 
 
 def _same_columns(files: Sequence[Path], schemas: Sequence[pa.Schema]) -> None:
-    """Refuse files that differ in their columns or types; the order of columns does not matter."""
-    expected = _types(schemas[0])
+    """Refuse files that differ in their columns or types.
+
+    The order of columns does not matter, and a column without any value in a file (of Arrow's null type) fits any type.
+    """
+    found = [_types(schema) for schema in schemas]
+    first = found[0]
+    kinds: dict[str, str] = {}
+    for types in found:
+        kinds |= {name: kind for name, kind in types.items() if kinds.get(name, NO_VALUE) == NO_VALUE}
     problems = []
-    for file, schema in zip(files[1:], schemas[1:], strict=True):
-        found = _types(schema)
-        differing = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
+    for file, types in zip(files[1:], found[1:], strict=True):
+        differing = [
+            f"column {name!r} is {types.get(name, 'absent')}, not {kinds[name] if name in first else 'absent'}"
+            for name in {**first, **types}
+            if name not in first or types.get(name) not in (kinds[name], NO_VALUE)
+        ]
         if differing:
-            named = "; ".join(
-                f"column {name!r} is {found.get(name, 'absent')}, not {expected.get(name, 'absent')}"
-                for name in differing[:SHOWN]
-            )
+            named = "; ".join(differing[:SHOWN])
             problems.append(f"{file.name!r}: {named}")
     if problems:
         more = f"; and {len(problems) - SHOWN:,} more files" if len(problems) > SHOWN else ""

@@ -114,7 +114,7 @@ def _stored(
     raw = source.column(name)
     given = encode.encode_coded(name, raw) if name in declared.codes else encode.encode(name, raw)
     if name in declared.units:
-        _checks.number_declared(name, given.kind, rows.count_known(given.values), source.n_row)
+        _checks.numeric(name, given.kind, rows.count_known(given.values), source.n_row)
     values = rows.take(given.values, order, n_jobs=n_jobs)
     level = _level(name, values, given.kind == "code", offsets, declared, n_jobs)
     if level == "person":
@@ -148,7 +148,7 @@ def _order_periods(
     name = declared.time
     given = encode.encode(name, source.column(name))
     if name in declared.units:
-        _checks.number_declared(name, given.kind, rows.count_known(given.values), source.n_row)
+        _checks.numeric(name, given.kind, rows.count_known(given.values), source.n_row)
     values = given.values
     if given.kind == "code" or values.dtype.kind == "f":
         _checks.no_missing(name, rows.count_missing(values), "the period")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from leoreturns.errors import PanelError
 from leoreturns.panel.expression import Evaluator
+from leoreturns.panel.schema import Label
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
@@ -28,11 +30,9 @@ def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
     """See `Panel.at`: one condition of memberships."""
     if not levels:
         raise PanelError("give at least one column, such as at(years_since_ks4=[5, 10])")
-    condition = " and ".join(f"`{name}` in [{', '.join(_literals(name, wanted))}]" for name, wanted in levels.items())
-    for name in levels:
-        panel.column(name)
-    label = ", ".join(f"{name} in [{', '.join(_literals(name, wanted))}]" for name, wanted in levels.items())
-    return _kept(panel, Evaluator(condition, panel).condition(), label)
+    wanted = {name: _listed(panel.column(name).name, values) for name, values in levels.items()}
+    label = ", ".join(f"{name} in {values!r}" for name, values in wanted.items())
+    return _kept(panel, Evaluator(f"at({label})", panel).among(wanted), label)
 
 
 def _kept(panel: Panel, rows: NDArray[np.bool_], label: str) -> Panel:
@@ -43,13 +43,13 @@ def _kept(panel: Panel, rows: NDArray[np.bool_], label: str) -> Panel:
     return dataclasses.replace(smaller, flow=flow)
 
 
-def _literals(name: str, wanted: Any) -> list[str]:
-    """Write a value or a collection of values as literals of the grammar."""
-    if isinstance(wanted, str | bool | int | float | np.generic) or hasattr(wanted, "isoformat"):
+def _listed(name: str, wanted: Any) -> list[Label]:
+    """Return a value or a collection of values as labels; dates as ISO texts."""
+    if pd.api.types.is_scalar(wanted) or isinstance(wanted, dt.date):
         wanted = [wanted]
     values = [value.item() if isinstance(value, np.generic) else value for value in wanted]
     if not values:
         raise PanelError(f"at({name}=...) needs at least one value")
     if any(pd.isna(value) for value in values):
         raise PanelError(f'at({name}=...) cannot select missing entries; use where("{name} is missing")')
-    return [repr(value.isoformat() if hasattr(value, "isoformat") else value) for value in values]
+    return [value.isoformat() if isinstance(value, dt.date) else value for value in values]
