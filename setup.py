@@ -39,6 +39,7 @@ class BuildKernels(build_ext):
     """``build_ext`` that never leaves a kernel of the other flavour in the source tree."""
 
     def copy_extensions_to_source(self) -> None:
+        """Put the kernels just built beside their sources, whatever stands there."""
         # Without force only a newer file is copied, and the other flavour's kernel in place may be the newer one.
         self.force = True
         super().copy_extensions_to_source()
