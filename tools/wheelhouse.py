@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import email
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -20,7 +19,7 @@ from packaging.utils import canonicalize_name
 sys.path.insert(0, str(Path(__file__).parent))  # also where PYTHONSAFEPATH leaves it out
 
 from cross_windows import windows_wheel
-from distribution import ROOT, publishable, run
+from distribution import publishable, run
 
 # Newest first; a dependency's wheel for any of these runs on RHEL 8 and later, and most on RHEL 7.
 PLATFORMS = {
@@ -42,7 +41,7 @@ def own_wheel(platform: str, to: Path) -> Path:
             wheel.write_bytes(linux.read_bytes())
             return wheel
         # The generated C of this checkout, brought up to date.
-        subprocess.run([sys.executable, "setup.py", "-q", "build_ext"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        run(["setup.py", "-q", "build_ext"])
         work = Path(scratch) / "cross"
         work.mkdir()
         return windows_wheel(linux, to, work)
@@ -91,7 +90,8 @@ def main() -> None:
     options.to.mkdir(parents=True, exist_ok=True)
     for earlier in options.to.glob("*.whl"):
         earlier.unlink()
-    collect(options.platform, options.python, options.to, own_wheel(options.platform, options.to))
+    own = own_wheel(options.platform, options.to)
+    collect(options.platform, options.python, options.to.resolve(), own.resolve())
     wheels = list(options.to.glob("*.whl"))
     size = sum(wheel.stat().st_size for wheel in wheels) / 1e6
     print(f"{options.to}: {len(wheels)} wheels, {size:.0f} MB")
