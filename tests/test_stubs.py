@@ -70,7 +70,7 @@ def test_every_kernel_has_a_stub_and_every_stub_a_kernel() -> None:
     assert "build" in KERNELS
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("kernel", STUBS)
 def test_a_stub_says_what_the_kernel_does(kernel: str) -> None:
     name = f"leoreturns._core.{kernel}"
     compiled = compiled_signatures(vars(importlib.import_module(name)), name)
