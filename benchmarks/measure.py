@@ -20,7 +20,7 @@ REPEATS = 3
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of the first call and the median of three warm ones; peak memory of the first above what was held before, in GB."""
+    """Seconds of the first call and the median of three warm ones; peak memory of the first, in GB above the data."""
 
     first: float
     warm: float
@@ -68,7 +68,8 @@ def measure(call: Callable[[], Any]) -> Measured:
 def person_years(rows: int, *, seed: int = 101, shuffled: bool = True) -> pd.DataFrame:
     """Simulate 15 years of earnings per person, 12 per cent missing, with fixed traits; rows in no order.
 
-    Columns: person (int32), tax_year (int16), years_since_ks4, education, fsm, sex, region (int8), school (int16, 3,200 schools), earnings (float64).
+    Columns: person (int32), tax_year (int16), years_since_ks4, education, fsm, sex, region (int8), school (int16, 3,200
+    schools), earnings (float64).
     """
     draw = np.random.default_rng(seed)
     n = rows // PERIODS

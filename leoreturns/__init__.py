@@ -2,8 +2,10 @@
 
 from leoreturns._typing import Weights
 from leoreturns.aggregates.compute import aggregate
+from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import DisclosureError, LeoReturnsError, PanelError, SupportError
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.chart import Chart
 
@@ -14,9 +16,13 @@ __all__ = [
     "LeoReturnsError",
     "Panel",
     "PanelError",
+    "Policy",
+    "Released",
+    "Scan",
     "SupportError",
     "Weights",
     "aggregate",
+    "release",
 ]
 
 __version__ = "0.1.0"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import click
 
 from leoreturns._core import build_info
 from leoreturns._parallel import thread_count
+from leoreturns.errors import LeoReturnsError
 
 # What a report of a problem needs to name: the libraries that the numbers come from.
 LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "scikit-learn", "linearmodels", "matplotlib", "joblib")
@@ -25,6 +27,25 @@ def info() -> None:
     """Show versions, how the kernels were built and the threads in use."""
     for name, value in describe().items():
         click.echo(f"{name:<14}{value}")
+
+
+@main.command()
+@click.option(
+    "--to",
+    default="out",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Folder in which wage_panel is made.",
+)
+def demo(to: Path) -> None:
+    """Show pay trajectories from a real wage panel: a table here, a figure and CSV files in a folder."""
+    # Imported late: it loads linearmodels and matplotlib, which no other command needs.
+    from leoreturns.demo import run_demo
+
+    try:
+        run_demo(to, show=click.echo)
+    except LeoReturnsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 def describe() -> dict[str, str]:

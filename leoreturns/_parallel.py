@@ -1,6 +1,7 @@
 """Work in threads over kernels that release the GIL: how many, in what order, with progress, and stopping cleanly.
 
-The slices of the work depend on the data only and results come back in the order of the slices, so that they are the same for any number of threads.
+The slices of the work depend on the data only and results come back in the order of the slices, so that they are the
+same for any number of threads.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ def thread_count(n_jobs: int | None = None) -> int:
     Parameters
     ----------
     n_jobs : int, optional
-        A positive number of threads, or -1 for all that the machine grants. By default the environment variable ``LEORETURNS_NUM_THREADS``,
-        else all that the machine grants this process: its CPU affinity and, in a container, the cgroup's CPU quota.
+        A positive number of threads, or -1 for all that the machine grants. By default the environment variable
+        ``LEORETURNS_NUM_THREADS``, else all that the machine grants this process: its CPU affinity and, in a container,
+        the cgroup's CPU quota.
 
     Returns
     -------
@@ -89,7 +91,8 @@ def ordered_map(
     Raises
     ------
     Exception
-        The first error of any item, or KeyboardInterrupt: items not yet begun are dropped, those under way are waited for.
+        The first error of any item, or KeyboardInterrupt: items not yet begun are dropped, those under way are waited
+        for.
     """
     work: Sequence[Item] = list(items)
     threads = min(thread_count(n_jobs), len(work))

@@ -32,7 +32,8 @@ class Weights:
     column : str
         Name of a numeric column; negative weights are refused, rows with a missing or zero weight carry no value.
     kind : "frequency" or "probability"
-        "frequency": whole numbers, a row stands for that many equal rows. "probability": inverse chances of being observed.
+        "frequency": whole numbers, a row stands for that many equal rows. "probability": inverse chances of being
+        observed.
     """
 
     column: str

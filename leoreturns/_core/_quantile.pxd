@@ -1,14 +1,13 @@
-# Where a percentile lies among sorted values, and who lies around it. Hyndman and Fan, "Sample quantiles in statistical packages", American Statistician 50 (1996), types 1 to 9.
+# Where a percentile lies among sorted values, and who lies around it. Hyndman and Fan, "Sample quantiles in statistical
+# packages", American Statistician 50 (1996), types 1 to 9.
 
 from libc.math cimport floor, fabs
 from libc.stdint cimport int32_t, int64_t
 
 
 cdef inline void position(int64_t n, double p, int rule, int64_t* below, double* share) noexcept nogil:
-    """The percentile is (1 - share) x_(below) + share x_(below + 1) of the ``n`` sorted values, counted from 0 and inside the range."""
-    cdef double at, shift, a = 0.0
-    cdef double h, fuzz
-    cdef int64_t j
+    """The percentile is (1 - share) x_(below) + share x_(below + 1) of the ``n`` sorted values, counted from 0 and
+    inside the range.""" cdef double at, shift, a = 0.0 cdef double h, fuzz cdef int64_t j
     # n * p that should be a whole number is taken as one: four machine epsilons of its size.
     fuzz = 8.881784197001252e-16 * (1.0 + n)
     if rule <= 3:
@@ -50,7 +49,9 @@ cdef inline void position(int64_t n, double p, int rule, int64_t* below, double*
     share[0] = h
 
 
-cdef inline void tails_of_persons(const double* x, const int32_t* persons, int64_t n, double q, int64_t* below, int64_t* tied, int64_t* above) noexcept nogil:
+cdef inline void tails_of_persons(
+    const double* x, const int32_t* persons, int64_t n, double q, int64_t* below, int64_t* tied, int64_t* above,
+) noexcept nogil:
     """Count persons with a value strictly below, at and strictly above ``q`` when a person may have several values."""
     cdef int64_t i, n_below = 0, n_tied = 0, n_above = 0
     cdef int32_t last = -1

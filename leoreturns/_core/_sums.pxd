@@ -1,8 +1,9 @@
 # Sums of the values of one cell.
 #
-# The exact sum splits every value at fixed powers of two (the error-free extraction of Rump, Ogita and Oishi, "Accurate floating-point
-# summation", SIAM J. Sci. Comput. 31, 2008): the pieces at one power are multiples of one unit and few enough bits that adding them is exact,
-# so the result does not depend on the order of the values. Two powers serve ordinary earnings; more are taken while anything is left over.
+# The exact sum splits every value at fixed powers of two (the error-free extraction of Rump, Ogita and Oishi, "Accurate
+# floating-point summation", SIAM J. Sci. Comput. 31, 2008): the pieces at one power are multiples of one unit and few
+# enough bits that adding them is exact, so the result does not depend on the order of the values. Two powers serve
+# ordinary earnings; more are taken while anything is left over.
 
 from libc.math cimport fabs, frexp, ldexp
 from libc.stdint cimport int64_t
@@ -92,9 +93,11 @@ cdef inline void exact_sum(const double* x, int64_t n, double largest, double* h
 
 
 cdef inline double sum_of_squares(const double* x, const double* w, int64_t n, double centre) noexcept nogil:
-    """Sum of squared deviations from ``centre``, weighted unless ``w`` is NULL, less the square of what the rounding of the centre leaves.
+    """Sum of squared deviations from ``centre``, weighted unless ``w`` is NULL, less the square of what the rounding of
+    the centre leaves.
 
-    Deviations are taken before squaring; blocks of 256 are summed in four lanes and added with compensation, always in the same order.
+    Deviations are taken before squaring; blocks of 256 are summed in four lanes and added with compensation, always in
+    the same order.
     """
     cdef double squares[4]
     cdef double plain[4]

@@ -1,9 +1,13 @@
-"""Distinct entities (schools, providers, employers) of every cell: one pass with a mark per entity that says in which cell it was last seen."""
+"""Distinct entities (schools, providers, employers) of every cell: one pass with a mark per entity that says in which
+cell it was last seen."""
 
 from libc.stdint cimport int32_t, int64_t
 
 
-def count_entities(const int32_t[::1] codes not None, const int64_t[::1] offsets not None, int64_t[::1] seen not None, int64_t[::1] out not None):
+def count_entities(
+    const int32_t[::1] codes not None, const int64_t[::1] offsets not None, int64_t[::1] seen not None,
+    int64_t[::1] out not None,
+):
     """Count distinct codes per cell.
 
     Parameters

@@ -1,9 +1,10 @@
 """Bring the rows of each cell together.
 
-A cell is a crossing of person traits and year columns. A chunk of people small enough for the cache is taken in the order of their trait cells: within one trait cell
-only the year columns decide where a row goes, so the writes fall on a few streams at a time instead of one per cell of the table. Two passes: rows are counted per chunk
-and cell, then written. A cell's rows stay in the panel's order, person by person. Cost: about 2 and 8 ns a row; memory: a value and a person position per row,
-and a count per chunk and cell.
+A cell is a crossing of person traits and year columns. A chunk of people small enough for the cache is taken in the
+order of their trait cells: within one trait cell only the year columns decide where a row goes, so the writes fall on a
+few streams at a time instead of one per cell of the table. Two passes: rows are counted per chunk and cell, then
+written. A cell's rows stay in the panel's order, person by person. Cost: about 2 and 8 ns a row; memory: a value and a
+person position per row, and a count per chunk and cell.
 """
 
 from libc.math cimport NAN
@@ -17,7 +18,8 @@ cdef enum:
 
 
 cdef inline void count_as(
-    const int32_t* trait, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, int64_t* counts,
+    const int32_t* trait, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size, const uint8_t* mask,
+    int64_t width, int64_t* counts,
 ) noexcept nogil:
     cdef int64_t i, r, code
     cdef int64_t* row
@@ -34,7 +36,8 @@ cdef inline void count_as(
 
 
 cdef void count(
-    const int32_t* trait, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, int64_t* counts,
+    const int32_t* trait, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size, const uint8_t* mask,
+    int64_t width, int64_t* counts,
 ) noexcept nogil:
     # With constants in place of the options the compiler drops their tests from the loop.
     if mask == NULL and code_size == 1:
@@ -53,8 +56,8 @@ cdef int check(int64_t last_row, const uint8_t[::1] codes, int code_size, const 
 
 
 def count_rows(
-    const int32_t[::1] trait not None, const int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int code_size,
-    const uint8_t[::1] mask not None, int64_t width, int64_t[::1] counts not None,
+    const int32_t[::1] trait not None, const int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int
+    code_size, const uint8_t[::1] mask not None, int64_t width, int64_t[::1] counts not None,
 ):
     """Count the rows of every cell that a run of people contributes.
 
@@ -65,8 +68,8 @@ def count_rows(
     offsets : int64 of shape (n + 1,), IN
         First row of each person, in the numbering of ``codes`` and ``mask``.
     codes : bytes, IN
-        Year code of every row of the panel, as signed integers of ``code_size`` bytes below ``width``; negative for none. Empty with ``code_size`` 0 when no
-        year column is a key.
+        Year code of every row of the panel, as signed integers of ``code_size`` bytes below ``width``; negative for
+        none. Empty with ``code_size`` 0 when no year column is a key.
     mask : uint8 of shape (n_rows,), IN
         Rows that count; empty for all.
     width : int
@@ -84,7 +87,8 @@ def count_rows(
         return
     with nogil:
         count(
-            &trait[0], n, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size, &mask[0] if mask.shape[0] else NULL, width, &counts[0],
+            &trait[0], n, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size,
+            &mask[0] if mask.shape[0] else NULL, width, &counts[0],
         )
 
 
@@ -107,8 +111,9 @@ def count_people(const int32_t[::1] trait not None, int64_t[::1] counts not None
 
 
 def order_people(
-    const int32_t[::1] trait not None, const uint64_t[::1] keys not None, int64_t first, int64_t[::1] place not None, int64_t[::1] cursor not None,
-    int64_t[::1] people not None, int32_t[::1] position not None, uint64_t[::1] keys_out not None,
+    const int32_t[::1] trait not None, const uint64_t[::1] keys not None, int64_t first, int64_t[::1] place not None,
+    int64_t[::1] cursor not None, int64_t[::1] people not None, int32_t[::1] position not None, uint64_t[::1] keys_out
+    not None,
 ):
     """Put a run of people into the order of their trait cells, and give each a position in the order of all people.
 
@@ -143,8 +148,9 @@ def order_people(
 
 
 cdef inline void fill_as(
-    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size,
-    const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
+    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const
+    uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
+    int64_t* cursor, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     cdef int64_t i, r, code, at, number
     cdef int64_t* row
@@ -176,19 +182,27 @@ cdef inline void fill_as(
 
 
 cdef void fill(
-    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size,
-    const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
+    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const
+    uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
+    int64_t* cursor, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     if mask == NULL and kind == FLOATS and value_size == 8 and code_size == 1:
-        fill_as(people, trait, position, n, offsets, codes, 1, NULL, width, values, 8, FLOATS, cursor, values_out, persons_out)
+        fill_as(
+            people, trait, position, n, offsets, codes, 1, NULL, width, values, 8, FLOATS, cursor, values_out,
+            persons_out,
+        )
     else:
-        fill_as(people, trait, position, n, offsets, codes, code_size, mask, width, values, value_size, kind, cursor, values_out, persons_out)
+        fill_as(
+            people, trait, position, n, offsets, codes, code_size, mask, width, values, value_size, kind, cursor,
+            values_out, persons_out,
+        )
 
 
 def fill_rows(
-    const int64_t[::1] people not None, const int32_t[::1] trait not None, const int32_t[::1] position not None, const int64_t[::1] offsets not None,
-    const uint8_t[::1] codes not None, int code_size, const uint8_t[::1] mask not None, int64_t width, const uint8_t[::1] values not None, int value_size,
-    int kind, int64_t[::1] cursor not None, double[::1] values_out not None, int32_t[::1] persons_out not None,
+    const int64_t[::1] people not None, const int32_t[::1] trait not None, const int32_t[::1] position not None, const
+    int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int code_size, const uint8_t[::1] mask not None,
+    int64_t width, const uint8_t[::1] values not None, int value_size, int kind, int64_t[::1] cursor not None,
+    double[::1] values_out not None, int32_t[::1] persons_out not None,
 ):
     """Write the values and person positions of a chunk of people cell by cell.
 
@@ -227,6 +241,8 @@ def fill_rows(
         return
     with nogil:
         fill(
-            &people[0], &trait[0], &position[0], n, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size, &mask[0] if mask.shape[0] else NULL,
-            width, &values[0] if values.shape[0] else NULL, value_size, kind, &cursor[0], &values_out[0], &persons_out[0],
+            &people[0], &trait[0], &position[0], n, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size,
+            &mask[0] if mask.shape[0] else NULL,
+            width, &values[0] if values.shape[0] else NULL, value_size, kind, &cursor[0], &values_out[0],
+            &persons_out[0],
         )

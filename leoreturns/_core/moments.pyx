@@ -1,8 +1,9 @@
 """Counts, moments and disclosure evidence of every cell.
 
-One call takes the cells of `gather` in turn. While a cell is in cache it moves the rows with a value to the front of the cell (so that `quantiles` finds
-them there), counts rows and persons, adds up person totals and keeps the two largest, hashes the set of persons, sums the values exactly and
-then, with the mean known, the squared deviations. Cost: about four short passes over the values of a cell; memory: none of the rows' length.
+One call takes the cells of `gather` in turn. While a cell is in cache it moves the rows with a value to the front of
+the cell (so that `quantiles` finds them there), counts rows and persons, adds up person totals and keeps the two
+largest, hashes the set of persons, sums the values exactly and then, with the mean known, the squared deviations. Cost:
+about four short passes over the values of a cell; memory: none of the rows' length.
 """
 
 from libc.math cimport NAN, fabs
@@ -27,15 +28,13 @@ cdef inline uint64_t mix(uint64_t key) noexcept nogil:
 
 
 cdef int64_t persons_and_values(
-    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers, uint64_t* prints,
+    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers, uint64_t*
+    prints,
 ) noexcept nogil:
-    """Move the rows with a value to the front and take the evidence of the persons; return how many rows have a value."""
-    cdef int64_t i, k = 0, n_person = 0, n_person_value = 0
-    cdef int32_t person, last = -1
-    cdef uint64_t key = 0, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask
-    cdef double v, total = 0.0, size, sizes = 0.0, top1 = 0.0, top2 = 0.0
-    cdef bint ok, any_value = False
-    for i in range(n):
+    """Move the rows with a value to the front and take the evidence of the persons; return how many rows have a
+    value.""" cdef int64_t i, k = 0, n_person = 0, n_person_value = 0 cdef int32_t person, last = -1 cdef uint64_t key =
+    0, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask cdef double v, total = 0.0, size, sizes = 0.0, top1 = 0.0, top2
+    = 0.0 cdef bint ok, any_value = False for i in range(n):
         v = x[i]
         ok = v == v
         if LEORETURNS_EVIDENCE:
@@ -114,7 +113,9 @@ cdef void extremes(const double* x, int64_t n, double* low, double* high) noexce
     high[0] = b[0]
 
 
-cdef void signs(const double* x, const int32_t* persons, int64_t n, double low, double high, int64_t* counts) noexcept nogil:
+cdef void signs(
+    const double* x, const int32_t* persons, int64_t n, double low, double high, int64_t* counts,
+) noexcept nogil:
     """Count rows below and at zero, and the persons with a value other than zero and with a zero."""
     cdef int64_t i, negative = 0, zero = 0, with_zero = 0, with_other = 0
     cdef int32_t last = -1
@@ -144,7 +145,8 @@ cdef void signs(const double* x, const int32_t* persons, int64_t n, double low, 
 
 
 cdef void cell(
-    double* x, double* w, double* products, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers, uint64_t* prints,
+    double* x, double* w, double* products, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double*
+    numbers, uint64_t* prints,
 ) noexcept nogil:
     cdef int64_t i, k
     cdef double high, low, largest
@@ -190,9 +192,9 @@ cdef void weights_of(const double* x, const double* w, double* products, int64_t
 
 
 def summarise(
-    double[::1] values not None, double[::1] weights not None, int32_t[::1] persons not None, const int64_t[::1] offsets not None,
-    const uint64_t[::1] keys not None, double[::1] products not None,
-    int64_t[:, ::1] counts not None, double[:, ::1] numbers not None, uint64_t[:, ::1] prints not None,
+    double[::1] values not None, double[::1] weights not None, int32_t[::1] persons not None, const int64_t[::1] offsets
+    not None, const uint64_t[::1] keys not None, double[::1] products not None, int64_t[:, ::1] counts not None,
+    double[:, ::1] numbers not None, uint64_t[:, ::1] prints not None,
 ):
     """Counts, moments and evidence of each cell.
 
@@ -213,8 +215,9 @@ def summarise(
     counts : int64 of shape (n_cells, 8), OUT
         Columns `COUNTS`.
     numbers : float64 of shape (n_cells, 10), OUT
-        Columns `NUMBERS`: the exact sum of (weighted) values, their mean, the (weighted) sum of squared deviations from it, the extremes, the sum of
-        absolute person totals, the two largest of them, the sum of weights and of squared weights. NaN where there is no value.
+        Columns `NUMBERS`: the exact sum of (weighted) values, their mean, the (weighted) sum of squared deviations from
+        it, the extremes, the sum of absolute person totals, the two largest of them, the sum of weights and of squared
+        weights. NaN where there is no value.
     prints : uint64 of shape (n_cells, 4), OUT
         Two 64-bit sums over the persons of a cell, and two over its persons with a value.
     """
@@ -225,12 +228,15 @@ def summarise(
         raise ValueError("outputs and offsets differ in length")
     if counts.shape[1] != N_COUNTS or numbers.shape[1] != N_NUMBERS or prints.shape[1] != 4:
         raise ValueError("outputs have the wrong number of columns")
-    if offsets[n_cells] > n or persons.shape[0] != n or (weighted and (weights.shape[0] != n or products.shape[0] != n)):
-        raise ValueError("values, weights, persons and offsets differ in length")
+    if offsets[n_cells] > n or persons.shape[0] != n:
+        raise ValueError("values, persons and offsets differ in length")
+    if weighted and (weights.shape[0] != n or products.shape[0] != n):
+        raise ValueError("values, weights and products differ in length")
     with nogil:
         for c in range(n_cells):
             start = offsets[c]
             cell(
-                &values[0] + start, &weights[0] + start if weighted else NULL, &products[0] + start if weighted else NULL,
+                &values[0] + start, &weights[0] + start if weighted else NULL,
+                &products[0] + start if weighted else NULL,
                 &persons[0] + start, offsets[c + 1] - start, &keys[0], &counts[c, 0], &numbers[c, 0], &prints[c, 0],
             )

@@ -1,13 +1,16 @@
 """Exact percentiles, concentration, and the tails that disclosure control needs, for every cell.
 
-Order statistics are selected by histogram: one pass counts the values of a cell in up to 4,096 bins of their ordered bit patterns (so bins are narrow where earnings are
-dense, in proportion), one pass collects the values of the few bins that hold a wanted rank, and these are treated the same way until a bin is a single value
-or a handful to sort. All ranks of all percentiles share the passes; no branch depends on the values, and the worst case is seven rounds. How many values lie below and at
-each percentile falls out of the counts. Cost: O(n) per cell, 2 to 3 ns a value; memory: the values of the bins looked into.
+Order statistics are selected by histogram: one pass counts the values of a cell in up to 4,096 bins of their ordered
+bit patterns (so bins are narrow where earnings are dense, in proportion), one pass collects the values of the few bins
+that hold a wanted rank, and these are treated the same way until a bin is a single value or a handful to sort. All
+ranks of all percentiles share the passes; no branch depends on the values, and the worst case is seven rounds. How many
+values lie below and at each percentile falls out of the counts. Cost: O(n) per cell, 2 to 3 ns a value; memory: the
+values of the bins looked into.
 
 Weighted percentiles, the Gini coefficient and top shares need all values in order: a radix sort of the cell, O(n).
 
-Percentile types: Hyndman and Fan (1996); their weighted forms as in Lumley's survey package notes on quantile rules, with W_k the cumulative weights in place of k.
+Percentile types: Hyndman and Fan (1996); their weighted forms as in Lumley's survey package notes on quantile rules,
+with W_k the cumulative weights in place of k.
 """
 
 from libc.math cimport NAN
@@ -22,7 +25,9 @@ cdef enum:
     FEW = 40                # values that insertion sort orders sooner than a histogram would
 
 
-cdef void few(double* x, int64_t n, const int64_t* ranks, int n_ranks, int64_t base, double* found, int64_t* less, int64_t* equal) noexcept nogil:
+cdef void few(
+    double* x, int64_t n, const int64_t* ranks, int n_ranks, int64_t base, double* found, int64_t* less, int64_t* equal,
+) noexcept nogil:
     """Sort a handful of values in place and read the ranks off."""
     cdef int64_t i, j, at
     cdef double v
@@ -51,7 +56,8 @@ cdef void select(
     const double* x, int64_t n, double low, double high, const int64_t* ranks, int n_ranks, int64_t base,
     double* free, double* spare, uint32_t* bins, uint8_t* slot, double* found, int64_t* less, int64_t* equal,
 ) noexcept nogil:
-    """Find the values of ascending ``ranks`` among ``x``, which holds the ranks from ``base`` on; values lie in [low, high].
+    """Find the values of ascending ``ranks`` among ``x``, which holds the ranks from ``base`` on; values lie in [low,
+    high].
 
     Collected values go to ``free``; the round after this one collects into ``spare``. Each holds ``n`` values.
     """
@@ -123,8 +129,9 @@ cdef void select(
 
 
 cdef void percentiles_of_cell(
-    const double* x, const int32_t* persons, int64_t n, int64_t n_person, double low, double high, const double* p, int n_p, int rule,
-    double* free, double* spare, uint32_t* bins, uint8_t* slot, double* out, int64_t* below, int64_t* tied, int64_t* above, int64_t* largest,
+    const double* x, const int32_t* persons, int64_t n, int64_t n_person, double low, double high, const double* p, int
+    n_p, int rule, double* free, double* spare, uint32_t* bins, uint8_t* slot, double* out, int64_t* below, int64_t*
+    tied, int64_t* above, int64_t* largest,
 ) noexcept nogil:
     cdef int64_t ranks[MAX_RANKS]
     cdef int64_t less[MAX_RANKS]
@@ -195,10 +202,11 @@ cdef inline int index_of(const int64_t* ranks, int n_ranks, int64_t rank) noexce
 
 
 def percentiles(
-    const double[::1] values not None, const int32_t[::1] persons not None, const int64_t[::1] offsets not None, const int64_t[::1] n_value not None,
-    const int64_t[::1] n_person not None, const double[::1] low not None, const double[::1] high not None, const double[::1] p not None, int rule,
-    double[::1] free not None, double[::1] spare not None, uint32_t[::1] bins not None, uint8_t[::1] slot not None,
-    double[:, ::1] out not None, int64_t[:, ::1] below not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None, int64_t[::1] largest not None,
+    const double[::1] values not None, const int32_t[::1] persons not None, const int64_t[::1] offsets not None, const
+    int64_t[::1] n_value not None, const int64_t[::1] n_person not None, const double[::1] low not None, const
+    double[::1] high not None, const double[::1] p not None, int rule, double[::1] free not None, double[::1] spare not
+    None, uint32_t[::1] bins not None, uint8_t[::1] slot not None, double[:, ::1] out not None, int64_t[:, ::1] below
+    not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None, int64_t[::1] largest not None,
 ):
     """Percentiles of each cell, with the persons below, at and above each.
 
@@ -229,7 +237,9 @@ def percentiles(
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1, longest = 0
     cdef int n_p = <int>p.shape[0]
-    if n_value.shape[0] != n_cells or n_person.shape[0] != n_cells or low.shape[0] != n_cells or high.shape[0] != n_cells or largest.shape[0] != n_cells:
+    if n_value.shape[0] != n_cells or n_person.shape[0] != n_cells or largest.shape[0] != n_cells:
+        raise ValueError("cells and offsets differ in length")
+    if low.shape[0] != n_cells or high.shape[0] != n_cells:
         raise ValueError("cells and offsets differ in length")
     if out.shape[0] != n_cells or below.shape[0] != n_cells or tied.shape[0] != n_cells or above.shape[0] != n_cells:
         raise ValueError("outputs and offsets differ in length")
@@ -237,8 +247,10 @@ def percentiles(
         raise ValueError("outputs and p differ in length")
     if not 1 <= rule <= 9:
         raise ValueError("rule must be 1 to 9")
-    if bins.shape[0] < MAX_BINS or slot.shape[0] < MAX_BINS or values.shape[0] != persons.shape[0] or offsets[n_cells] > values.shape[0]:
-        raise ValueError("room or rows too short")
+    if values.shape[0] != persons.shape[0] or offsets[n_cells] > values.shape[0]:
+        raise ValueError("rows and offsets differ in length")
+    if bins.shape[0] < MAX_BINS or slot.shape[0] < MAX_BINS:
+        raise ValueError("room too short")
     for c in range(n_cells):
         longest = max(longest, n_value[c])
     if free.shape[0] < longest or spare.shape[0] < longest:
@@ -256,7 +268,8 @@ def percentiles(
     with nogil:
         for c in range(n_cells):
             percentiles_of_cell(
-                &values[0] + offsets[c], &persons[0] + offsets[c], n_value[c], n_person[c], low[c], high[c], &p[0] if n_p else NULL, n_p, rule,
+                &values[0] + offsets[c], &persons[0] + offsets[c], n_value[c], n_person[c], low[c], high[c],
+                &p[0] if n_p else NULL, n_p, rule,
                 &free[0], &spare[0], &bins[0], &slot[0], &out[c, 0] if n_p else NULL, &below[c, 0] if n_p else NULL,
                 &tied[c, 0] if n_p else NULL, &above[c, 0] if n_p else NULL, &largest[c],
             )

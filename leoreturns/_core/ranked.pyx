@@ -1,11 +1,12 @@
 """Statistics that need all values of a cell in order: weighted percentiles, the Gini coefficient and top shares.
 
-Each cell is sorted by radix over the bytes in which its values differ (Knuth, The Art of Computer Programming 3, 5.2.5), the weights moving along: O(n) per cell, two spare copies of
-the largest cell.
+Each cell is sorted by radix over the bytes in which its values differ (Knuth, The Art of Computer Programming 3,
+5.2.5), the weights moving along: O(n) per cell, two spare copies of the largest cell.
 
-Weighted percentiles under frequency weights are those of the rows repeated as often as their weight says. Under probability weights type 1 inverts the weighted
-distribution, type 2 averages at its steps, and types 4 to 9 interpolate between plotting positions in which cumulative weights take the place of ranks (Lumley, Complex Surveys, 2010, and
-the quantile rules of his survey package); type 3 has no weighted form.
+Weighted percentiles under frequency weights are those of the rows repeated as often as their weight says. Under
+probability weights type 1 inverts the weighted distribution, type 2 averages at its steps, and types 4 to 9 interpolate
+between plotting positions in which cumulative weights take the place of ranks (Lumley, Complex Surveys, 2010, and the
+quantile rules of his survey package); type 3 has no weighted form.
 """
 
 from libc.math cimport NAN, fabs
@@ -16,17 +17,13 @@ from leoreturns._core._sums cimport two_sum
 from leoreturns._core._types cimport ordered, unordered
 
 
-cdef void sort_cell(const double* x, const double* w, int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2) noexcept nogil:
-    """Sort the values (as ordered bit patterns) into ``keys``, and the weights into ``weights`` unless ``w`` is NULL; stable."""
-    cdef int64_t counts[256]
-    cdef int64_t i, at, total
-    cdef uint64_t differing = 0, first
-    cdef uint64_t* source = keys
-    cdef uint64_t* target = keys2
-    cdef double* from_weights = weights
-    cdef double* to_weights = weights2
-    cdef int shift, digit
-    if n == 0:
+cdef void sort_cell(
+    const double* x, const double* w, int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2,
+) noexcept nogil:
+    """Sort the values (as ordered bit patterns) into ``keys``, and the weights into ``weights`` unless ``w`` is NULL;
+    stable.""" cdef int64_t counts[256] cdef int64_t i, at, total cdef uint64_t differing = 0, first cdef uint64_t*
+    source = keys cdef uint64_t* target = keys2 cdef double* from_weights = weights cdef double* to_weights = weights2
+    cdef int shift, digit if n == 0:
         return
     first = ordered(x[0])
     for i in range(n):
@@ -77,7 +74,9 @@ cdef inline double plotting_position(double before, double weight, double total,
     return (before + weight - 3 * weight / 8) / (total + last / 4)
 
 
-cdef double by_frequency(const uint64_t* keys, const double* w, int64_t n, double total, double p, int rule) noexcept nogil:
+cdef double by_frequency(
+    const uint64_t* keys, const double* w, int64_t n, double total, double p, int rule,
+) noexcept nogil:
     """Percentile of the values repeated ``w`` times; whole weights."""
     cdef int64_t rank, i = 0
     cdef double share, reached, a
@@ -92,10 +91,12 @@ cdef double by_frequency(const uint64_t* keys, const double* w, int64_t n, doubl
     return a
 
 
-cdef double by_probability(const uint64_t* keys, const double* w, int64_t n, double total, double p, int rule) noexcept nogil:
+cdef double by_probability(
+    const uint64_t* keys, const double* w, int64_t n, double total, double p, int rule,
+) noexcept nogil:
     """Percentile of the weighted distribution under the rules of the header."""
     cdef int64_t i
-    cdef double before = 0.0, at, last_at = 0.0, fuzz = 8.881784197001252e-16 * total
+    cdef double before = 0.0, at, last_at = 0.0, a, fuzz = 8.881784197001252e-16 * total
     if rule <= 2:
         for i in range(n):
             before += w[i]
@@ -109,18 +110,21 @@ cdef double by_probability(const uint64_t* keys, const double* w, int64_t n, dou
         if at >= p:
             if i == 0 or at == p:
                 return unordered(keys[i])
-            return unordered(keys[i - 1]) + (p - last_at) / (at - last_at) * (unordered(keys[i]) - unordered(keys[i - 1]))
+            a = unordered(keys[i - 1])
+            return a + (p - last_at) / (at - last_at) * (unordered(keys[i]) - a)
         before += w[i]
         last_at = at
     return unordered(keys[n - 1])
 
 
 cdef void concentration(
-    const uint64_t* keys, const double* w, int64_t n, double total, const double* tops, int n_tops, double* gini, double* shares,
+    const uint64_t* keys, const double* w, int64_t n, double total, const double* tops, int n_tops, double* gini,
+    double* shares,
 ) noexcept nogil:
     """Gini coefficient and shares of the sum held by the top fractions; NaN where a value is negative or all are zero.
 
-    With W the weight below a value, G = sum w x (2 W + w) / (total * sum w x) - 1; the Lorenz curve is linear within a value's weight.
+    With W the weight below a value, G = sum w x (2 W + w) / (total * sum w x) - 1; the Lorenz curve is linear within a
+    value's weight.
     """
     cdef int64_t i
     cdef int k
@@ -153,9 +157,9 @@ cdef void concentration(
 
 
 cdef void rank_cell(
-    const double* x, const double* w, const int32_t* persons, int64_t n, double total, bint frequency, const double* p, int n_p, int rule,
-    const double* tops, int n_tops, uint64_t* keys, uint64_t* keys2, double* weights, double* weights2,
-    double* out, int64_t* below, int64_t* tied, int64_t* above, double* gini, double* shares,
+    const double* x, const double* w, const int32_t* persons, int64_t n, double total, bint frequency, const double* p,
+    int n_p, int rule, const double* tops, int n_tops, uint64_t* keys, uint64_t* keys2, double* weights, double*
+    weights2, double* out, int64_t* below, int64_t* tied, int64_t* above, double* gini, double* shares,
 ) noexcept nogil:
     cdef int k
     sort_cell(x, w, n, keys, weights, keys2, weights2)
@@ -173,18 +177,19 @@ cdef void rank_cell(
 
 
 def rank_cells(
-    const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] persons not None, const int64_t[::1] offsets not None,
-    const int64_t[::1] n_value not None, const double[::1] totals not None, bint frequency, const double[::1] p not None, int rule,
-    const double[::1] tops not None, uint64_t[:, ::1] key_room not None, double[:, ::1] weight_room not None,
-    double[:, ::1] out not None, int64_t[:, ::1] below not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None,
-    double[::1] gini not None, double[:, ::1] shares not None,
+    const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] persons not None, const
+    int64_t[::1] offsets not None, const int64_t[::1] n_value not None, const double[::1] totals not None, bint
+    frequency, const double[::1] p not None, int rule, const double[::1] tops not None, uint64_t[:, ::1] key_room not
+    None, double[:, ::1] weight_room not None, double[:, ::1] out not None, int64_t[:, ::1] below not None, int64_t[:,
+    ::1] tied not None, int64_t[:, ::1] above not None, double[::1] gini not None, double[:, ::1] shares not None,
 ):
     """Weighted percentiles, Gini coefficient and top shares of each cell.
 
     Parameters
     ----------
     values, weights, persons : of shape (n,), IN
-        As `moments.summarise` leaves them; ``weights`` is empty for none (then only Gini and top shares are taken: ``p`` must be empty).
+        As `moments.summarise` leaves them; ``weights`` is empty for none (then only Gini and top shares are taken:
+        ``p`` must be empty).
     offsets : int64 of shape (n_cells + 1,), IN
     n_value : int64 of shape (n_cells,), IN
     totals : float64 of shape (n_cells,), IN
@@ -204,19 +209,26 @@ def rank_cells(
     cdef int64_t c, n_cells = offsets.shape[0] - 1, longest = 0
     cdef int n_p = <int>p.shape[0], n_tops = <int>tops.shape[0]
     cdef bint weighted = weights.shape[0] > 0
-    if n_value.shape[0] != n_cells or totals.shape[0] != n_cells or gini.shape[0] != n_cells or shares.shape[0] != n_cells or out.shape[0] != n_cells:
+    if n_value.shape[0] != n_cells or totals.shape[0] != n_cells or gini.shape[0] != n_cells:
+        raise ValueError("cells and offsets differ in length")
+    if shares.shape[0] != n_cells or out.shape[0] != n_cells:
         raise ValueError("cells and offsets differ in length")
     if below.shape[0] != n_cells or tied.shape[0] != n_cells or above.shape[0] != n_cells:
         raise ValueError("outputs and offsets differ in length")
-    if out.shape[1] != n_p or below.shape[1] != n_p or tied.shape[1] != n_p or above.shape[1] != n_p or shares.shape[1] != n_tops:
+    if out.shape[1] != n_p or shares.shape[1] != n_tops:
+        raise ValueError("outputs differ in width")
+    if below.shape[1] != n_p or tied.shape[1] != n_p or above.shape[1] != n_p:
         raise ValueError("outputs differ in width")
     if n_p and not weighted:
         raise ValueError("percentiles without weights are selected by the percentile kernel")
-    if values.shape[0] != persons.shape[0] or offsets[n_cells] > values.shape[0] or (weighted and weights.shape[0] != values.shape[0]):
+    if values.shape[0] != persons.shape[0] or offsets[n_cells] > values.shape[0]:
         raise ValueError("rows and offsets differ in length")
+    if weighted and weights.shape[0] != values.shape[0]:
+        raise ValueError("values and weights differ in length")
     for c in range(n_cells):
         longest = max(longest, n_value[c])
-    if key_room.shape[0] != 2 or weight_room.shape[0] != 2 or key_room.shape[1] < max(longest, 1) or weight_room.shape[1] < max(longest, 1):
+    longest = max(longest, 1)
+    if key_room.shape[0] != 2 or key_room.shape[1] < longest or weight_room.shape[0] != 2 or weight_room.shape[1] < longest:
         raise ValueError("room too short")
     if n_cells == 0 or values.shape[0] == 0:
         gini[:] = NAN
@@ -229,8 +241,10 @@ def rank_cells(
     with nogil:
         for c in range(n_cells):
             rank_cell(
-                &values[0] + offsets[c], &weights[0] + offsets[c] if weighted else NULL, &persons[0] + offsets[c], n_value[c], totals[c], frequency,
-                &p[0] if n_p else NULL, n_p, rule, &tops[0] if n_tops else NULL, n_tops, &key_room[0, 0], &key_room[1, 0],
-                &weight_room[0, 0], &weight_room[1, 0], &out[c, 0] if n_p else NULL, &below[c, 0] if n_p else NULL, &tied[c, 0] if n_p else NULL,
+                &values[0] + offsets[c], &weights[0] + offsets[c] if weighted else NULL, &persons[0] + offsets[c],
+                n_value[c], totals[c], frequency,
+                &p[0] if n_p else NULL, n_p, rule, &tops[0] if n_tops else NULL, n_tops,
+                &key_room[0, 0], &key_room[1, 0], &weight_room[0, 0], &weight_room[1, 0], &out[c, 0] if n_p else NULL,
+                &below[c, 0] if n_p else NULL, &tied[c, 0] if n_p else NULL,
                 &above[c, 0] if n_p else NULL, &gini[c], &shares[c, 0] if n_tops else NULL,
             )

@@ -1,9 +1,11 @@
 """Sketches of sets of persons from which a small difference between two sets is recovered.
 
-A sketch holds the sums of the odd powers x, x^3, ..., x^19 of the set's members in the field of 2^32 elements, where adding is exclusive or (the syndromes of a
-binary BCH code; Dodis, Ostrovsky, Reyzin and Smith, "Fuzzy extractors", SIAM J. Comput. 38, 2008, call it PinSketch). The exclusive or of two sketches is
-the sketch of the symmetric difference, and the Berlekamp-Massey algorithm reads its size from it exactly while it is at most 9; the tenth word tells
-larger differences apart from those, with an error of 2^-32. Ten words of 32 bits per cell, two to a 64-bit item, whatever its size.
+A sketch holds the sums of the odd powers x, x^3, ..., x^19 of the set's members in the field of 2^32 elements, where
+adding is exclusive or (the syndromes of a binary BCH code; Dodis, Ostrovsky, Reyzin and Smith, "Fuzzy extractors", SIAM
+J. Comput. 38, 2008, call it PinSketch). The exclusive or of two sketches is the sketch of the symmetric difference, and
+the Berlekamp-Massey algorithm reads its size from it exactly while it is at most 9; the tenth word tells larger
+differences apart from those, with an error of 2^-32. Ten words of 32 bits per cell, two to a 64-bit item, whatever its
+size.
 
 Cost: some sixty nanoseconds per person once, then ten exclusive ors per person and cell.
 """
@@ -49,13 +51,9 @@ cdef inline uint64_t squared(uint32_t a) noexcept nogil:
 
 
 cdef void powers(const uint64_t* keys, int64_t n, uint64_t* out) noexcept nogil:
-    """The ten odd powers of up to four persons' field elements; side by side, because each product waits for the one before."""
-    cdef uint64_t table[LANES][16]
-    cdef uint64_t product
-    cdef uint32_t x[LANES]
-    cdef uint32_t square
-    cdef int i, k, digit
-    for i in range(LANES):
+    """The ten odd powers of up to four persons' field elements; side by side, because each product waits for the one
+    before.""" cdef uint64_t table[LANES][16] cdef uint64_t product cdef uint32_t x[LANES] cdef uint32_t square cdef int
+    i, k, digit for i in range(LANES):
         x[i] = <uint32_t>(keys[i] >> 32) ^ <uint32_t>keys[i] if i < n else 1
         # Zero would leave no trace in any power.
         x[i] = x[i] if x[i] else 1
@@ -99,7 +97,8 @@ cdef inline void add(uint64_t* total, const uint64_t* member, uint64_t mask) noe
 
 
 cdef void sketch_cell(
-    const double* values, const int32_t* persons, int64_t n, const uint64_t* members, uint64_t* out, uint64_t* out_value,
+    const double* values, const int32_t* persons, int64_t n, const uint64_t* members, uint64_t* out, uint64_t*
+    out_value,
 ) noexcept nogil:
     cdef uint64_t all_persons[N_ITEMS]
     cdef uint64_t with_value[N_ITEMS]
@@ -144,7 +143,7 @@ def sketch_cells(
     out, out_value : uint64 of shape (n_cells, 5), OUT
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1
-    if out.shape[0] != n_cells or out.shape[1] != N_ITEMS or out_value.shape[0] != n_cells or out_value.shape[1] != N_ITEMS:
+    if out.shape[0] != n_cells or out_value.shape[0] != n_cells or out.shape[1] != N_ITEMS or out_value.shape[1] != N_ITEMS:
         raise ValueError("out must have one row of five items per cell")
     if members.shape[1] != N_ITEMS or values.shape[0] != persons.shape[0] or offsets[n_cells] > persons.shape[0]:
         raise ValueError("values, persons, offsets and members do not fit each other")
@@ -155,7 +154,8 @@ def sketch_cells(
     with nogil:
         for c in range(n_cells):
             sketch_cell(
-                &values[0] + offsets[c], &persons[0] + offsets[c], offsets[c + 1] - offsets[c], &members[0, 0], &out[c, 0], &out_value[c, 0],
+                &values[0] + offsets[c], &persons[0] + offsets[c], offsets[c + 1] - offsets[c], &members[0, 0],
+                &out[c, 0], &out_value[c, 0],
             )
 
 

@@ -1,0 +1,1 @@
+"""Statistics of panel columns by cell, with the evidence for disclosure control."""

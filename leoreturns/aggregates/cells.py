@@ -1,7 +1,8 @@
 """The cells of a table: which crossing of levels each row of a panel falls in, and how cells are numbered.
 
-Inside, a cell is (trait cell, year code): people are told apart by their traits once, rows of a person only by the year columns. The numbering that the caller sees, with the
-keys in the order asked for, is made at the end from the few cells that remain.
+Inside, a cell is (trait cell, year code): people are told apart by their traits once, rows of a person only by the year
+columns. The numbering that the caller sees, with the keys in the order asked for, is made at the end from the few cells
+that remain.
 """
 
 from __future__ import annotations

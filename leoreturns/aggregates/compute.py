@@ -21,7 +21,7 @@ from leoreturns.results.aggregate import Aggregate, Evidence, Tail
 from leoreturns.results.flow import SampleFlow
 
 MAX_SKETCHED_CELLS = 100_000
-ROW, ROW_PERSON = " row", " person"     # columns added to a frame; the space keeps them apart from the caller's
+ROW, ROW_PERSON = " row", " person"  # columns added to a frame; the space keeps them apart from the caller's
 
 
 def aggregate(
@@ -51,49 +51,59 @@ def aggregate(
     by : str or sequence of str
         Keys: any traits and year columns. The table has their crossings as cells; no keys, one cell.
     statistics : str or sequence of str
-        ``n_obs`` (rows), ``n_value`` (rows with a value), ``n_person``, ``n_person_value`` (persons with a value), ``n_weighted`` (sum of weights), ``sum``, ``mean``,
-        ``var``, ``sd``, ``share`` (of true), ``p1`` to ``p99``, ``iqr``, ratios such as ``p90/p10``, ``gini``, and ``top1`` to ``top50``
-        (share of the sum held by the top 1 to 50 per cent of rows).
+        ``n_obs`` (rows), ``n_value`` (rows with a value), ``n_person``, ``n_person_value`` (persons with a value),
+        ``n_weighted`` (sum of weights), ``sum``, ``mean``, ``var``, ``sd``, ``share`` (of true), ``p1`` to ``p99``,
+        ``iqr``, ratios such as ``p90/p10``, ``gini``, and ``top1`` to ``top50`` (share of the sum held by the top 1 to
+        50 per cent of rows).
     weights : Weights, optional
-        A column of frequency or probability weights. Counts of rows and persons stay unweighted. The variance divides the weighted sum of squares by the
-        sum of weights less one (frequency), or by the sum of weights times (n - 1) / n (probability), as Stata's fweights and aweights do.
+        A column of frequency or probability weights. Counts of rows and persons stay unweighted. The variance divides
+        the weighted sum of squares by the sum of weights less one (frequency), or by the sum of weights times (n - 1) /
+        n (probability), as Stata's fweights and aweights do.
     where : str, optional
         Condition on rows, in the grammar of `Panel.where`.
     missing : "drop", "group" or "error"
-        Rows with a missing key are dropped and counted in the flow, given the level "missing", or refused; "error" also refuses missing values. A missing
-        value is never part of a statistic but is counted (``n_obs`` less ``n_value``).
+        Rows with a missing key are dropped and counted in the flow, given the level "missing", or refused; "error" also
+        refuses missing values. A missing value is never part of a statistic but is counted (``n_obs`` less
+        ``n_value``).
     cells : "observed" or "all"
         Cells with rows, or every crossing of the keys' levels.
     quantile_rule : 1 to 9
-        Type of percentile after Hyndman and Fan (1996); 7 is that of R, NumPy and pandas. Under probability weights type 3 is not defined.
+        Type of percentile after Hyndman and Fan (1996); 7 is that of R, NumPy and pandas. Under probability weights
+        type 3 is not defined.
     person : str, optional
         Id column of a frame. Without it persons cannot be counted and a release is refused.
     n_jobs : int, optional
-        Threads; by default ``LEORETURNS_NUM_THREADS`` or what the machine grants. The result is the same to the last bit for any number.
+        Threads; by default ``LEORETURNS_NUM_THREADS`` or what the machine grants. The result is the same to the last
+        bit for any number.
 
     Returns
     -------
     Aggregate
-        Statistics as float64 (counts int64), NaN where a cell has too few values: none, or fewer than two for var and sd. Gini and top shares
-        are NaN where a value is negative. Sums are exact before their last rounding, so whole pounds or pence add up exactly.
+        Statistics as float64 (counts int64), NaN where a cell has too few values: none, or fewer than two for var and
+        sd. Gini and top shares are NaN where a value is negative. Sums are exact before their last rounding, so whole
+        pounds or pence add up exactly.
 
     Raises
     ------
     SupportError
-        Unknown statistic, a column without numbers, no rows, more than four million cells, or missing data under ``missing="error"``.
+        Unknown statistic, a column without numbers, no rows, more than four million cells, or missing data under
+        ``missing="error"``.
     PanelError
         Unknown columns, negative or infinite weights, or a frame that is not one row per person-period.
 
     Notes
     -----
-    Percentiles are exact. Distinct persons, the two largest person totals, negatives, zeros, the persons around each percentile and hashes of each cell's set of
-    persons are taken on the way, so that a release can be checked without going back to the data.
+    Percentiles are exact. Distinct persons, the two largest person totals, negatives, zeros, the persons around each
+    percentile and hashes of each cell's set of persons are taken on the way, so that a release can be checked without
+    going back to the data.
     """
     _check_options(missing, cells, quantile_rule, weights)
     thread_count(n_jobs)
     keys = (by,) if isinstance(by, str) else tuple(by)
     chosen = statistics_named(statistics, counts_only=values is None)
-    panels, identified = _panels(data, [*keys, *([values] if values else []), *([weights.column] if weights else [])], where, person)
+    panels, identified = _panels(
+        data, [*keys, *([values] if values else []), *([weights.column] if weights else [])], where, person
+    )
     if where is not None:
         panels = [panel.where(where) for panel in panels]
     _check_columns(panels, values, weights, chosen)
@@ -104,25 +114,44 @@ def aggregate(
     columns += [[readable(panel, name) for panel in panels] for name in entities]
     gathered = gather_rows(panels, layout, columns, n_jobs=n_jobs)
     described = describe(
-        gathered, chosen, weights=weights, rule=quantile_rule, n_jobs=n_jobs,
-        entities={name: len(panels[0].key(name).labels) for name in entities}, sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
-    )  # fmt: skip
+        gathered,
+        chosen,
+        weights=weights,
+        rule=quantile_rule,
+        n_jobs=n_jobs,
+        entities={name: len(panels[0].key(name).labels) for name in entities},
+        sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
+    )
     flow = _flow(panels, gathered)
     if missing == "error":
         _refuse_missing(panels, described, values)
     return _assemble(
-        panels[0], layout, described, chosen, flow, identified, observed=cells == "observed", values=values,
+        panels[0],
+        layout,
+        described,
+        chosen,
+        flow,
+        identified,
+        observed=cells == "observed",
+        values=values,
         settings={
-            "quantile_rule": quantile_rule, "weights": None if weights is None else f"{weights.kind} weights {weights.column}",
-            "where": where, "missing": missing, "cells": cells,
+            "quantile_rule": quantile_rule,
+            "weights": None if weights is None else f"{weights.kind} weights {weights.column}",
+            "where": where,
+            "missing": missing,
+            "cells": cells,
         },
         used=[*keys, *names],
-    )  # fmt: skip
+    )
 
 
 def _check_options(missing: str, cells: str, rule: int, weights: Weights | None) -> None:
     """Refuse an option that is not one of its names."""
-    for name, value, allowed in (("missing", missing, Missing), ("cells", cells, Cells), ("quantile_rule", rule, QuantileRule)):
+    for name, value, allowed in (
+        ("missing", missing, Missing),
+        ("cells", cells, Cells),
+        ("quantile_rule", rule, QuantileRule),
+    ):
         if value not in get_args(allowed) or isinstance(value, bool):
             raise ValueError(f"{name} is one of {', '.join(map(repr, get_args(allowed)))}, not {value!r}")
     if weights is not None and not isinstance(weights, Weights):
@@ -138,45 +167,61 @@ def _panels(data: Any, columns: list[str], where: str | None, person: str | None
             raise ValueError("person= names the id column of a frame; a panel knows its persons")
         return (list(data) if isinstance(data, Scan) else [data]), True
     if isinstance(data, pd.DataFrame):
-        return [_framed(data, list(data.columns) if where else list(dict.fromkeys(columns)), person)], person is not None
+        used = list(data.columns) if where else columns
+        return [_framed(data, used, person)], person is not None
     raise TypeError(f"data is a Panel, a Scan or a pandas DataFrame, not {type(data).__name__}")
 
 
 def _framed(frame: pd.DataFrame, columns: list[str], person: str | None) -> Panel:
-    """Return a frame's rows as a panel in which the row's number stands in for the period, and for the person where none is named."""
-    named = [*columns, *([person] if person else [])]
-    unknown = [name for name in named if name not in frame.columns]
-    if unknown:
-        raise PanelError(f"no column {', '.join(map(repr, unknown))} in the frame; it has {', '.join(map(repr, frame.columns))}")
-    numbered = frame[list(dict.fromkeys(named))].assign(**{ROW: np.arange(len(frame))})
+    """Return a frame's rows as a panel.
+
+    The row's number stands in for the period, and for the person where none is named.
+    """
+    named = list(dict.fromkeys([*columns, *([person] if person else [])]))
+    if unknown := [name for name in named if name not in frame.columns]:
+        known = ", ".join(map(repr, frame.columns))
+        raise PanelError(f"unknown column {', '.join(map(repr, unknown))}; known: {known}")
+    numbered = frame[named].assign(**{ROW: np.arange(len(frame))})
     if person is None:
         numbered[ROW_PERSON] = numbered[ROW]
     return Panel.from_frame(numbered, person=person or ROW_PERSON, time=ROW)
 
 
-def _check_columns(panels: Sequence[Panel], values: str | None, weights: Weights | None, chosen: Sequence[Statistic]) -> None:
+def _check_columns(
+    panels: Sequence[Panel], values: str | None, weights: Weights | None, chosen: Sequence[Statistic]
+) -> None:
     """Refuse values and weights that are not what the statistics need."""
     if not sum(panel.n_row for panel in panels):
         raise SupportError("no rows are left to describe; see the panel's flow for where they were lost")
     if values is not None:
         column = panels[0].column(values)
         if column.kind == "code" and not column.is_bool:
-            raise SupportError(f"column '{values}' holds {len(column.labels):,} labels, not numbers; describe it as a key: by=[..., '{values}']")
+            raise SupportError(
+                f"column '{values}' holds {len(column.labels):,} labels, not numbers; describe it as a key: by=[..., '{values}']"
+            )
         if any(entry.name == "share" for entry in chosen) and not column.is_bool:
-            raise SupportError(f"share needs a true/false column and '{values}' holds numbers; make one with panel.assign")
-    if weights is None:
-        return
-    if panels[0].column(weights.column).kind != "number":
-        raise SupportError(f"weights '{weights.column}' are not numbers")
-    for panel in panels:
-        column = panel.array(weights.column)
-        negative = int((column < 0).sum())
-        if negative:
-            raise SupportError(f"weights '{weights.column}' are negative in {negative:,} entries; a weight is zero or more")
-        if weights.kind == "frequency" and column.dtype.kind == "f":
-            broken = int((column != np.floor(column)).sum() - np.isnan(column).sum())
-            if broken:
-                raise SupportError(f"frequency weights '{weights.column}' are not whole in {broken:,} entries; use kind='probability'")
+            raise SupportError(
+                f"share needs a true/false column and '{values}' holds numbers; make one with panel.assign"
+            )
+    if weights is not None:
+        _check_weights(panels, weights)
+
+
+def _check_weights(panels: Sequence[Panel], weights: Weights) -> None:
+    """Refuse weights that are not numbers, negative, or parts of repetitions."""
+    name = weights.column
+    if panels[0].column(name).kind != "number":
+        raise SupportError(f"weights '{name}' are not numbers")
+    arrays = [panel.array(name) for panel in panels]
+    if negative := sum(int((array < 0).sum()) for array in arrays):
+        raise SupportError(f"weights '{name}' are negative in {negative:,} entries; a weight is zero or more")
+    if weights.kind == "frequency":
+        known = [array[array >= 0] for array in arrays]
+        if broken := sum(int((array != np.floor(array)).sum()) for array in known):
+            raise SupportError(
+                f"frequency weights '{name}' are not whole in {broken:,} entries; "
+                f"use lr.Weights('{name}', 'probability')"
+            )
 
 
 def _flow(panels: Sequence[Panel], gathered: Gathered) -> SampleFlow:
@@ -194,7 +239,11 @@ def _flow(panels: Sequence[Panel], gathered: Gathered) -> SampleFlow:
 
 
 def _refuse_missing(panels: Sequence[Panel], described: Described, values: str | None) -> None:
-    rows, kept, with_value = (sum(panel.n_row for panel in panels), int(described.counts["n_obs"].sum()), int(described.counts["n_value"].sum()))
+    rows, kept, with_value = (
+        sum(panel.n_row for panel in panels),
+        int(described.counts["n_obs"].sum()),
+        int(described.counts["n_value"].sum()),
+    )
     if with_value < rows:
         raise SupportError(
             f"of {rows:,} rows {rows - kept:,} have a missing key and {kept - with_value:,} more no value of '{values}'; "
@@ -203,9 +252,18 @@ def _refuse_missing(panels: Sequence[Panel], described: Described, values: str |
 
 
 def _assemble(
-    panel: Panel, layout: Layout, described: Described, chosen: Sequence[Statistic], flow: SampleFlow, identified: bool, *,
-    observed: bool, values: str | None, settings: Mapping[str, Any], used: Sequence[str],
-) -> Aggregate:  # fmt: skip
+    panel: Panel,
+    layout: Layout,
+    described: Described,
+    chosen: Sequence[Statistic],
+    flow: SampleFlow,
+    identified: bool,
+    *,
+    observed: bool,
+    values: str | None,
+    settings: Mapping[str, Any],
+    used: Sequence[str],
+) -> Aggregate:
     """Put the cells in the caller's order and name everything."""
     cells = np.arange(layout.n_cells) if not observed else np.flatnonzero(described.counts["n_obs"])
     order, keys = layout.ordered(cells)
@@ -227,7 +285,11 @@ def _statistic(entry: Statistic, described: Described, identified: bool) -> IntA
     """Return one statistic of every cell."""
     counts, numbers = described.counts, described.numbers
     if entry.family == "count":
-        return counts[entry.name] if identified or not entry.name.startswith("n_person") else np.full_like(counts[entry.name], -1)
+        return (
+            counts[entry.name]
+            if identified or not entry.name.startswith("n_person")
+            else np.full_like(counts[entry.name], -1)
+        )
     if entry.name == "n_weighted":
         return numbers["weight"]
     if entry.name == "share":

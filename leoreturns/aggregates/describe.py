@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,8 @@ from leoreturns._typing import AnyArray, FloatArray, IntArray, UIntArray, Weight
 from leoreturns.aggregates.rows import Gathered
 from leoreturns.aggregates.statistics import Statistic
 
-TASK_ROWS = 1 << 19        # rows of the cells described by one call, so that they stay in cache between the kernels
-SLICE_PERSONS = 1 << 17    # persons whose powers are computed by one call
+TASK_ROWS = 1 << 19  # rows of the cells described by one call, so that they stay in cache between the kernels
+SLICE_PERSONS = 1 << 17  # persons whose powers are computed by one call
 BINS = 4096
 
 
@@ -24,7 +25,8 @@ BINS = 4096
 class Described:
     """What the kernels say of every cell; every array has one entry per cell.
 
-    ``percentiles``, ``tails`` are by percentile number (tails: persons below, at, above), ``ordered`` by statistic name.
+    ``percentiles``, ``tails`` are by percentile number (tails: persons below, at, above), ``ordered`` by statistic
+    name.
     """
 
     counts: Mapping[str, IntArray]
@@ -78,15 +80,22 @@ class Outputs:
 
 
 def describe(
-    gathered: Gathered, chosen: Sequence[Statistic], *, weights: Weights | None, rule: int,
-    entities: Mapping[str, int], sketched: bool, n_jobs: int | None,
-) -> Described:  # fmt: skip
+    gathered: Gathered,
+    chosen: Sequence[Statistic],
+    *,
+    weights: Weights | None,
+    rule: int,
+    entities: Mapping[str, int],
+    sketched: bool,
+    n_jobs: int | None,
+) -> Described:
     """Compute the chosen statistics and the evidence of every cell.
 
     Parameters
     ----------
     gathered : Gathered
-        The rows; the columns are the values, then the weights if any, then the entities. Values and persons are moved within cells.
+        The rows; the columns are the values, then the weights if any, then the entities. Values and persons are moved
+        within cells.
     chosen : sequence of Statistic
         Statistics asked for.
     weights : Weights or None
@@ -142,13 +151,21 @@ def _tasks(offsets: IntArray) -> list[slice]:
     n_cells = len(offsets) - 1
     targets = np.arange(TASK_ROWS, offsets[-1], TASK_ROWS)
     edges = np.unique(np.concatenate([[0], np.searchsorted(offsets, targets), [n_cells]]))
-    return [slice(int(first), int(last)) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(int(first), int(last)) for first, last in pairwise(edges)]
 
 
 def _describe_task(
-    task: slice, gathered: Gathered, members: UIntArray | None, out: Outputs, wanted: list[int], tops: list[int],
-    weights: Weights | None, rule: int, entities: Mapping[str, int], ranking: bool,
-) -> None:  # fmt: skip
+    task: slice,
+    gathered: Gathered,
+    members: UIntArray | None,
+    out: Outputs,
+    wanted: list[int],
+    tops: list[int],
+    weights: Weights | None,
+    rule: int,
+    entities: Mapping[str, int],
+    ranking: bool,
+) -> None:
     """Describe a range of cells."""
     bounds = gathered.offsets[task.start : task.stop + 1]
     rows = slice(int(bounds[0]), int(bounds[-1]))
@@ -164,30 +181,86 @@ def _describe_task(
     if members is not None and out.sketch is not None and out.sketch_value is not None:
         sketch.sketch_cells(values, persons, offsets, members, out.sketch[task], out.sketch_value[task])
     products = np.empty(len(weight))
-    moments.summarise(values, weight, persons, offsets, gathered.keys, products, out.counts[task], out.numbers[task], out.prints[task])
+    moments.summarise(
+        values, weight, persons, offsets, gathered.keys, products, out.counts[task], out.numbers[task], out.prints[task]
+    )
     counts = {name: np.ascontiguousarray(out.counts[task, at]) for at, name in enumerate(moments.COUNTS)}
     numbers = {name: np.ascontiguousarray(out.numbers[task, at]) for at, name in enumerate(moments.NUMBERS)}
     longest = max(1, int(counts["n_value"].max(initial=0)))
     selected = [] if weights is not None else wanted
-    tails = tuple(side[task] if not weights else np.empty((len(offsets) - 1, 0), dtype=np.int64) for side in (out.below, out.tied, out.above))
+    tails = tuple(
+        side[task] if not weights else np.empty((len(offsets) - 1, 0), dtype=np.int64)
+        for side in (out.below, out.tied, out.above)
+    )
     quantiles.percentiles(
-        values, persons, offsets, counts["n_value"], counts["n_person_value"], numbers["low"], numbers["high"], np.array(selected) / 100.0, rule,
-        np.empty(longest), np.empty(longest), np.empty(BINS, dtype=np.uint32), np.empty(BINS, dtype=np.uint8),
-        out.percentiles[task] if selected == wanted else np.empty((len(offsets) - 1, 0)), *tails, out.largest[task],
-    )  # fmt: skip
+        values,
+        persons,
+        offsets,
+        counts["n_value"],
+        counts["n_person_value"],
+        numbers["low"],
+        numbers["high"],
+        np.array(selected) / 100.0,
+        rule,
+        np.empty(longest),
+        np.empty(longest),
+        np.empty(BINS, dtype=np.uint32),
+        np.empty(BINS, dtype=np.uint8),
+        out.percentiles[task] if selected == wanted else np.empty((len(offsets) - 1, 0)),
+        *tails,
+        out.largest[task],
+    )
     if ranking:
-        _rank_task(task, values, weight, persons, offsets, counts, numbers, out, wanted if weights else [], tops, weights, rule, longest)
+        _rank_task(
+            task,
+            values,
+            weight,
+            persons,
+            offsets,
+            counts,
+            numbers,
+            out,
+            wanted if weights else [],
+            tops,
+            weights,
+            rule,
+            longest,
+        )
 
 
 def _rank_task(
-    task: slice, values: FloatArray, weight: FloatArray, persons: AnyArray, offsets: IntArray, counts: Mapping[str, IntArray],
-    numbers: Mapping[str, FloatArray], out: Outputs, wanted: list[int], tops: list[int], weights: Weights | None, rule: int, longest: int,
-) -> None:  # fmt: skip
+    task: slice,
+    values: FloatArray,
+    weight: FloatArray,
+    persons: AnyArray,
+    offsets: IntArray,
+    counts: Mapping[str, IntArray],
+    numbers: Mapping[str, FloatArray],
+    out: Outputs,
+    wanted: list[int],
+    tops: list[int],
+    weights: Weights | None,
+    rule: int,
+    longest: int,
+) -> None:
     """Take the statistics that need the cells' values in order."""
     empty = np.empty((len(offsets) - 1, 0), dtype=np.int64)
     tails = tuple(side[task] if wanted else empty for side in (out.below, out.tied, out.above))
     ranked.rank_cells(
-        values, weight, persons, offsets, counts["n_value"], numbers["weight"], weights is not None and weights.kind == "frequency",
-        np.array(wanted) / 100.0, rule, 1.0 - np.array(tops) / 100.0, np.empty((2, longest), dtype=np.uint64), np.empty((2, longest)),
-        out.percentiles[task] if wanted else np.empty((len(offsets) - 1, 0)), *tails, out.gini[task], out.shares[task],
-    )  # fmt: skip
+        values,
+        weight,
+        persons,
+        offsets,
+        counts["n_value"],
+        numbers["weight"],
+        weights is not None and weights.kind == "frequency",
+        np.array(wanted) / 100.0,
+        rule,
+        1.0 - np.array(tops) / 100.0,
+        np.empty((2, longest), dtype=np.uint64),
+        np.empty((2, longest)),
+        out.percentiles[task] if wanted else np.empty((len(offsets) - 1, 0)),
+        *tails,
+        out.gini[task],
+        out.shares[task],
+    )

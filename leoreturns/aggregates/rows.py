@@ -1,13 +1,15 @@
 """Bring the rows of each cell together, over threads and over the parts of a scan.
 
-People are ordered by trait cell; chunks of people, whose borders depend on the data and the number of cells only, are counted and then written side by side. Within a cell
-the rows come in the panel's order, so nothing computed from them depends on threads, chunks or partitions.
+People are ordered by trait cell; chunks of people, whose borders depend on the data and the number of cells only, are
+counted and then written side by side. Within a cell the rows come in the panel's order, so nothing computed from them
+depends on threads, chunks or partitions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +21,11 @@ from leoreturns.aggregates.cells import Layout
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import as_bytes, expand
 
-CHUNK_ROWS = 1 << 18       # rows of a chunk whose reads stay in the second cache
-ROWS_PER_CELL = 32         # a chunk writes runs about this long, so that many cells do not mean many scattered writes
+CHUNK_ROWS = 1 << 18  # rows of a chunk whose reads stay in the second cache
+ROWS_PER_CELL = 32  # a chunk writes runs about this long, so that many cells do not mean many scattered writes
 NO_BYTES: ByteArray = np.empty(0, dtype=np.uint8)
 
-FLOATS, INTEGERS, CODES = 0, 1, 2   # value kinds of the gather kernel
+FLOATS, INTEGERS, CODES = 0, 1, 2  # value kinds of the gather kernel
 
 
 class Chunk(NamedTuple):
@@ -85,7 +87,12 @@ def gather_rows(
         panel, first, last = chunks[at]
         gather.count_people(traits[panel][first:last], people[at])
         gather.count_rows(
-            traits[panel][first:last], panels[panel].offsets[first : last + 1], *codes[panel], masks[panel], width, counts[at]
+            traits[panel][first:last],
+            panels[panel].offsets[first : last + 1],
+            *codes[panel],
+            masks[panel],
+            width,
+            counts[at],
         )
 
     ordered_map(count, range(len(chunks)), n_jobs=n_jobs, label="counting rows")
@@ -100,20 +107,40 @@ def gather_rows(
         panel, first, last = chunks[at]
         ordered = np.empty(n_people[at], dtype=np.int64)
         position = np.empty(n_people[at], dtype=np.int32)
-        gather.order_people(traits[panel][first:last], panels[panel].keys[first:last], first, within[at], people[at], ordered, position, keys)
+        gather.order_people(
+            traits[panel][first:last],
+            panels[panel].keys[first:last],
+            first,
+            within[at],
+            people[at],
+            ordered,
+            position,
+            keys,
+        )
         for column, out in zip(columns, gathered, strict=True):
             values, kind = column[panel]
             gather.fill_rows(
-                ordered, traits[panel], position, panels[panel].offsets, *codes[panel], masks[panel], width,
-                as_bytes(values), values.itemsize if len(values) else 0, kind, counts[at].copy(), out, persons,
-            )  # fmt: skip
+                ordered,
+                traits[panel],
+                position,
+                panels[panel].offsets,
+                *codes[panel],
+                masks[panel],
+                width,
+                as_bytes(values),
+                values.itemsize if len(values) else 0,
+                kind,
+                counts[at].copy(),
+                out,
+                persons,
+            )
 
     ordered_map(fill, range(len(chunks)), n_jobs=n_jobs, label="gathering rows")
     return Gathered(offsets, gathered, persons, keys)
 
 
 def _first_places(counts: IntArray) -> IntArray:
-    """Turn counts per chunk and cell, in place, into the first place of each; return where each cell begins, and the end.
+    """Turn counts per chunk and cell, in place, into first places; return where each cell begins, and the end.
 
     A cell's places follow those of the cells before; in it, each chunk's follow those of the chunks before.
     """
@@ -128,7 +155,8 @@ def _first_places(counts: IntArray) -> IntArray:
 def readable(panel: Panel, name: str) -> tuple[AnyArray, int]:
     """Return a column as one entry per stored row and the way the kernel reads it.
 
-    Numbers are read as they are stored. A true/false column is read as 1 and 0. A trait is repeated along its person's rows.
+    Numbers are read as they are stored. A true/false column is read as 1 and 0. A trait is repeated along its person's
+    rows.
     """
     column, values = panel.column(name), panel.array(name)
     if column.level == "person":
@@ -148,5 +176,5 @@ def _chunks(panels: Sequence[Panel], n_cells: int) -> list[Chunk]:
         n_chunks = max(1, -(-panel.n_row_stored // rows))
         targets = np.arange(1, n_chunks) * rows
         edges = np.unique(np.concatenate([[0], np.searchsorted(panel.offsets, targets), [panel.n_person_stored]]))
-        chunks += [Chunk(number, int(first), int(last)) for first, last in zip(edges[:-1], edges[1:], strict=True)]
+        chunks += [Chunk(number, int(first), int(last)) for first, last in pairwise(edges)]
     return chunks

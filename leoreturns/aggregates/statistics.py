@@ -1,6 +1,7 @@
 """The statistics that a table can hold: their names, what they need from the kernels, and of what nature they are.
 
-How a statistic may be rounded and what support it needs follow from its family and percentiles; the disclosure rules read them here.
+How a statistic may be rounded and what support it needs follow from its family and percentiles; the disclosure rules
+read them here.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ Source: TypeAlias = Literal["rows", "moments", "percentiles", "order"]
 PERCENTILE = re.compile(r"p([1-9][0-9]?)")
 PERCENTILE_RATIO = re.compile(r"p([1-9][0-9]?)/p([1-9][0-9]?)")
 TOP_SHARE = re.compile(r"top([1-9]|[1-4][0-9]|50)")
-OFFERED = "n_obs, n_value, n_person, n_person_value, n_weighted, sum, mean, var, sd, share, p1 ... p99, iqr, p90/p10 (any two), gini, top1 ... top50"
+OFFERED = (
+    "n_obs, n_value, n_person, n_person_value, n_weighted, sum, mean, var, sd, share, p1 ... p99, iqr, "
+    "p90/p10 (any two), gini, top1 ... top50"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class Statistic:
     name : str
         As the caller wrote it.
     family : str
-        "count" of persons or rows; "weight" a sum of weights; "total" a sum in the variable's unit; "value" in the variable's unit;
-        "square" in its square; "proportion" between 0 and 1; "ratio" without unit.
+        "count" of persons or rows; "weight" a sum of weights; "total" a sum in the variable's unit; "value" in the
+        variable's unit; "square" in its square; "proportion" between 0 and 1; "ratio" without unit.
     source : str
         The kernel pass it needs: "rows" (counting only), "moments", "percentiles", or "order" (all values in order).
     percentiles : tuple of int
@@ -98,5 +102,7 @@ def statistics_named(names: str | Sequence[str], *, counts_only: bool) -> tuple[
     if len({entry.name for entry in chosen}) < len(chosen):
         raise SupportError("a statistic is named twice")
     if counts_only and (needing := [entry.name for entry in chosen if entry.source != "rows"]):
-        raise SupportError(f"{', '.join(needing)} need a column of values; with values=None only n_obs and n_person are counted")
+        raise SupportError(
+            f"{', '.join(needing)} need a column of values; with values=None only n_obs and n_person are counted"
+        )
     return chosen

@@ -1,0 +1,1 @@
+"""What an analysis returns: tables of the size of their cells, never of the persons."""
