@@ -6,8 +6,10 @@ from libc.stdint cimport int32_t, int64_t
 
 
 cdef inline void position(int64_t n, double p, int rule, int64_t* below, double* share) noexcept nogil:
-    """The percentile is (1 - share) x_(below) + share x_(below + 1) of the ``n`` sorted values, counted from 0 and
-    inside the range.""" cdef double at, shift, a = 0.0 cdef double h, fuzz cdef int64_t j
+    """The percentile is (1 - share) x_(below) + share x_(below + 1) of ``n`` sorted values, counted from 0."""
+    cdef double at, shift, a = 0.0
+    cdef double h, fuzz
+    cdef int64_t j
     # n * p that should be a whole number is taken as one: four machine epsilons of its size.
     fuzz = 8.881784197001252e-16 * (1.0 + n)
     if rule <= 3:

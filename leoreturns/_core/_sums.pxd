@@ -93,8 +93,7 @@ cdef inline void exact_sum(const double* x, int64_t n, double largest, double* h
 
 
 cdef inline double sum_of_squares(const double* x, const double* w, int64_t n, double centre) noexcept nogil:
-    """Sum of squared deviations from ``centre``, weighted unless ``w`` is NULL, less the square of what the rounding of
-    the centre leaves.
+    """Sum of squared deviations (weighted unless ``w`` is NULL), corrected for the rounding of ``centre``, the mean.
 
     Deviations are taken before squaring; blocks of 256 are summed in four lanes and added with compensation, always in
     the same order.

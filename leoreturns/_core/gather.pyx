@@ -56,8 +56,8 @@ cdef int check(int64_t last_row, const uint8_t[::1] codes, int code_size, const 
 
 
 def count_rows(
-    const int32_t[::1] trait not None, const int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int
-    code_size, const uint8_t[::1] mask not None, int64_t width, int64_t[::1] counts not None,
+    const int32_t[::1] trait not None, const int64_t[::1] offsets not None, const uint8_t[::1] codes not None,
+    int code_size, const uint8_t[::1] mask not None, int64_t width, int64_t[::1] counts not None,
 ):
     """Count the rows of every cell that a run of people contributes.
 
@@ -112,8 +112,8 @@ def count_people(const int32_t[::1] trait not None, int64_t[::1] counts not None
 
 def order_people(
     const int32_t[::1] trait not None, const uint64_t[::1] keys not None, int64_t first, int64_t[::1] place not None,
-    int64_t[::1] cursor not None, int64_t[::1] people not None, int32_t[::1] position not None, uint64_t[::1] keys_out
-    not None,
+    int64_t[::1] cursor not None, int64_t[::1] people not None, int32_t[::1] position not None,
+    uint64_t[::1] keys_out not None,
 ):
     """Put a run of people into the order of their trait cells, and give each a position in the order of all people.
 
@@ -148,9 +148,9 @@ def order_people(
 
 
 cdef inline void fill_as(
-    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const
-    uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
-    int64_t* cursor, double* values_out, int32_t* persons_out,
+    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets,
+    const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size,
+    int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     cdef int64_t i, r, code, at, number
     cdef int64_t* row
@@ -182,9 +182,9 @@ cdef inline void fill_as(
 
 
 cdef void fill(
-    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets, const
-    uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
-    int64_t* cursor, double* values_out, int32_t* persons_out,
+    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets,
+    const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size,
+    int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     if mask == NULL and kind == FLOATS and value_size == 8 and code_size == 1:
         fill_as(
@@ -199,10 +199,10 @@ cdef void fill(
 
 
 def fill_rows(
-    const int64_t[::1] people not None, const int32_t[::1] trait not None, const int32_t[::1] position not None, const
-    int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int code_size, const uint8_t[::1] mask not None,
-    int64_t width, const uint8_t[::1] values not None, int value_size, int kind, int64_t[::1] cursor not None,
-    double[::1] values_out not None, int32_t[::1] persons_out not None,
+    const int64_t[::1] people not None, const int32_t[::1] trait not None, const int32_t[::1] position not None,
+    const int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int code_size,
+    const uint8_t[::1] mask not None, int64_t width, const uint8_t[::1] values not None, int value_size, int kind,
+    int64_t[::1] cursor not None, double[::1] values_out not None, int32_t[::1] persons_out not None,
 ):
     """Write the values and person positions of a chunk of people cell by cell.
 

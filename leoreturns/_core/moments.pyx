@@ -28,13 +28,16 @@ cdef inline uint64_t mix(uint64_t key) noexcept nogil:
 
 
 cdef int64_t persons_and_values(
-    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers, uint64_t*
-    prints,
+    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers,
+    uint64_t* prints,
 ) noexcept nogil:
-    """Move the rows with a value to the front and take the evidence of the persons; return how many rows have a
-    value.""" cdef int64_t i, k = 0, n_person = 0, n_person_value = 0 cdef int32_t person, last = -1 cdef uint64_t key =
-    0, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask cdef double v, total = 0.0, size, sizes = 0.0, top1 = 0.0, top2
-    = 0.0 cdef bint ok, any_value = False for i in range(n):
+    """Move the rows with a value to the front, return how many, and take the evidence of the persons."""
+    cdef int64_t i, k = 0, n_person = 0, n_person_value = 0
+    cdef int32_t person, last = -1
+    cdef uint64_t key = 0, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask
+    cdef double v, total = 0.0, size, sizes = 0.0, top1 = 0.0, top2 = 0.0
+    cdef bint ok, any_value = False
+    for i in range(n):
         v = x[i]
         ok = v == v
         if LEORETURNS_EVIDENCE:
@@ -145,8 +148,8 @@ cdef void signs(
 
 
 cdef void cell(
-    double* x, double* w, double* products, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double*
-    numbers, uint64_t* prints,
+    double* x, double* w, double* products, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts,
+    double* numbers, uint64_t* prints,
 ) noexcept nogil:
     cdef int64_t i, k
     cdef double high, low, largest
@@ -192,9 +195,9 @@ cdef void weights_of(const double* x, const double* w, double* products, int64_t
 
 
 def summarise(
-    double[::1] values not None, double[::1] weights not None, int32_t[::1] persons not None, const int64_t[::1] offsets
-    not None, const uint64_t[::1] keys not None, double[::1] products not None, int64_t[:, ::1] counts not None,
-    double[:, ::1] numbers not None, uint64_t[:, ::1] prints not None,
+    double[::1] values not None, double[::1] weights not None, int32_t[::1] persons not None,
+    const int64_t[::1] offsets not None, const uint64_t[::1] keys not None, double[::1] products not None,
+    int64_t[:, ::1] counts not None, double[:, ::1] numbers not None, uint64_t[:, ::1] prints not None,
 ):
     """Counts, moments and evidence of each cell.
 

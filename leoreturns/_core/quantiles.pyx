@@ -53,11 +53,10 @@ cdef void few(
 
 
 cdef void select(
-    const double* x, int64_t n, double low, double high, const int64_t* ranks, int n_ranks, int64_t base,
-    double* free, double* spare, uint32_t* bins, uint8_t* slot, double* found, int64_t* less, int64_t* equal,
+    const double* x, int64_t n, double low, double high, const int64_t* ranks, int n_ranks, int64_t base, double* free,
+    double* spare, uint32_t* bins, uint8_t* slot, double* found, int64_t* less, int64_t* equal,
 ) noexcept nogil:
-    """Find the values of ascending ``ranks`` among ``x``, which holds the ranks from ``base`` on; values lie in [low,
-    high].
+    """Find the values of ascending ``ranks`` among ``x``, whose ranks begin at ``base``; all lie in [low, high].
 
     Collected values go to ``free``; the round after this one collects into ``spare``. Each holds ``n`` values.
     """
@@ -129,9 +128,9 @@ cdef void select(
 
 
 cdef void percentiles_of_cell(
-    const double* x, const int32_t* persons, int64_t n, int64_t n_person, double low, double high, const double* p, int
-    n_p, int rule, double* free, double* spare, uint32_t* bins, uint8_t* slot, double* out, int64_t* below, int64_t*
-    tied, int64_t* above, int64_t* largest,
+    const double* x, const int32_t* persons, int64_t n, int64_t n_person, double low, double high, const double* p,
+    int n_p, int rule, double* free, double* spare, uint32_t* bins, uint8_t* slot, double* out, int64_t* below,
+    int64_t* tied, int64_t* above, int64_t* largest,
 ) noexcept nogil:
     cdef int64_t ranks[MAX_RANKS]
     cdef int64_t less[MAX_RANKS]
@@ -202,11 +201,12 @@ cdef inline int index_of(const int64_t* ranks, int n_ranks, int64_t rank) noexce
 
 
 def percentiles(
-    const double[::1] values not None, const int32_t[::1] persons not None, const int64_t[::1] offsets not None, const
-    int64_t[::1] n_value not None, const int64_t[::1] n_person not None, const double[::1] low not None, const
-    double[::1] high not None, const double[::1] p not None, int rule, double[::1] free not None, double[::1] spare not
-    None, uint32_t[::1] bins not None, uint8_t[::1] slot not None, double[:, ::1] out not None, int64_t[:, ::1] below
-    not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None, int64_t[::1] largest not None,
+    const double[::1] values not None, const int32_t[::1] persons not None, const int64_t[::1] offsets not None,
+    const int64_t[::1] n_value not None, const int64_t[::1] n_person not None, const double[::1] low not None,
+    const double[::1] high not None, const double[::1] p not None, int rule, double[::1] free not None,
+    double[::1] spare not None, uint32_t[::1] bins not None, uint8_t[::1] slot not None, double[:, ::1] out not None,
+    int64_t[:, ::1] below not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None,
+    int64_t[::1] largest not None,
 ):
     """Percentiles of each cell, with the persons below, at and above each.
 

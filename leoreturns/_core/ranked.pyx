@@ -20,10 +20,16 @@ from leoreturns._core._types cimport ordered, unordered
 cdef void sort_cell(
     const double* x, const double* w, int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2,
 ) noexcept nogil:
-    """Sort the values (as ordered bit patterns) into ``keys``, and the weights into ``weights`` unless ``w`` is NULL;
-    stable.""" cdef int64_t counts[256] cdef int64_t i, at, total cdef uint64_t differing = 0, first cdef uint64_t*
-    source = keys cdef uint64_t* target = keys2 cdef double* from_weights = weights cdef double* to_weights = weights2
-    cdef int shift, digit if n == 0:
+    """Sort the values, as ordered bit patterns, into ``keys``, the weights (unless NULL) moving along; stable."""
+    cdef int64_t counts[256]
+    cdef int64_t i, at, total
+    cdef uint64_t differing = 0, first
+    cdef uint64_t* source = keys
+    cdef uint64_t* target = keys2
+    cdef double* from_weights = weights
+    cdef double* to_weights = weights2
+    cdef int shift, digit
+    if n == 0:
         return
     first = ordered(x[0])
     for i in range(n):
@@ -158,8 +164,8 @@ cdef void concentration(
 
 cdef void rank_cell(
     const double* x, const double* w, const int32_t* persons, int64_t n, double total, bint frequency, const double* p,
-    int n_p, int rule, const double* tops, int n_tops, uint64_t* keys, uint64_t* keys2, double* weights, double*
-    weights2, double* out, int64_t* below, int64_t* tied, int64_t* above, double* gini, double* shares,
+    int n_p, int rule, const double* tops, int n_tops, uint64_t* keys, uint64_t* keys2, double* weights,
+    double* weights2, double* out, int64_t* below, int64_t* tied, int64_t* above, double* gini, double* shares,
 ) noexcept nogil:
     cdef int k
     sort_cell(x, w, n, keys, weights, keys2, weights2)
@@ -177,11 +183,12 @@ cdef void rank_cell(
 
 
 def rank_cells(
-    const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] persons not None, const
-    int64_t[::1] offsets not None, const int64_t[::1] n_value not None, const double[::1] totals not None, bint
-    frequency, const double[::1] p not None, int rule, const double[::1] tops not None, uint64_t[:, ::1] key_room not
-    None, double[:, ::1] weight_room not None, double[:, ::1] out not None, int64_t[:, ::1] below not None, int64_t[:,
-    ::1] tied not None, int64_t[:, ::1] above not None, double[::1] gini not None, double[:, ::1] shares not None,
+    const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] persons not None,
+    const int64_t[::1] offsets not None, const int64_t[::1] n_value not None, const double[::1] totals not None,
+    bint frequency, const double[::1] p not None, int rule, const double[::1] tops not None,
+    uint64_t[:, ::1] key_room not None, double[:, ::1] weight_room not None, double[:, ::1] out not None,
+    int64_t[:, ::1] below not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None,
+    double[::1] gini not None, double[:, ::1] shares not None,
 ):
     """Weighted percentiles, Gini coefficient and top shares of each cell.
 
@@ -228,7 +235,9 @@ def rank_cells(
     for c in range(n_cells):
         longest = max(longest, n_value[c])
     longest = max(longest, 1)
-    if key_room.shape[0] != 2 or key_room.shape[1] < longest or weight_room.shape[0] != 2 or weight_room.shape[1] < longest:
+    if key_room.shape[0] != 2 or key_room.shape[1] < longest:
+        raise ValueError("room too short")
+    if weight_room.shape[0] != 2 or weight_room.shape[1] < longest:
         raise ValueError("room too short")
     if n_cells == 0 or values.shape[0] == 0:
         gini[:] = NAN

@@ -51,9 +51,13 @@ cdef inline uint64_t squared(uint32_t a) noexcept nogil:
 
 
 cdef void powers(const uint64_t* keys, int64_t n, uint64_t* out) noexcept nogil:
-    """The ten odd powers of up to four persons' field elements; side by side, because each product waits for the one
-    before.""" cdef uint64_t table[LANES][16] cdef uint64_t product cdef uint32_t x[LANES] cdef uint32_t square cdef int
-    i, k, digit for i in range(LANES):
+    """The ten odd powers of up to four persons' elements, side by side: each product waits for the one before."""
+    cdef uint64_t table[LANES][16]
+    cdef uint64_t product
+    cdef uint32_t x[LANES]
+    cdef uint32_t square
+    cdef int i, k, digit
+    for i in range(LANES):
         x[i] = <uint32_t>(keys[i] >> 32) ^ <uint32_t>keys[i] if i < n else 1
         # Zero would leave no trace in any power.
         x[i] = x[i] if x[i] else 1
@@ -97,8 +101,8 @@ cdef inline void add(uint64_t* total, const uint64_t* member, uint64_t mask) noe
 
 
 cdef void sketch_cell(
-    const double* values, const int32_t* persons, int64_t n, const uint64_t* members, uint64_t* out, uint64_t*
-    out_value,
+    const double* values, const int32_t* persons, int64_t n, const uint64_t* members, uint64_t* out,
+    uint64_t* out_value,
 ) noexcept nogil:
     cdef uint64_t all_persons[N_ITEMS]
     cdef uint64_t with_value[N_ITEMS]
@@ -143,7 +147,9 @@ def sketch_cells(
     out, out_value : uint64 of shape (n_cells, 5), OUT
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1
-    if out.shape[0] != n_cells or out_value.shape[0] != n_cells or out.shape[1] != N_ITEMS or out_value.shape[1] != N_ITEMS:
+    if out.shape[0] != n_cells or out.shape[1] != N_ITEMS:
+        raise ValueError("out must have one row of five items per cell")
+    if out_value.shape[0] != n_cells or out_value.shape[1] != N_ITEMS:
         raise ValueError("out must have one row of five items per cell")
     if members.shape[1] != N_ITEMS or values.shape[0] != persons.shape[0] or offsets[n_cells] > persons.shape[0]:
         raise ValueError("values, persons, offsets and members do not fit each other")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from leoreturns._parallel import thread_count
-from leoreturns._typing import AnyArray, Cells, FloatArray, IntArray, Missing, QuantileRule, Weights
+from leoreturns._typing import Cells, FloatArray, IntArray, Missing, QuantileRule, Weights
 from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
 from leoreturns.aggregates.rows import Gathered, gather_rows, readable
@@ -197,7 +197,8 @@ def _check_columns(
         column = panels[0].column(values)
         if column.kind == "code" and not column.is_bool:
             raise SupportError(
-                f"column '{values}' holds {len(column.labels):,} labels, not numbers; describe it as a key: by=[..., '{values}']"
+                f"column '{values}' holds {len(column.labels):,} labels, not numbers; "
+                f"count it as a key instead: by=[..., '{values}']"
             )
         if any(entry.name == "share" for entry in chosen) and not column.is_bool:
             raise SupportError(
@@ -246,8 +247,8 @@ def _refuse_missing(panels: Sequence[Panel], described: Described, values: str |
     )
     if with_value < rows:
         raise SupportError(
-            f"of {rows:,} rows {rows - kept:,} have a missing key and {kept - with_value:,} more no value of '{values}'; "
-            "exclude them with where=, or use missing='drop' or 'group'"
+            f"of {rows:,} rows {rows - kept:,} have a missing key and {kept - with_value:,} more no value of "
+            f"'{values}'; exclude them with where=, or use missing='drop' or 'group'"
         )
 
 

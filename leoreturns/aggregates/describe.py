@@ -44,7 +44,8 @@ class Described:
         """Variance with the divisor of the weights' kind; NaN below two values."""
         n, squares, weight = self.counts["n_value"], self.numbers["squares"], self.numbers["weight"]
         divisor = weight * (n - 1) / np.maximum(n, 1) if self.weight_kind == "probability" else weight - 1.0
-        return np.divide(squares, divisor, out=np.full(len(n), np.nan), where=divisor > 0)
+        variance: FloatArray = np.divide(squares, divisor, out=np.full(len(n), np.nan), where=divisor > 0)
+        return variance
 
     def taken(self, cells: IntArray) -> Described:
         """Return the given cells in the given order."""
