@@ -251,7 +251,8 @@ def test_a_file_size_limit_leaves_nothing_behind(tmp_path, writer):
         from leoreturns.panel import Panel
         n = 20_000
         rng = np.random.default_rng(1)
-        panel = Panel.from_frame({{"id": np.arange(n), "year": np.ones(n, int), "x": rng.random(n)}}, person="id", time="year")
+        columns = {{"id": np.arange(n), "year": np.ones(n, int), "x": rng.random(n)}}
+        panel = Panel.from_frame(columns, person="id", time="year")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         try:
