@@ -67,7 +67,8 @@ def whole(name: str, values: NDArray[np.floating[Any]]) -> None:
         broken += int(((part != np.floor(part)) | (np.abs(part) > 2**53)).sum())
     if broken:
         raise PanelError(
-            f"column {name!r} holds ids as floats of which {counted(broken, 'value')} is not exact; give whole numbers or text"
+            f"column {name!r} holds ids as floats of which {counted(broken, 'value')} is not exact; "
+            "give whole numbers or text"
         )
 
 
@@ -84,8 +85,8 @@ def constant_within_persons(name: str, varying: int, only_missing: int) -> None:
     """Refuse a declared trait that varies within persons."""
     if varying:
         raise PanelError(
-            f"trait {name!r} varies within {counted(varying, 'person')} (in {only_missing:,} of them only between one value "
-            "and missing); correct it, or name it in time_varying"
+            f"trait {name!r} varies within {counted(varying, 'person')} (in {only_missing:,} of them only between "
+            "one value and missing); correct it, or name it in time_varying"
         )
 
 
@@ -93,7 +94,8 @@ def numeric(name: str, kind: str, entries: int, given: int) -> None:
     """Refuse a column that must hold numbers (it has a unit, or is a weight) and does not."""
     if kind != "number":
         raise PanelError(
-            f"column {name!r} must hold numbers, but {entries:,} of {given:,} entries are not numeric; convert or drop them"
+            f"column {name!r} must hold numbers, but {entries:,} of {given:,} entries are not numeric; "
+            "convert or drop them"
         )
 
 
@@ -101,7 +103,8 @@ def one_kind(name: str, numeric: int, other: int) -> None:
     """Refuse a column that mixes numbers with anything else."""
     if numeric and other:
         raise PanelError(
-            f"column {name!r} mixes {counted(numeric, 'number')} with {other:,} non-numeric entries; convert it to one kind"
+            f"column {name!r} mixes {counted(numeric, 'number')} with {other:,} non-numeric entries; "
+            "convert it to one kind"
         )
 
 

@@ -1,5 +1,7 @@
 """NumPy and plain-Python twins of the kernels in `_core/codes.pyx` and `_core/columns.pyx`."""
 
+from itertools import pairwise
+
 import numpy as np
 
 MASK = (1 << 64) - 1
@@ -39,7 +41,7 @@ def sort_rows(codes, rank):
 
 
 def runs(offsets):
-    return [slice(int(a), int(b)) for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [slice(int(a), int(b)) for a, b in pairwise(offsets)]
 
 
 def sort_within(offsets, times, order):

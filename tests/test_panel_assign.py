@@ -125,9 +125,9 @@ def test_rows_that_do_not_fit_are_refused_with_their_number():
     by_row = FRAME[["person", "tax_year", "hours"]].rename(columns={"hours": "v"})
     with pytest.raises(PanelError, match="keyed by both person and time, so level='year' fits"):
         PANEL.assign(v=by_row, level="person")
-    with pytest.raises(PanelError, match="3 rows whose .person, time. is not in the panel"):
+    with pytest.raises(PanelError, match=r"3 rows whose .person, time. is not in the panel"):
         PANEL.assign(v=pd.concat([by_row, by_row.iloc[:3].assign(tax_year=1900)]))
-    with pytest.raises(PanelError, match="2 .person, time. pairs given more than once"):
+    with pytest.raises(PanelError, match=r"2 .person, time. pairs given more than once"):
         PANEL.assign(v=pd.concat([by_row, by_row.iloc[:2]]))
 
 

@@ -118,8 +118,15 @@ def test_the_input_is_not_changed_and_may_be_read_only():
 
 
 def test_repr_shows_counts_only():
-    panel = wage_panel()
-    assert repr(panel) == f"<Panel: {panel.n_person} persons, {panel.n_row} rows, 3 person columns, 6 year columns>"
+    panel = wage_panel(lists={"s": pd.DataFrame({"person": [5], "code": ["maths"]})})
+    assert repr(panel.ids) == f"<PersonIds: {panel.n_person} persons>"
+    assert repr(panel.lists["s"]) == f"<PersonList: 1 entries of {panel.n_person} persons>"
+    assert "North" not in repr(panel.schema)
+    assert "maths" not in repr(panel.schema)
+    assert (
+        repr(panel)
+        == f"<Panel: {panel.n_person} persons, {panel.n_row} rows, 3 person columns, 6 year columns, 1 lists>"
+    )
     assert repr(panel.key("sex")) == "<Key: 2 levels by person>"
 
 
@@ -183,6 +190,19 @@ def test_whole_floats_and_texts_of_numbers_name_the_same_persons():
 def test_ids_of_every_numeric_type(dtype):
     frame = small(x=[1.5, 2.5, 3.5])
     assert_same(build(frame), build(frame.assign(id=frame["id"].astype(dtype))))
+
+
+def test_byte_order_and_strides_do_not_matter():
+    frame = wages()
+    reversed_bytes = {name: frame[name].to_numpy() for name in ("person", "tax_year", "hours", "earnings", "born")}
+    expected = Panel.from_frame(reversed_bytes, person="person", time="tax_year")
+    for name, values in reversed_bytes.items():
+        reversed_bytes[name] = values.astype(values.dtype.newbyteorder(">"))
+    assert_same(expected, Panel.from_frame(reversed_bytes, person="person", time="tax_year"))
+    table = frame[["person", "tax_year", "hours"]].to_numpy().astype(np.int32)
+    strided = pd.DataFrame(np.ascontiguousarray(table), columns=["person", "tax_year", "hours"], copy=False)
+    plain = frame[["person", "tax_year", "hours"]]
+    assert_same(*(Panel.from_frame(given, person="person", time="tax_year") for given in (plain, strided)))
 
 
 @pytest.mark.parametrize("kind", ["large_string", "string_view", "dictionary"])
@@ -427,6 +447,7 @@ def test_columns_of_different_length():
         (pd.period_range("2010", periods=2, freq="Y"), "cannot hold"),
         (np.array(["2010-01-01T00:00:00.000000001"] * 2, dtype="datetime64[ns]"), "finer than a microsecond"),
         (np.array([dt.timedelta(1)] * 2), "kind timedelta"),
+        (np.array(["a", "\ud800"], dtype=object), "no valid Unicode"),
     ],
 )
 def test_types_that_a_panel_cannot_hold(values, message):

@@ -134,6 +134,15 @@ def test_a_selection_is_saved_alone(panel, tmp_path):
     )
 
 
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_an_empty_selection_is_saved_too(panel, tmp_path, partitions):
+    panel.where("tax_year > 3000").save(tmp_path / "panel", partitions=partitions)
+    opened = Panel.open(tmp_path / "panel")
+    assert (opened.n_person, opened.n_row) == (0, 0)
+    assert len(opened.to_frame()) == 0
+    assert [part.n_row for part in Panel.scan(tmp_path / "panel")] == [0]
+
+
 def test_text_ids_and_odd_names_survive(tmp_path):
     frame = wages(20).rename(columns={"hours": "../hours per week", "school": "a/b"})
     frame["person"] = [f"pupil ü {person}" for person in frame["person"]]
@@ -242,7 +251,8 @@ def test_a_file_size_limit_leaves_nothing_behind(tmp_path, writer):
         from leoreturns.panel import Panel
         n = 20_000
         rng = np.random.default_rng(1)
-        panel = Panel.from_frame({{"id": np.arange(n), "year": np.ones(n, int), "x": rng.random(n)}}, person="id", time="year")
+        columns = {{"id": np.arange(n), "year": np.ones(n, int), "x": rng.random(n)}}
+        panel = Panel.from_frame(columns, person="id", time="year")
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
         try:

@@ -57,7 +57,8 @@ def _encoded(panel: Panel, name: str, value: Any, level: Level) -> Encoded:
         return _joined(panel, name, open_frame(value), level)
     if panel.selection is not None and not aligned:
         raise PanelError(
-            f"column {name!r}: an array cannot be matched to selected rows; assign before where(), or give a frame with ids"
+            f"column {name!r}: an array cannot be matched to selected rows; "
+            "assign before where(), or give a frame with ids"
         )
     encoded = encode.encode(name, as_raw(value, name))
     expected = panel.n_person_stored if level == "person" else panel.n_row_stored
@@ -96,7 +97,8 @@ def _joined(panel: Panel, name: str, source: Source, level: Level) -> Encoded:
     person, time = panel.schema.person, panel.schema.time
     if person not in source.names:
         raise PanelError(
-            f"column {name!r}: the table does not say whose values these are; give it a column or index named {person!r}"
+            f"column {name!r}: the table does not say whose values these are; "
+            f"give it a column or index named {person!r}"
         )
     by_time = time in source.names
     if by_time != (level == "year"):
@@ -152,7 +154,7 @@ def _row_of(panel: Panel, name: str, source: Source, persons: NDArray[np.int64])
     unknown = int(((periods < 0) | (stored[found] != wanted)).sum())
     if unknown:
         raise PanelError(
-            f"the table for column {name!r} has {_checks.counted(unknown, 'row')} whose (person, time) is not in the panel; "
-            "drop them first"
+            f"the table for column {name!r} has {_checks.counted(unknown, 'row')} whose (person, time) "
+            "is not in the panel; drop them first"
         )
     return found

@@ -27,7 +27,7 @@ EXACT = 2**53  # whole numbers that a float64 tells apart
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Encoded:
     """A column in the rows' given order: codes (-1 missing) with labels, or numbers (NaN missing)."""
 
@@ -226,7 +226,7 @@ def _dictionary(name: str, column: pa.ChunkedArray) -> Encoded:
 def _objects(name: str, values: Array) -> Encoded:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "string":
-        return _object_text(values)
+        return _object_text(name, values)
     if kind in ("integer", "floating", "mixed-integer-float", "decimal", "mixed-integer", "mixed"):
         numeric, other = count_numeric(values)
         _checks.one_kind(name, numeric, other)
@@ -269,17 +269,20 @@ def _arrow_or_numbers(name: str, values: Array) -> Encoded:
     return _numbers(name, out)
 
 
-def _object_text(values: Array) -> Encoded:
-    codes, labels = object_text_codes(values)
+def _object_text(name: str, values: Array) -> Encoded:
+    codes, labels = object_text_codes(name, values)
     return encode_codes(codes, labels.to_pylist())
 
 
-def object_text_codes(values: Array) -> tuple[NDArray[np.int32], pa.Array]:
+def object_text_codes(name: str, values: Array) -> tuple[NDArray[np.int32], pa.Array]:
     """Return codes and distinct texts of Python strings; only a chunk and the distinct texts are held as Arrow."""
     labels = pa.array([], pa.large_string())
     codes = np.empty(len(values), dtype=np.int32)
     for at in range(0, len(values), OBJECT_CHUNK):
-        part = pa.array(values[at : at + OBJECT_CHUNK], pa.large_string(), from_pandas=True)
+        try:
+            part = pa.array(values[at : at + OBJECT_CHUNK], pa.large_string(), from_pandas=True)
+        except UnicodeEncodeError:  # whose message quotes the text
+            raise PanelError(f"column {name!r} holds text that is no valid Unicode; correct its encoding") from None
         here, fresh = text_codes(pa.chunked_array([part]))
         place = pc.index_in(fresh, value_set=labels)
         unknown = place.is_null()

@@ -59,7 +59,7 @@ FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Condition:
     """False, unknown or true (uint8 0, 1, 2) per stored person or row; level None for a constant."""
 
@@ -67,7 +67,7 @@ class Condition:
     level: Level | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Number:
     """Numbers with NaN for missing, per stored person or row; a scalar and level None for a constant."""
 
@@ -75,7 +75,7 @@ class Number:
     level: Level | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Coded:
     """A code column."""
 

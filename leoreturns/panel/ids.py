@@ -26,7 +26,7 @@ from leoreturns.panel.source import Raw
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PersonIds:
     """The exact ids of persons, in the panel's order.
 
@@ -44,6 +44,9 @@ class PersonIds:
     def is_text(self) -> bool:
         """Whether the ids are texts."""
         return self.offsets is not None
+
+    def __repr__(self) -> str:
+        return f"<PersonIds: {len(self):,} persons>"
 
     def __len__(self) -> int:
         return len(self.data) if self.offsets is None else len(self.offsets) - 1
@@ -209,7 +212,7 @@ def _arrow_ids(name: str, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], P
 def _object_ids(name: str, values: Array) -> tuple[NDArray[np.int32], PersonIds]:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind in ("string", "empty"):
-        return _text_ids(name, *encode.object_text_codes(values))
+        return _text_ids(name, *encode.object_text_codes(name, values))
     numeric, other = encode.count_numeric(values)
     _checks.one_kind(name, numeric, other)
     _checks.no_missing(name, len(values) - numeric - other, "the id")

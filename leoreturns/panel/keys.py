@@ -106,7 +106,7 @@ def _float_codes(name: str, values: NDArray[np.float64]) -> tuple[Codes, tuple[L
 
 
 def _numbered(name: str, values: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """Number distinct values by hashing; stops at the limit, so a column of earnings costs little before it is refused."""
+    """Number distinct values by hashing; stops at the limit, so a column of earnings is refused early."""
     numbered = levels.number_distinct(values, limit=MAX_KEY_LEVELS)
     if numbered is None:
         _checks.level_limit(name, f"more than {MAX_KEY_LEVELS:,}", MAX_KEY_LEVELS)

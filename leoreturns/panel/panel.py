@@ -145,8 +145,8 @@ class Panel:
         Raises
         ------
         PanelError
-            For missing ids or periods, a (person, period) given twice, infinite values, mixed kinds, unknown columns, no
-            rows, and traits that vary; with counts, never with a value.
+            For missing ids or periods, a (person, period) given twice, infinite values, mixed kinds, unknown columns,
+            no rows, and traits that vary; with counts, never with a value.
         """
         from leoreturns.panel import read, source
 
@@ -227,8 +227,8 @@ class Panel:
     def key(self, name: str) -> Key:
         """Return a column as integer codes for grouping.
 
-        Whole numbers are numbered by their rank among the levels that occur; whole floats get whole labels, so that 1.0,
-        1 and a nullable 1 are the same cell.
+        Whole numbers are numbered by their rank among the levels that occur; whole floats get whole labels, so that
+        1.0, 1 and a nullable 1 are the same cell.
 
         Raises
         ------
@@ -289,10 +289,10 @@ class Panel:
         owner, unit, entity
             As in `from_frame`, for all columns given here.
         **columns
-            Name and one of: an expression such as ``"log(earnings / 12)"`` or ``"age >= 25"`` (the grammar of `where` with
-            ``+ - * / **``, abs, exp, log, log1p, sqrt); a callable that takes the panel; a Series or frame keyed by person
-            (and time), joined by id, missing where it has no row; or, on a panel without a selection, an array with one
-            value per stored person or row.
+            Name and one of: an expression such as ``"log(earnings / 12)"`` or ``"age >= 25"`` (the grammar of `where`
+            with ``+ - * / **``, abs, exp, log, log1p, sqrt); a callable that takes the panel; a Series or frame keyed
+            by person (and time), joined by id, missing where it has no row; or, on a panel without a selection, an
+            array with one value per stored person or row.
 
         Raises
         ------

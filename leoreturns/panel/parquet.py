@@ -165,7 +165,7 @@ def _types(schema: pa.Schema) -> dict[str, str]:
 def write_parquet(panel: Panel, path: Path, files: int) -> None:
     """See `Panel.to_parquet`."""
     whole = store.compacted(panel)
-    if not 1 <= files:
+    if files < 1:
         raise PanelError("files must be at least 1")
     bounds = [whole.n_person * number // files for number in range(files + 1)]
     with new_folder(path) as folder:

@@ -13,6 +13,7 @@ from leoreturns._core import columns as kernel
 from leoreturns._parallel import ordered_map
 
 SLICE = 1 << 21  # rows or persons per kernel call
+OWN_MARKS = 1 << 16  # levels up to which every slice marks an array of its own, so that threads share none
 
 Array = NDArray[Any]
 Integers = NDArray[np.signedinteger[Any]]
@@ -73,15 +74,25 @@ def sort_within(
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def observed(values: Integers, *, base: int, span: int) -> tuple[NDArray[np.bool_], int]:
+def observed(values: Integers, *, base: int, span: int, n_jobs: int | None = None) -> tuple[NDArray[np.bool_], int]:
     """Mark which of the levels ``base : base + span`` occur, and count the values outside."""
+
+    def part(bounds: tuple[int, int], seen: NDArray[np.uint8]) -> int:
+        return kernel.observed(as_bytes(values), values.itemsize, base, *bounds, seen)
+
     seen = np.zeros(span, dtype=np.uint8)
-    # One thread: the slices write into one array, and a pass costs little.
-    outside = sum(
-        kernel.observed(as_bytes(values), values.itemsize, base, first, last, seen)
-        for first, last in slices(len(values))
-    )
-    return seen.view(np.bool_), outside
+    if span > OWN_MARKS:  # one array after the other, rather than one per slice
+        outside = sum(part(bounds, seen) for bounds in slices(len(values)))
+        return seen.view(np.bool_), outside
+
+    def own(bounds: tuple[int, int]) -> tuple[NDArray[np.uint8], int]:
+        marks = np.zeros(span, dtype=np.uint8)
+        return marks, part(bounds, marks)
+
+    found = ordered_map(own, slices(len(values)), n_jobs=n_jobs)
+    for marks, _ in found:
+        seen |= marks
+    return seen.view(np.bool_), sum(outside for _, outside in found)
 
 
 def recode(

@@ -47,7 +47,7 @@ class Column:
     name: str
     level: Level
     kind: Kind
-    labels: tuple[Label, ...] = ()
+    labels: tuple[Label, ...] = field(default=(), repr=False)  # of dates or places, labels come close to values
     ordered: bool = False
     owner: str | None = None
     unit: str | None = None
@@ -65,7 +65,7 @@ class ListColumn:
     """One list of a panel (several entries per person), described without its values."""
 
     name: str
-    labels: tuple[Label, ...]
+    labels: tuple[Label, ...] = field(repr=False)
     entries: int
 
 

@@ -125,7 +125,8 @@ def _as_numpy(values: np.ndarray[Any, Any], name: str) -> Raw:
         return _as_arrow(values, name)
     if values.dtype.kind not in "biufMO":
         raise PanelError(f"column {name!r} has the type {values.dtype}, which a panel cannot hold; convert it first")
-    return values
+    # The kernels read bytes in the machine's own order.
+    return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
 
 
 def _as_arrow(values: Any, name: str) -> pa.ChunkedArray:

@@ -1,7 +1,7 @@
 """The panel on disk: one .npy file per column, schema.json, and a marker that it must not be released.
 
-A folder of one part is mapped into memory when opened. A folder of several parts holds one folder per contiguous range of
-key blocks (the top 12 bits of the person key); labels and types are common to all parts.
+A folder of one part is mapped into memory when opened. A folder of several parts holds one folder per contiguous range
+of key blocks (the top 12 bits of the person key); labels and types are common to all parts.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def _part_bounds(panel: Panel, partitions: int) -> Iterator[tuple[int, int]]:
 
 
 def _arrays(panel: Panel) -> Iterator[tuple[str, Array]]:
-    """Return the file name and the array of everything that a part holds; names are numbers, so any column name will do."""
+    """Return name and array of all that a part holds; columns go by number, so that any column name will do."""
     yield "keys", panel.keys
     yield "offsets", panel.offsets
     yield "ids", panel.ids.data
