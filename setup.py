@@ -1,6 +1,8 @@
 """Builds the compiled kernels of ``leoreturns._core``; everything else is declared in pyproject.toml.
 
 ``LEORETURNS_CHECKED=1`` makes the checked build: bounds, None and initialisation are verified in every kernel.
+``LEORETURNS_EVIDENCE=0`` leaves the disclosure evidence out, to measure its cost (benchmarks/bench_evidence.py); such
+kernels never go into the source tree or a wheel.
 """
 
 import os
@@ -13,7 +15,8 @@ from setuptools.command.build_ext import build_ext
 
 CORE = Path("leoreturns/_core")
 CHECKED = os.environ.get("LEORETURNS_CHECKED", "0") == "1"
-FLAVOUR = "checked" if CHECKED else "release"
+EVIDENCE = os.environ.get("LEORETURNS_EVIDENCE", "1") == "1"
+FLAVOUR = ("checked" if CHECKED else "release") if EVIDENCE else "no-evidence"
 LIMITED_API = 0x030B0000
 SHARED_UTILITY = "leoreturns._core._cyutility"
 GENERATED = Path(f"build/cython-{FLAVOUR}")
@@ -32,7 +35,11 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 COMPILE_ARGS = ["/O2", "/fp:precise"] if sys.platform == "win32" else ["-O3", "-g0", "-ffp-contract=off"]
-MACROS = [("Py_LIMITED_API", hex(LIMITED_API)), ("LEORETURNS_CHECKED", str(int(CHECKED)))]
+MACROS = [
+    ("Py_LIMITED_API", hex(LIMITED_API)),
+    ("LEORETURNS_CHECKED", str(int(CHECKED))),
+    ("LEORETURNS_EVIDENCE", str(int(EVIDENCE))),
+]
 
 
 class BuildKernels(build_ext):
@@ -42,6 +49,8 @@ class BuildKernels(build_ext):
         """Put the kernels just built beside their sources, whatever stands there."""
         # Without force only a newer file is copied, and the other flavour's kernel in place may be the newer one.
         self.force = True
+        if not EVIDENCE:
+            raise RuntimeError("kernels without evidence are built with --build-lib, never in place")
         super().copy_extensions_to_source()
 
 

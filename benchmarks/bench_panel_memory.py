@@ -1,6 +1,6 @@
 """Memory and time of building a Panel from shuffled person-years.
 
-    python benchmarks/panel_memory.py [rows]
+    python benchmarks/bench_panel_memory.py [rows]
 
 The bar, at 54 million rows (float64 earnings, int16 year, five int8 traits, an int64 id): a peak of at most the
 input, the panel and 1 GB. The peak is the high-water mark of the process's resident memory; the input is made in

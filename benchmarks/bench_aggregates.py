@@ -4,7 +4,7 @@ Two threads each, one process. Timed: the call on a Panel built outside the cloc
 table; the median of three calls after a warm-up. Printed beside it: the first call, peak memory above the loaded data,
 and the time from an unsorted DataFrame.
 
-    python -m benchmarks.aggregates [rows]          54 million rows by default
+    python benchmarks/bench_aggregates.py [rows]          54 million rows by default
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import leoreturns as lr
-from benchmarks.measure import Measured, PeakMemory, measure, person_years
+from measure import Measured, PeakMemory, measure, person_years
 
 STATISTICS = ["n_value", "mean", "sd", "p10", "p25", "p50", "p75", "p90"]
 TABLES = {
