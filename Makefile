@@ -7,6 +7,7 @@ CHECKED = .venv-checked
 DOCS = .venv-docs
 PROJECT = pyproject.toml setup.py
 KERNELS = $(wildcard leoreturns/_core/*.pyx leoreturns/_core/*.pxd)
+BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell grep -l __main__ benchmarks/*.py))
 MODULES = $(wildcard leoreturns/*.py leoreturns/*/*.py)
 
 .PHONY: demo test slow bench docs wheel wheelhouse checked lint clean
@@ -21,7 +22,7 @@ slow: $(VENV)/ready
 	@$(VENV)/bin/python -m pytest -m slow
 
 bench: $(VENV)/ready
-	@for script in benchmarks/bench_*.py; do $(VENV)/bin/python $$script || exit 1; done
+	@for name in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done
 
 lint: $(VENV)/ready
 	@$(VENV)/bin/python -m ruff check .

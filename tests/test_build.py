@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,29 @@ def run_pytest(folder: Path, options: list[str]) -> subprocess.CompletedProcess[
         timeout=120,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_a_build_in_place_always_has_the_flavour_asked_for(tmp_path: Path) -> None:
+    for name in ("setup.py", "leoreturns/__init__.py", "leoreturns/_core/__init__.py", "leoreturns/_core/build.pyx"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    # The second time round each flavour finds its own kernels built, and those of the other one, newer, in place.
+    for flavour in ("release", "checked", "release", "checked"):
+        environment = {**os.environ, "LEORETURNS_CHECKED": str(int(flavour == "checked"))}
+        in_place(tmp_path, environment, "setup.py", "-q", "build_ext", "--inplace")
+        printed = in_place(tmp_path, environment, "-c", "from leoreturns._core import build; print(build.info())")
+        assert f"'{flavour}'" in printed
+
+
+def in_place(folder: Path, environment: dict[str, str], *arguments: str) -> str:
+    """Run Python on the package of a folder, ahead of any that is installed."""
+    environment = {**environment, "PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
