@@ -112,10 +112,9 @@ def count_people(const int32_t[::1] trait not None, int64_t[::1] counts not None
 
 def order_people(
     const int32_t[::1] trait not None, const uint64_t[::1] keys not None, int64_t first, int64_t[::1] place not None,
-    int64_t[::1] cursor not None, int64_t[::1] people not None, int32_t[::1] position not None,
-    uint64_t[::1] keys_out not None,
+    int64_t[::1] position not None, int32_t[::1] people not None, uint64_t[::1] keys_out not None,
 ):
-    """Put a run of people into the order of their trait cells, and give each a position in the order of all people.
+    """Put a run of people into the order of their trait cells, and their keys into the order of all people.
 
     Parameters
     ----------
@@ -125,95 +124,99 @@ def order_people(
         Their 64-bit keys.
     first : int
         Number of the run's first person in its panel.
-    place, cursor : int64 of shape (n_trait_cells,), IN/OUT
+    place, position : int64 of shape (n_trait_cells,), IN/OUT
         Next free place of each trait cell in the run, and in the order of all people.
-    people : int64 of shape (m,), position : int32 of shape (m,), OUT
-        The run's people (numbered in their panel) by trait cell, and their positions among all.
+    people : int32 of shape (m,), OUT
+        The run's people, numbered in their panel, by trait cell.
     keys_out : uint64, OUT
         Keys in the order of all people.
     """
-    cdef int64_t i, at, n = trait.shape[0]
-    if keys.shape[0] != n or place.shape[0] != cursor.shape[0] or people.shape[0] != position.shape[0]:
-        raise ValueError("trait and keys, place and cursor, or people and position differ in length")
+    cdef int64_t i, n = trait.shape[0]
+    cdef int32_t cell
+    if keys.shape[0] != n or place.shape[0] != position.shape[0]:
+        raise ValueError("trait and keys, or place and position, differ in length")
     with nogil:
         for i in range(n):
-            if trait[i] < 0:
+            cell = trait[i]
+            if cell < 0:
                 continue
-            at = place[trait[i]]
-            place[trait[i]] = at + 1
-            people[at] = first + i
-            position[at] = <int32_t>cursor[trait[i]]
-            keys_out[cursor[trait[i]]] = keys[i]
-            cursor[trait[i]] += 1
+            people[place[cell]] = <int32_t>(first + i)
+            place[cell] += 1
+            keys_out[position[cell]] = keys[i]
+            position[cell] += 1
 
 
 cdef inline void fill_as(
-    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets,
-    const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size,
-    int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
+    const int32_t* people, const int64_t* bounds, int64_t n_traits, const int64_t* offsets, const uint8_t* codes,
+    int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
+    int64_t* cursor, const int64_t* position, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
-    cdef int64_t i, r, code, at, number
-    cdef int64_t* row
-    for i in range(n):
-        if i + AHEAD < n:
-            r = offsets[people[i + AHEAD]]
-            LR_PREFETCH(codes + r * code_size)
-            LR_PREFETCH(values + r * value_size)
-            LR_PREFETCH(values + r * value_size + 64)
-        row = cursor + trait[people[i]] * width
-        for r in range(offsets[people[i]], offsets[people[i] + 1]):
-            if mask != NULL and not mask[r]:
-                continue
-            code = read_integer(codes, code_size, r) if code_size else 0
-            if code < 0:
-                continue
-            at = row[code]
-            row[code] = at + 1
-            if LEORETURNS_EVIDENCE:
-                persons_out[at] = position[i]
-            if not value_size:
-                values_out[at] = 1.0
-            elif kind == FLOATS:
-                # Adding zero turns -0.0 into 0.0, so that equal values have equal bits.
-                values_out[at] = (<const double*>values)[r] + 0.0
-            else:
-                number = read_integer(values, value_size, r)
-                values_out[at] = <double>number if kind != CODES or number >= 0 else NAN
+    cdef int64_t trait, i, r, code, at, number, last = bounds[n_traits]
+    cdef int32_t person
+    for trait in range(n_traits):
+        person = <int32_t>position[trait]
+        for i in range(bounds[trait], bounds[trait + 1]):
+            # Announce the reads to come: far ahead where a person's rows begin, nearer the rows themselves.
+            if i + 2 * AHEAD < last:
+                LR_PREFETCH(offsets + people[i + 2 * AHEAD])
+            if i + AHEAD < last:
+                r = offsets[people[i + AHEAD]]
+                LR_PREFETCH(codes + r * code_size)
+                LR_PREFETCH(values + r * value_size)
+                LR_PREFETCH(values + r * value_size + 64)
+            for r in range(offsets[people[i]], offsets[people[i] + 1]):
+                if mask != NULL and not mask[r]:
+                    continue
+                code = read_integer(codes, code_size, r) if code_size else 0
+                if code < 0:
+                    continue
+                at = cursor[code]
+                cursor[code] = at + 1
+                if LEORETURNS_EVIDENCE:
+                    persons_out[at] = person
+                if not value_size:
+                    values_out[at] = 1.0
+                elif kind == FLOATS:
+                    # Adding zero turns -0.0 into 0.0, so that equal values have equal bits.
+                    values_out[at] = (<const double*>values)[r] + 0.0
+                else:
+                    number = read_integer(values, value_size, r)
+                    values_out[at] = <double>number if kind != CODES or number >= 0 else NAN
+            person += 1
+        cursor += width
 
 
 cdef void fill(
-    const int64_t* people, const int32_t* trait, const int32_t* position, int64_t n, const int64_t* offsets,
-    const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size,
-    int kind, int64_t* cursor, double* values_out, int32_t* persons_out,
+    const int32_t* people, const int64_t* bounds, int64_t n_traits, const int64_t* offsets, const uint8_t* codes,
+    int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
+    int64_t* cursor, const int64_t* position, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     if mask == NULL and kind == FLOATS and value_size == 8 and code_size == 1:
         fill_as(
-            people, trait, position, n, offsets, codes, 1, NULL, width, values, 8, FLOATS, cursor, values_out,
+            people, bounds, n_traits, offsets, codes, 1, NULL, width, values, 8, FLOATS, cursor, position, values_out,
             persons_out,
         )
     else:
         fill_as(
-            people, trait, position, n, offsets, codes, code_size, mask, width, values, value_size, kind, cursor,
+            people, bounds, n_traits, offsets, codes, code_size, mask, width, values, value_size, kind, cursor, position,
             values_out, persons_out,
         )
 
 
 def fill_rows(
-    const int64_t[::1] people not None, const int32_t[::1] trait not None, const int32_t[::1] position not None,
-    const int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int code_size,
-    const uint8_t[::1] mask not None, int64_t width, const uint8_t[::1] values not None, int value_size, int kind,
-    int64_t[::1] cursor not None, double[::1] values_out not None, int32_t[::1] persons_out not None,
+    const int32_t[::1] people not None, const int64_t[::1] bounds not None, const int64_t[::1] offsets not None,
+    const uint8_t[::1] codes not None, int code_size, const uint8_t[::1] mask not None, int64_t width,
+    const uint8_t[::1] values not None, int value_size, int kind, int64_t[::1] cursor not None,
+    const int64_t[::1] position not None, double[::1] values_out not None, int32_t[::1] persons_out not None,
 ):
-    """Write the values and person positions of a chunk of people cell by cell.
+    """Write the values and person positions of a chunk's people cell by cell.
 
     Parameters
     ----------
-    people : int64 of shape (n,), IN
-        Persons of the panel, sorted by trait cell.
-    trait : int32 of shape (n_persons,), IN
-        Trait cell of every person of the panel.
-    position : int32 of shape (n,), IN
-        What to write in ``persons_out`` for each of ``people``.
+    people : int32 of shape (m,), IN
+        The chunk's persons, numbered in the panel, sorted by trait cell.
+    bounds : int64 of shape (n_trait_cells + 1,), IN
+        Where each trait cell of the slice begins among ``people``, and where the last one ends.
     offsets : int64 of shape (n_persons + 1,), IN
         First row of every person of the panel.
     codes, code_size, mask, width
@@ -224,25 +227,28 @@ def fill_rows(
         0 for float64 (NaN missing), 1 for signed integers, 2 for codes (negative missing).
     cursor : int64 of shape (n_trait_cells * width,), IN/OUT
         Next free place of each cell; moved past the rows written.
-    values_out : float64 of shape (m,), OUT
+    position : int64 of shape (n_trait_cells,), IN
+        Position of the first of the chunk's persons of each trait cell; the others follow.
+    values_out : float64 of shape (n,), OUT
         Values, NaN where missing.
-    persons_out : int32 of shape (m,), OUT
-        Person positions.
+    persons_out : int32 of shape (n,), OUT
+        Position of each row's person.
     """
-    cdef int64_t n = people.shape[0], n_rows = offsets[offsets.shape[0] - 1]
-    if position.shape[0] != n or trait.shape[0] != offsets.shape[0] - 1:
-        raise ValueError("people and position, or trait and offsets, differ in length")
+    cdef int64_t n_traits = bounds.shape[0] - 1, n_rows = offsets[offsets.shape[0] - 1]
+    if position.shape[0] != n_traits or cursor.shape[0] != n_traits * width:
+        raise ValueError("bounds, position and cursor do not fit each other")
+    if bounds[n_traits] > people.shape[0]:
+        raise ValueError("bounds reach past the people")
     if values_out.shape[0] != persons_out.shape[0]:
         raise ValueError("values_out and persons_out differ in length")
     if value_size and values.shape[0] < n_rows * value_size:
         raise ValueError("values are shorter than the rows")
     check(n_rows, codes, code_size, mask)
-    if not n or not values_out.shape[0]:
+    if bounds[n_traits] == bounds[0] or not values_out.shape[0]:
         return
     with nogil:
         fill(
-            &people[0], &trait[0], &position[0], n, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size,
-            &mask[0] if mask.shape[0] else NULL,
-            width, &values[0] if values.shape[0] else NULL, value_size, kind, &cursor[0], &values_out[0],
-            &persons_out[0],
+            &people[0], &bounds[0], n_traits, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size,
+            &mask[0] if mask.shape[0] else NULL, width, &values[0] if values.shape[0] else NULL, value_size, kind,
+            &cursor[0], &position[0], &values_out[0], &persons_out[0],
         )

@@ -27,67 +27,111 @@ cdef inline uint64_t mix(uint64_t key) noexcept nogil:
     return (key ^ (key >> 29)) * <uint64_t>0x9E3779B97F4A7C15 ^ (key << 17)
 
 
-cdef int64_t persons_and_values(
+cdef bint once_each(const int32_t* persons, int64_t n) noexcept nogil:
+    """Whether no person has two rows; equal persons are adjacent."""
+    cdef int64_t i, repeated = 0
+    for i in range(1, n):
+        repeated += persons[i] == persons[i - 1]
+    return repeated == 0
+
+
+cdef int64_t values_only(double* x, double* w, int64_t n) noexcept nogil:
+    """Move the rows with a value to the front and return how many; the build without evidence does no more."""
+    cdef int64_t i, k = 0
+    for i in range(n):
+        x[k] = x[i]
+        if w != NULL:
+            w[k] = w[i]
+        k += x[i] == x[i]
+    return k
+
+
+cdef int64_t single_rows(
     double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers,
     uint64_t* prints,
 ) noexcept nogil:
-    """Move the rows with a value to the front, return how many, and take the evidence of the persons."""
-    cdef int64_t i, k = 0, n_person = 0, n_person_value = 0
-    cdef int32_t person, last = -1
-    cdef uint64_t key = 0, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask
-    cdef double v, total = 0.0, size, sizes = 0.0, top1 = 0.0, top2 = 0.0
-    cdef bint ok, any_value = False
+    """`persons_and_values` where no person has two rows: the sum of the person totals is left to the caller."""
+    cdef int64_t i, k = 0
+    cdef uint64_t key, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask
+    cdef double v, size, top1 = 0.0, top2 = 0.0
+    cdef int32_t person
+    cdef bint ok
     for i in range(n):
         v = x[i]
         ok = v == v
-        if LEORETURNS_EVIDENCE:
-            person = persons[i]
-            if person != last:
-                # The person before is complete: a total of 0 of nobody, at first, changes nothing.
-                size = fabs(total)
-                sizes += size
-                if size > top2:
-                    top2 = size if size < top1 else top1
-                    top1 = size if size > top1 else top1
-                mask = 0 - <uint64_t>any_value
-                value0 += key & mask
-                value1 += mix(key) & mask
-                n_person_value += any_value
-                key = keys[person]
-                all0 += key
-                all1 += mix(key)
-                n_person += 1
-                last = person
-                total = 0.0
-                any_value = False
-            total += v if ok else 0.0
-            any_value |= ok
-            persons[k] = person
-        x[k] = v
-        if w != NULL:
-            w[k] = w[i]
-        k += ok
-    if LEORETURNS_EVIDENCE and n:
-        size = fabs(total)
-        sizes += size
+        person = persons[i]
+        key = keys[person]
+        mask = 0 - <uint64_t>ok
+        all0 += key
+        value0 += key & mask
+        key = mix(key)
+        all1 += key
+        value1 += key & mask
+        size = fabs(v)
+        # Never true of a missing value.
         if size > top2:
             top2 = size if size < top1 else top1
             top1 = size if size > top1 else top1
-        mask = 0 - <uint64_t>any_value
-        value0 += key & mask
-        value1 += mix(key) & mask
-        n_person_value += any_value
-    counts[N_OBS] = n
-    counts[N_VALUE] = k
-    counts[N_PERSON] = n_person
-    counts[N_PERSON_VALUE] = n_person_value
-    numbers[TOTAL_ABSOLUTE] = sizes
+        x[k] = v
+        persons[k] = person
+        if w != NULL:
+            w[k] = w[i]
+        k += ok
+    counts[N_PERSON] = n
+    counts[N_PERSON_VALUE] = k
     numbers[TOP1] = top1
     numbers[TOP2] = top2
     prints[0] = all0
     prints[1] = all1
     prints[2] = value0
     prints[3] = value1
+    return k
+
+
+cdef int64_t persons_and_values(
+    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers,
+    uint64_t* prints,
+) noexcept nogil:
+    """Move the rows with a value to the front, return how many, and take the evidence of the persons."""
+    cdef int64_t i, k = 0, n_person = 0, n_person_value = 0
+    cdef int32_t person
+    cdef uint64_t key, mask
+    cdef double total, size, sizes = 0.0, top1 = 0.0, top2 = 0.0
+    cdef bint any_value
+    prints[0] = prints[1] = prints[2] = prints[3] = 0
+    i = 0
+    while i < n:
+        person = persons[i]
+        total = 0.0
+        any_value = False
+        while i < n and persons[i] == person:
+            x[k] = x[i]
+            persons[k] = person
+            if w != NULL:
+                w[k] = w[i]
+            if x[i] == x[i]:
+                total += x[i]
+                any_value = True
+                k += 1
+            i += 1
+        n_person += 1
+        n_person_value += any_value
+        size = fabs(total)
+        sizes += size
+        if size > top2:
+            top2 = size if size < top1 else top1
+            top1 = size if size > top1 else top1
+        key = keys[person]
+        mask = 0 - <uint64_t>any_value
+        prints[0] += key
+        prints[1] += mix(key)
+        prints[2] += key & mask
+        prints[3] += mix(key) & mask
+    counts[N_PERSON] = n_person
+    counts[N_PERSON_VALUE] = n_person_value
+    numbers[TOTAL_ABSOLUTE] = sizes
+    numbers[TOP1] = top1
+    numbers[TOP2] = top2
     return k
 
 
@@ -153,10 +197,22 @@ cdef void cell(
 ) noexcept nogil:
     cdef int64_t i, k
     cdef double high, low, largest
-    k = persons_and_values(x, w, persons, n, keys, counts, numbers, prints)
-    counts[N_PERSON_NONZERO] = counts[N_PERSON_ZERO] = counts[N_NEGATIVE] = counts[N_ZERO] = 0
+    cdef bint single = True
+    counts[N_OBS] = n
+    counts[N_PERSON] = counts[N_PERSON_VALUE] = counts[N_PERSON_NONZERO] = counts[N_PERSON_ZERO] = 0
+    counts[N_NEGATIVE] = counts[N_ZERO] = 0
     numbers[SUM] = numbers[WEIGHT] = numbers[WEIGHT_SQUARED] = 0.0
+    numbers[TOTAL_ABSOLUTE] = numbers[TOP1] = numbers[TOP2] = 0.0
     numbers[MEAN] = numbers[SQUARES] = numbers[LOW] = numbers[HIGH] = NAN
+    if LEORETURNS_EVIDENCE:
+        single = once_each(persons, n)
+        if single:
+            k = single_rows(x, w, persons, n, keys, counts, numbers, prints)
+        else:
+            k = persons_and_values(x, w, persons, n, keys, counts, numbers, prints)
+    else:
+        k = values_only(x, w, n)
+    counts[N_VALUE] = k
     if k == 0:
         return
     extremes(x, k, &numbers[LOW], &numbers[HIGH])
@@ -173,12 +229,23 @@ cdef void cell(
             largest = max(largest, fabs(products[i]))
         exact_sum(products, k, largest, &high, &low)
     numbers[SUM] = high + low
+    if LEORETURNS_EVIDENCE and single:
+        numbers[TOTAL_ABSOLUTE] = sum_of_sizes(x, k) if w != NULL or numbers[LOW] < 0.0 else numbers[SUM]
     if numbers[WEIGHT] > 0.0:
         numbers[MEAN] = high / numbers[WEIGHT] + low / numbers[WEIGHT]
         if numbers[LOW] == numbers[HIGH]:
             # A mean of equal values is that value, whatever the rounding of the division.
             numbers[MEAN] = numbers[LOW]
         numbers[SQUARES] = sum_of_squares(x, w, k, numbers[MEAN])
+
+
+cdef double sum_of_sizes(const double* x, int64_t n) noexcept nogil:
+    """Sum of absolute values."""
+    cdef int64_t i
+    cdef double total = 0.0
+    for i in range(n):
+        total += fabs(x[i])
+    return total
 
 
 cdef void weights_of(const double* x, const double* w, double* products, int64_t n, double* numbers) noexcept nogil:

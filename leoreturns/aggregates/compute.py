@@ -12,7 +12,7 @@ from leoreturns._parallel import thread_count
 from leoreturns._typing import Cells, FloatArray, IntArray, Missing, QuantileRule, Weights
 from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
-from leoreturns.aggregates.rows import Gathered, gather_rows, readable
+from leoreturns.aggregates.rows import plan_rows, readable
 from leoreturns.aggregates.statistics import Statistic, statistics_named
 from leoreturns.errors import PanelError, SupportError
 from leoreturns.panel.panel import Panel
@@ -112,17 +112,17 @@ def aggregate(
     columns = [[readable(panel, name) for panel in panels] for name in names] or [[(np.empty(0), 0) for _ in panels]]
     entities = [name for name, column in panels[0].schema.columns.items() if column.entity]
     columns += [[readable(panel, name) for panel in panels] for name in entities]
-    gathered = gather_rows(panels, layout, columns, n_jobs=n_jobs)
     described = describe(
-        gathered,
+        plan_rows(panels, layout, n_jobs=n_jobs),
+        columns,
         chosen,
         weights=weights,
         rule=quantile_rule,
-        n_jobs=n_jobs,
         entities={name: len(panels[0].key(name).labels) for name in entities},
         sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
+        n_jobs=n_jobs,
     )
-    flow = _flow(panels, gathered)
+    flow = _flow(panels, described)
     if missing == "error":
         _refuse_missing(panels, described, values)
     return _assemble(
@@ -225,18 +225,14 @@ def _check_weights(panels: Sequence[Panel], weights: Weights) -> None:
             )
 
 
-def _flow(panels: Sequence[Panel], gathered: Gathered) -> SampleFlow:
+def _flow(panels: Sequence[Panel], described: Described) -> SampleFlow:
     """Return the panels' flow with the rows that a missing key cost."""
     flow = panels[0].flow if len(panels) == 1 else SampleFlow()
     rows, persons = sum(panel.n_row for panel in panels), sum(panel.n_person for panel in panels)
     if len(panels) > 1:
         flow = flow.appended("all partitions", persons=persons, rows=rows)
-    kept = int(gathered.offsets[-1])
-    if kept < rows:
-        seen = np.zeros(len(gathered.keys), dtype=np.bool_)
-        seen[gathered.persons] = True
-        flow = flow.appended("all keys present", persons=int(seen.sum()), rows=kept)
-    return flow
+    kept = int(described.counts["n_obs"].sum())
+    return flow if kept == rows else flow.appended("all keys present", persons=described.n_person, rows=kept)
 
 
 def _refuse_missing(panels: Sequence[Panel], described: Described, values: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Run the kernels over gathered rows: ranges of cells in threads, each writing its own part of the outputs."""
+"""Run the kernels over the rows of each wave: ranges of cells in threads, each writing its own part of the outputs."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from leoreturns._core import entities as kernel_entities
 from leoreturns._core import moments, quantiles, ranked, sketch
 from leoreturns._parallel import ordered_map
-from leoreturns._typing import AnyArray, FloatArray, IntArray, UIntArray, Weights
-from leoreturns.aggregates.rows import Gathered
+from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, UIntArray, Weights
+from leoreturns.aggregates.rows import Buffers, Plan, Wave, read_wave
 from leoreturns.aggregates.statistics import Statistic
 
 TASK_ROWS = 1 << 19  # rows of the cells described by one call, so that they stay in cache between the kernels
@@ -39,6 +39,7 @@ class Described:
     sketch: UIntArray | None
     sketch_value: UIntArray | None
     weight_kind: str | None
+    n_person: int
 
     def variance(self) -> FloatArray:
         """Variance with the divisor of the weights' kind; NaN below two values."""
@@ -62,6 +63,29 @@ class Described:
         return replace(self, **{entry.name: take(getattr(self, entry.name)) for entry in fields(self)})
 
 
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is computed for every cell: percentile numbers, where top shares begin, weights, rule, entity columns."""
+
+    wanted: list[int]
+    tops: list[int]
+    weights: Weights | None
+    rule: int
+    entities: Mapping[str, int]
+    ranking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a range of cells, those with a value at the front of each cell."""
+
+    cells: slice
+    values: FloatArray
+    weights: FloatArray
+    persons: CodeArray
+    offsets: IntArray
+
+
 class Outputs:
     """Arrays that the tasks write side by side, one row per cell."""
 
@@ -79,9 +103,43 @@ class Outputs:
         self.sketch = np.empty(items, dtype=np.uint64) if sketched else None
         self.sketch_value = np.empty(items, dtype=np.uint64) if sketched else None
 
+    def count(self, cells: slice, name: str) -> IntArray:
+        """Return one count of a range of cells."""
+        return np.ascontiguousarray(self.counts[cells, moments.COUNTS.index(name)])
+
+    def number(self, cells: slice, name: str) -> FloatArray:
+        """Return one number of a range of cells."""
+        return np.ascontiguousarray(self.numbers[cells, moments.NUMBERS.index(name)])
+
+    def longest(self, cells: slice) -> int:
+        """Return the values of the fullest cell of a range, at least 1."""
+        return max(1, int(self.count(cells, "n_value").max(initial=0)))
+
+    def percentile_views(self, cells: slice, written: bool) -> tuple[FloatArray, IntArray, IntArray, IntArray]:
+        """Return where percentiles and their tails go; nowhere if the kernel is not asked for them."""
+        views = (self.percentiles[cells], self.below[cells], self.tied[cells], self.above[cells])
+        return views if written else tuple(np.empty((len(view), 0), dtype=view.dtype) for view in views)  # type: ignore[return-value]
+
+    def described(self, request: Request, n_person: int) -> Described:
+        """Name the columns."""
+        return Described(
+            counts={**dict(zip(moments.COUNTS, self.counts.T, strict=True)), "n_largest": self.largest},
+            numbers=dict(zip(moments.NUMBERS, self.numbers.T, strict=True)),
+            prints=self.prints,
+            percentiles={p: self.percentiles[:, at] for at, p in enumerate(request.wanted)},
+            tails={p: (self.below[:, at], self.tied[:, at], self.above[:, at]) for at, p in enumerate(request.wanted)},
+            ordered={"gini": self.gini} | {f"top{100 - p}": self.shares[:, at] for at, p in enumerate(request.tops)},
+            entities=self.entities,
+            sketch=self.sketch,
+            sketch_value=self.sketch_value,
+            weight_kind=None if request.weights is None else request.weights.kind,
+            n_person=n_person,
+        )
+
 
 def describe(
-    gathered: Gathered,
+    plan: Plan,
+    columns: Sequence[Sequence[tuple[AnyArray, int]]],
     chosen: Sequence[Statistic],
     *,
     weights: Weights | None,
@@ -94,9 +152,10 @@ def describe(
 
     Parameters
     ----------
-    gathered : Gathered
-        The rows; the columns are the values, then the weights if any, then the entities. Values and persons are moved
-        within cells.
+    plan : Plan
+        Where every row goes.
+    columns : sequence
+        The values, then the weights if any, then the entities, as `read_wave` takes them.
     chosen : sequence of Statistic
         Statistics asked for.
     weights : Weights or None
@@ -112,28 +171,30 @@ def describe(
     """
     wanted = sorted({number for entry in chosen for number in entry.percentiles})
     tops = sorted({entry.percentiles[0] for entry in chosen if entry.name.startswith("top")})
-    members = _members(gathered.keys, n_jobs) if sketched else None
-    out = Outputs(len(gathered.offsets) - 1, len(wanted), len(tops), list(entities), sketched)
     ranking = bool(tops) or weights is not None or any(entry.name == "gini" for entry in chosen)
+    request = Request(wanted, tops, weights, rule, entities, ranking)
+    out = Outputs(plan.layout.n_cells, len(wanted), len(tops), list(entities), sketched)
+    buffers = Buffers(plan, len(columns))
+    # Nobody can have lost all rows unless some rows were lost; counting who is left takes a pass.
+    complete = int(plan.offsets[-1]) == sum(panel.n_row for panel in plan.panels)
+    n_person = sum(panel.n_person for panel in plan.panels) if complete else 0
+    for traits in plan.waves():
+        wave = read_wave(plan, traits, columns, buffers, n_jobs=n_jobs)
+        members = _members(wave.keys, n_jobs) if sketched else None
+        n_person += 0 if complete else _persons_in(wave)
 
-    def work(task: slice) -> None:
-        _describe_task(task, gathered, members, out, wanted, tops, weights, rule, entities, ranking)
+        def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> None:
+            _describe_task(task, wave, members, out, request)
 
-    ordered_map(work, _tasks(gathered.offsets), n_jobs=n_jobs, label="describing cells")
-    counts = dict(zip(moments.COUNTS, out.counts.T, strict=True))
-    ordered = {"gini": out.gini} | {f"top{100 - p}": out.shares[:, at] for at, p in enumerate(tops)}
-    return Described(
-        counts={**counts, "n_largest": out.largest},
-        numbers=dict(zip(moments.NUMBERS, out.numbers.T, strict=True)),
-        prints=out.prints,
-        percentiles={p: out.percentiles[:, at] for at, p in enumerate(wanted)},
-        tails={p: (out.below[:, at], out.tied[:, at], out.above[:, at]) for at, p in enumerate(wanted)},
-        ordered=ordered,
-        entities=out.entities,
-        sketch=out.sketch,
-        sketch_value=out.sketch_value,
-        weight_kind=None if weights is None else weights.kind,
-    )
+        ordered_map(work, _tasks(wave.offsets), n_jobs=n_jobs, label="describing cells")
+    return out.described(request, n_person)
+
+
+def _persons_in(wave: Wave) -> int:
+    """Count the persons with a row in the wave."""
+    seen = np.zeros(len(wave.keys), dtype=np.bool_)
+    seen[wave.persons] = True
+    return int(np.count_nonzero(seen))
 
 
 def _members(keys: UIntArray, n_jobs: int | None) -> UIntArray:
@@ -155,113 +216,82 @@ def _tasks(offsets: IntArray) -> list[slice]:
     return [slice(int(first), int(last)) for first, last in pairwise(edges)]
 
 
-def _describe_task(
-    task: slice,
-    gathered: Gathered,
-    members: UIntArray | None,
-    out: Outputs,
-    wanted: list[int],
-    tops: list[int],
-    weights: Weights | None,
-    rule: int,
-    entities: Mapping[str, int],
-    ranking: bool,
-) -> None:
-    """Describe a range of cells."""
-    bounds = gathered.offsets[task.start : task.stop + 1]
-    rows = slice(int(bounds[0]), int(bounds[-1]))
+def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outputs, request: Request) -> None:
+    """Describe a range of a wave's cells."""
+    bounds = wave.offsets[task.start : task.stop + 1]
+    rows, cells = (
+        slice(int(bounds[0]), int(bounds[-1])),
+        slice(wave.cells.start + task.start, wave.cells.start + task.stop),
+    )
     offsets = bounds - bounds[0]
-    values, *others = (column[rows] for column in gathered.columns)
-    persons = gathered.persons[rows]
-    weight = others.pop(0) if weights is not None else np.empty(0)
-    if weights is not None:
+    values, *others = (column[rows] for column in wave.columns)
+    persons = wave.persons[rows]
+    weight = others.pop(0) if request.weights is not None else np.empty(0)
+    if request.weights is not None:
         values[~(weight > 0)] = np.nan
-    for codes, (name, n_levels) in zip(others, entities.items(), strict=True):
+    for codes, (name, n_levels) in zip(others, request.entities.items(), strict=True):
         present = np.where(np.isnan(values) | np.isnan(codes), -1.0, codes).astype(np.int32)
-        kernel_entities.count_entities(present, offsets, np.empty(n_levels, dtype=np.int64), out.entities[name][task])
+        kernel_entities.count_entities(present, offsets, np.empty(n_levels, dtype=np.int64), out.entities[name][cells])
     if members is not None and out.sketch is not None and out.sketch_value is not None:
-        sketch.sketch_cells(values, persons, offsets, members, out.sketch[task], out.sketch_value[task])
-    products = np.empty(len(weight))
+        sketch.sketch_cells(values, persons, offsets, members, out.sketch[cells], out.sketch_value[cells])
     moments.summarise(
-        values, weight, persons, offsets, gathered.keys, products, out.counts[task], out.numbers[task], out.prints[task]
-    )
-    counts = {name: np.ascontiguousarray(out.counts[task, at]) for at, name in enumerate(moments.COUNTS)}
-    numbers = {name: np.ascontiguousarray(out.numbers[task, at]) for at, name in enumerate(moments.NUMBERS)}
-    longest = max(1, int(counts["n_value"].max(initial=0)))
-    selected = [] if weights is not None else wanted
-    tails = tuple(
-        side[task] if not weights else np.empty((len(offsets) - 1, 0), dtype=np.int64)
-        for side in (out.below, out.tied, out.above)
-    )
-    quantiles.percentiles(
-        values,
-        persons,
-        offsets,
-        counts["n_value"],
-        counts["n_person_value"],
-        numbers["low"],
-        numbers["high"],
-        np.array(selected) / 100.0,
-        rule,
-        np.empty(longest),
-        np.empty(longest),
-        np.empty(BINS, dtype=np.uint32),
-        np.empty(BINS, dtype=np.uint8),
-        out.percentiles[task] if selected == wanted else np.empty((len(offsets) - 1, 0)),
-        *tails,
-        out.largest[task],
-    )
-    if ranking:
-        _rank_task(
-            task,
-            values,
-            weight,
-            persons,
-            offsets,
-            counts,
-            numbers,
-            out,
-            wanted if weights else [],
-            tops,
-            weights,
-            rule,
-            longest,
-        )
-
-
-def _rank_task(
-    task: slice,
-    values: FloatArray,
-    weight: FloatArray,
-    persons: AnyArray,
-    offsets: IntArray,
-    counts: Mapping[str, IntArray],
-    numbers: Mapping[str, FloatArray],
-    out: Outputs,
-    wanted: list[int],
-    tops: list[int],
-    weights: Weights | None,
-    rule: int,
-    longest: int,
-) -> None:
-    """Take the statistics that need the cells' values in order."""
-    empty = np.empty((len(offsets) - 1, 0), dtype=np.int64)
-    tails = tuple(side[task] if wanted else empty for side in (out.below, out.tied, out.above))
-    ranked.rank_cells(
         values,
         weight,
         persons,
         offsets,
-        counts["n_value"],
-        numbers["weight"],
-        weights is not None and weights.kind == "frequency",
+        wave.keys,
+        np.empty(len(weight)),
+        out.counts[cells],
+        out.numbers[cells],
+        out.prints[cells],
+    )
+    described = Rows(cells, values, weight, persons, offsets)
+    _select(described, out, request)
+    if request.ranking:
+        _rank(described, out, request)
+
+
+def _select(rows: Rows, out: Outputs, request: Request) -> None:
+    """Take the percentiles without weights, and the value that most rows share."""
+    wanted = request.wanted if request.weights is None else []
+    room = out.longest(rows.cells)
+    quantiles.percentiles(
+        rows.values,
+        rows.persons,
+        rows.offsets,
+        out.count(rows.cells, "n_value"),
+        out.count(rows.cells, "n_person_value"),
+        out.number(rows.cells, "low"),
+        out.number(rows.cells, "high"),
         np.array(wanted) / 100.0,
-        rule,
-        1.0 - np.array(tops) / 100.0,
-        np.empty((2, longest), dtype=np.uint64),
-        np.empty((2, longest)),
-        out.percentiles[task] if wanted else np.empty((len(offsets) - 1, 0)),
-        *tails,
-        out.gini[task],
-        out.shares[task],
+        request.rule,
+        np.empty(room),
+        np.empty(room),
+        np.empty(BINS, dtype=np.uint32),
+        np.empty(BINS, dtype=np.uint8),
+        *out.percentile_views(rows.cells, bool(wanted)),
+        out.largest[rows.cells],
+    )
+
+
+def _rank(rows: Rows, out: Outputs, request: Request) -> None:
+    """Take the statistics that need the cells' values in order."""
+    wanted = request.wanted if request.weights is not None else []
+    room = out.longest(rows.cells)
+    ranked.rank_cells(
+        rows.values,
+        rows.weights,
+        rows.persons,
+        rows.offsets,
+        out.count(rows.cells, "n_value"),
+        out.number(rows.cells, "weight"),
+        request.weights is not None and request.weights.kind == "frequency",
+        np.array(wanted) / 100.0,
+        request.rule,
+        1.0 - np.array(request.tops) / 100.0,
+        np.empty((2, room), dtype=np.uint64),
+        np.empty((2, room)),
+        *out.percentile_views(rows.cells, bool(wanted)),
+        out.gini[rows.cells],
+        out.shares[rows.cells],
     )

@@ -1,8 +1,9 @@
-"""Bring the rows of each cell together, over threads and over the parts of a scan.
+"""Bring the rows of each cell together: in threads, within bounded memory, over one panel or the parts of a scan.
 
-People are ordered by trait cell; chunks of people, whose borders depend on the data and the number of cells only, are
-counted and then written side by side. Within a cell the rows come in the panel's order, so nothing computed from them
-depends on threads, chunks or partitions.
+People are ordered by trait cell in chunks of the panel. Then the trait cells are taken in waves of a few million rows:
+the chunks write their rows of the wave side by side into buffers that every wave uses again, and the wave is described
+before the next one is read. The borders of chunks and waves depend on the data and the table only. Within a cell the
+rows come in the panel's order, so nothing computed from them depends on threads, chunks, waves or partitions.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from leoreturns.aggregates.cells import Layout
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import as_bytes, expand
 
-CHUNK_ROWS = 1 << 18  # rows of a chunk whose reads stay in the second cache
-ROWS_PER_CELL = 32  # a chunk writes runs about this long, so that many cells do not mean many scattered writes
+CHUNK_ROWS = 1 << 21  # few enough chunks that calling the kernels costs nothing
+ROWS_PER_CELL = 32  # a chunk holds at least as many rows per cell, so that counts per chunk and cell stay small
+WAVE_ROWS = 1 << 22
 NO_BYTES: ByteArray = np.empty(0, dtype=np.uint8)
 
 FLOATS, INTEGERS, CODES = 0, 1, 2  # value kinds of the gather kernel
@@ -37,106 +39,198 @@ class Chunk(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
-    """The rows of every cell.
+class Plan:
+    """Where every row goes.
 
     Attributes
     ----------
+    panels : sequence of Panel
+        Disjoint sets of persons in key order.
+    layout : Layout
+        Their cells.
+    chunks : list of Chunk
+        Runs of people.
+    places : int64 array of shape (n_chunks, n_cells)
+        First place of each chunk's rows in each cell.
+    offsets : int64 array of shape (n_cells + 1,)
+        First place of each cell.
+    ordered : list of int32 arrays, one per chunk
+        The chunk's people, numbered in their panel, sorted by trait cell.
+    ordered_traits : int64 array of shape (n_chunks, n_trait_cells + 1)
+        Where each trait cell begins among them.
+    positions : int64 array of shape (n_chunks, n_trait_cells)
+        Position of each chunk's first person of each trait cell among all people sorted by trait cell.
+    people : int64 array of shape (n_trait_cells + 1,)
+        Where each trait cell begins among all people.
+    keys : uint64 array of shape (n_people,)
+        64-bit keys of all people, sorted by trait cell.
+    """
+
+    panels: Sequence[Panel]
+    layout: Layout
+    chunks: list[Chunk]
+    places: IntArray
+    offsets: IntArray
+    ordered: list[CodeArray]
+    ordered_traits: IntArray
+    positions: IntArray
+    people: IntArray
+    keys: UIntArray
+
+    def waves(self) -> list[slice]:
+        """Ranges of trait cells of a few million rows each; a larger trait cell is a wave of its own."""
+        firsts = self.offsets[:: self.layout.years.n_cells]
+        edges = [0]
+        while edges[-1] < len(firsts) - 1:
+            full = int(np.searchsorted(firsts, firsts[edges[-1]] + WAVE_ROWS, side="right")) - 1
+            edges.append(max(full, edges[-1] + 1))
+        return [slice(first, last) for first, last in pairwise(edges)]
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """The rows of a range of cells.
+
+    Attributes
+    ----------
+    cells : slice
+        The cells.
     offsets : int64 of shape (n_cells + 1,)
-        First row of each cell.
+        First row of each cell of the wave.
     columns : list of float64 arrays of shape (n_rows,)
         The columns asked for, cell by cell, NaN where missing.
     persons : int32 of shape (n_rows,)
-        Position of the row's person among all people, sorted by trait cell.
+        Position of the row's person in `keys`.
     keys : uint64 of shape (n_people,)
-        64-bit key of each of them.
+        64-bit keys of the wave's people, sorted by trait cell.
     """
 
+    cells: slice
     offsets: IntArray
     columns: list[FloatArray]
     persons: CodeArray
     keys: UIntArray
 
 
-def gather_rows(
-    panels: Sequence[Panel], layout: Layout, columns: Sequence[Sequence[tuple[AnyArray, int]]], *, n_jobs: int | None
-) -> Gathered:
-    """Bring the selected rows of each cell together.
+class Buffers:
+    """Room for the rows of the largest wave, used again by every wave: fresh memory costs more than the work on it."""
 
-    Parameters
-    ----------
-    panels : sequence of Panel
-        Disjoint sets of persons in key order.
-    layout : Layout
-        Their cells.
-    columns : sequence of sequences of (array, kind)
-        For each column asked for, its stored rows in each panel and how they are read (see `readable`).
-    n_jobs : int or None
-        Threads.
-    """
+    def __init__(self, plan: Plan, n_columns: int) -> None:
+        firsts = plan.offsets[:: plan.layout.years.n_cells]
+        rows = max((int(firsts[wave.stop] - firsts[wave.start]) for wave in plan.waves()), default=0)
+        self.columns = [np.empty(rows, dtype=np.float64) for _ in range(n_columns)]
+        self.persons = np.empty(rows, dtype=np.int32)
+
+
+def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) -> Plan:
+    """Count the selected rows of each cell and order the people by trait cell."""
     if sum(panel.n_person_stored for panel in panels) >= 1 << 31:
         raise OverflowError("more than 2**31 persons in one table")
     chunks = _chunks(panels, layout.n_cells)
-    traits, width = layout.trait_cells, layout.years.n_cells
-    codes = [(NO_BYTES, 0) if part is None else (as_bytes(part), part.itemsize) for part in layout.year_codes]
-    masks = [NO_BYTES if panel.selection is None else panel.selection.view(np.uint8) for panel in panels]
     counts = np.empty((len(chunks), layout.n_cells), dtype=np.int64)
     people = np.empty((len(chunks), layout.traits.n_cells), dtype=np.int64)
 
     def count(at: int) -> None:
         panel, first, last = chunks[at]
-        gather.count_people(traits[panel][first:last], people[at])
+        traits = layout.trait_cells[panel][first:last]
+        gather.count_people(traits, people[at])
         gather.count_rows(
-            traits[panel][first:last],
+            traits,
             panels[panel].offsets[first : last + 1],
-            *codes[panel],
-            masks[panel],
-            width,
+            *_codes(layout, panel),
+            _mask(panels[panel]),
+            layout.years.n_cells,
             counts[at],
         )
 
     ordered_map(count, range(len(chunks)), n_jobs=n_jobs, label="counting rows")
-    within = np.cumsum(people, axis=1) - people
-    n_people = people.sum(axis=1)
-    offsets = _first_places(counts)
-    keys = np.empty(_first_places(people)[-1], dtype=np.uint64)
-    persons = np.empty(offsets[-1], dtype=np.int32)
-    gathered = [np.empty(offsets[-1], dtype=np.float64) for _ in columns]
+    ordered_traits = np.zeros((len(chunks), layout.traits.n_cells + 1), dtype=np.int64)
+    np.cumsum(people, axis=1, out=ordered_traits[:, 1:])
+    offsets, firsts = _first_places(counts), _first_places(people)
+    keys = np.empty(firsts[-1], dtype=np.uint64)
 
-    def fill(at: int) -> None:
+    def order(at: int) -> CodeArray:
         panel, first, last = chunks[at]
-        ordered = np.empty(n_people[at], dtype=np.int64)
-        position = np.empty(n_people[at], dtype=np.int32)
+        ordered = np.empty(ordered_traits[at, -1], dtype=np.int32)
         gather.order_people(
-            traits[panel][first:last],
+            layout.trait_cells[panel][first:last],
             panels[panel].keys[first:last],
             first,
-            within[at],
-            people[at],
+            ordered_traits[at, :-1].copy(),
+            people[at].copy(),
             ordered,
-            position,
             keys,
         )
-        for column, out in zip(columns, gathered, strict=True):
+        return ordered
+
+    ordered = ordered_map(order, range(len(chunks)), n_jobs=n_jobs, label="ordering people")
+    return Plan(panels, layout, chunks, counts, offsets, ordered, ordered_traits, people, firsts, keys)
+
+
+def read_wave(
+    plan: Plan,
+    traits: slice,
+    columns: Sequence[Sequence[tuple[AnyArray, int]]],
+    buffers: Buffers,
+    *,
+    n_jobs: int | None,
+) -> Wave:
+    """Bring the rows of a range of trait cells together.
+
+    Parameters
+    ----------
+    plan : Plan
+        Where every row goes.
+    traits : slice
+        The wave's trait cells.
+    columns : sequence of sequences of (array, kind)
+        For each column asked for, its stored rows in each panel and how they are read (see `readable`).
+    buffers : Buffers
+        Room; the wave's arrays are views of it.
+    n_jobs : int or None
+        Threads.
+    """
+    width = plan.layout.years.n_cells
+    cells = slice(traits.start * width, traits.stop * width)
+    offsets = plan.offsets[cells.start : cells.stop + 1]
+    people = slice(int(plan.people[traits.start]), int(plan.people[traits.stop]))
+    n_rows = int(offsets[-1] - offsets[0])
+    rooms = [room[:n_rows] for room in buffers.columns]
+    wave = Wave(cells, offsets - offsets[0], rooms, buffers.persons[:n_rows], plan.keys[people])
+
+    def fill(at: int) -> None:
+        panel = plan.chunks[at].panel
+        for column, out in zip(columns, wave.columns, strict=True):
             values, kind = column[panel]
             gather.fill_rows(
-                ordered,
-                traits[panel],
-                position,
-                panels[panel].offsets,
-                *codes[panel],
-                masks[panel],
+                plan.ordered[at],
+                plan.ordered_traits[at, traits.start : traits.stop + 1],
+                plan.panels[panel].offsets,
+                *_codes(plan.layout, panel),
+                _mask(plan.panels[panel]),
                 width,
                 as_bytes(values),
                 values.itemsize if len(values) else 0,
                 kind,
-                counts[at].copy(),
+                plan.places[at, cells] - offsets[0],
+                plan.positions[at, traits] - people.start,
                 out,
-                persons,
+                wave.persons,
             )
 
-    ordered_map(fill, range(len(chunks)), n_jobs=n_jobs, label="gathering rows")
-    return Gathered(offsets, gathered, persons, keys)
+    ordered_map(fill, range(len(plan.chunks)), n_jobs=n_jobs, label="gathering rows")
+    return wave
+
+
+def _codes(layout: Layout, panel: int) -> tuple[ByteArray, int]:
+    """Return the year codes of a panel's rows as the kernel takes them."""
+    codes = layout.year_codes[panel]
+    return (NO_BYTES, 0) if codes is None else (as_bytes(codes), codes.itemsize)
+
+
+def _mask(panel: Panel) -> ByteArray:
+    """Return the panel's selection as the kernel takes it."""
+    return NO_BYTES if panel.selection is None else panel.selection.view(np.uint8)
 
 
 def _first_places(counts: IntArray) -> IntArray:
