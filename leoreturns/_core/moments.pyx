@@ -22,17 +22,13 @@ cdef enum:
     SUM, MEAN, SQUARES, LOW, HIGH, TOTAL_ABSOLUTE, TOP1, TOP2, WEIGHT, WEIGHT_SQUARED, N_NUMBERS
 
 
-cdef inline uint64_t mix(uint64_t key) noexcept nogil:
-    """A second hash of a key that is itself a hash: one multiplication of its halves folded together."""
-    return (key ^ (key >> 29)) * <uint64_t>0x9E3779B97F4A7C15 ^ (key << 17)
-
-
 cdef bint once_each(const int32_t* persons, int64_t n) noexcept nogil:
     """Whether no person has two rows; equal persons are adjacent."""
-    cdef int64_t i, repeated = 0
+    cdef int64_t i
+    cdef int32_t repeated = 0
     for i in range(1, n):
-        repeated += persons[i] == persons[i - 1]
-    return repeated == 0
+        repeated |= persons[i] == persons[i - 1]
+    return not repeated
 
 
 cdef int64_t values_only(double* x, double* w, int64_t n) noexcept nogil:
@@ -52,7 +48,7 @@ cdef int64_t single_rows(
 ) noexcept nogil:
     """`persons_and_values` where no person has two rows: the sum of the person totals is left to the caller."""
     cdef int64_t i, k = 0
-    cdef uint64_t key, all0 = 0, all1 = 0, value0 = 0, value1 = 0, mask
+    cdef uint64_t key, everybody = 0, with_value = 0
     cdef double v, size, top1 = 0.0, top2 = 0.0
     cdef int32_t person
     cdef bint ok
@@ -61,12 +57,8 @@ cdef int64_t single_rows(
         ok = v == v
         person = persons[i]
         key = keys[person]
-        mask = 0 - <uint64_t>ok
-        all0 += key
-        value0 += key & mask
-        key = mix(key)
-        all1 += key
-        value1 += key & mask
+        everybody += key
+        with_value += key & (0 - <uint64_t>ok)
         size = fabs(v)
         # Never true of a missing value.
         if size > top2:
@@ -81,10 +73,8 @@ cdef int64_t single_rows(
     counts[N_PERSON_VALUE] = k
     numbers[TOP1] = top1
     numbers[TOP2] = top2
-    prints[0] = all0
-    prints[1] = all1
-    prints[2] = value0
-    prints[3] = value1
+    prints[0] = everybody
+    prints[1] = with_value
     return k
 
 
@@ -95,10 +85,9 @@ cdef int64_t persons_and_values(
     """Move the rows with a value to the front, return how many, and take the evidence of the persons."""
     cdef int64_t i, k = 0, n_person = 0, n_person_value = 0
     cdef int32_t person
-    cdef uint64_t key, mask
     cdef double total, size, sizes = 0.0, top1 = 0.0, top2 = 0.0
     cdef bint any_value
-    prints[0] = prints[1] = prints[2] = prints[3] = 0
+    prints[0] = prints[1] = 0
     i = 0
     while i < n:
         person = persons[i]
@@ -121,12 +110,8 @@ cdef int64_t persons_and_values(
         if size > top2:
             top2 = size if size < top1 else top1
             top1 = size if size > top1 else top1
-        key = keys[person]
-        mask = 0 - <uint64_t>any_value
-        prints[0] += key
-        prints[1] += mix(key)
-        prints[2] += key & mask
-        prints[3] += mix(key) & mask
+        prints[0] += keys[person]
+        prints[1] += keys[person] & (0 - <uint64_t>any_value)
     counts[N_PERSON] = n_person
     counts[N_PERSON_VALUE] = n_person_value
     numbers[TOTAL_ABSOLUTE] = sizes
@@ -288,15 +273,15 @@ def summarise(
         Columns `NUMBERS`: the exact sum of (weighted) values, their mean, the (weighted) sum of squared deviations from
         it, the extremes, the sum of absolute person totals, the two largest of them, the sum of weights and of squared
         weights. NaN where there is no value.
-    prints : uint64 of shape (n_cells, 4), OUT
-        Two 64-bit sums over the persons of a cell, and two over its persons with a value.
+    prints : uint64 of shape (n_cells, 2), OUT
+        Sum of the keys of a cell's persons, and of its persons with a value.
     """
     cdef int64_t c, start, n_cells = offsets.shape[0] - 1
     cdef int64_t n = values.shape[0]
     cdef bint weighted = weights.shape[0] > 0
     if counts.shape[0] != n_cells or numbers.shape[0] != n_cells or prints.shape[0] != n_cells:
         raise ValueError("outputs and offsets differ in length")
-    if counts.shape[1] != N_COUNTS or numbers.shape[1] != N_NUMBERS or prints.shape[1] != 4:
+    if counts.shape[1] != N_COUNTS or numbers.shape[1] != N_NUMBERS or prints.shape[1] != 2:
         raise ValueError("outputs have the wrong number of columns")
     if offsets[n_cells] > n or persons.shape[0] != n:
         raise ValueError("values, persons and offsets differ in length")

@@ -331,8 +331,8 @@ def _evidence(described: Described, chosen: Sequence[Statistic], identified: boo
         top2=numbers["top2"],
         entities=described.entities,
         tails={f"p{number}": Tail(*(persons(side) for side in described.tails[number])) for number in wanted},
-        fingerprint=described.prints[:, :2],
-        fingerprint_value=described.prints[:, 2:],
+        fingerprint=described.prints[:, 0],
+        fingerprint_value=described.prints[:, 1],
         sketch=described.sketch if identified else None,
         sketch_value=described.sketch_value if identified else None,
     )

@@ -92,7 +92,7 @@ class Outputs:
     def __init__(self, n_cells: int, n_percentiles: int, n_tops: int, entities: Sequence[str], sketched: bool) -> None:
         self.counts = np.empty((n_cells, len(moments.COUNTS)), dtype=np.int64)
         self.numbers = np.empty((n_cells, len(moments.NUMBERS)))
-        self.prints = np.empty((n_cells, 4), dtype=np.uint64)
+        self.prints = np.empty((n_cells, 2), dtype=np.uint64)
         self.largest = np.empty(n_cells, dtype=np.int64)
         self.percentiles = np.empty((n_cells, n_percentiles))
         self.below, self.tied, self.above = (np.empty((n_cells, n_percentiles), dtype=np.int64) for _ in range(3))

@@ -79,9 +79,9 @@ class Evidence:
         Distinct entities (schools, providers, employers) among the rows with a value.
     tails : mapping of percentile name -> Tail
         Persons strictly below, at and strictly above each percentile of the table.
-    fingerprint, fingerprint_value : uint64 of shape (n_cells, 2)
-        Order-free hash of the set of persons, and of the set of persons with a value. Equal sets have equal
-        fingerprints.
+    fingerprint, fingerprint_value : uint64
+        Sum of the 64-bit keys of the cell's persons, and of its persons with a value: equal sets of persons have equal
+        fingerprints, and unequal ones do not but for a chance of 2**-64.
     sketch, sketch_value : uint64 of shape (n_cells, 5) or None
         Set sketches from which the number of persons by which two cells differ is recovered exactly when it is small;
         None when the table has too many cells to carry them.
