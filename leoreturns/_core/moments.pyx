@@ -172,7 +172,7 @@ cdef void cell(
         for i in range(k):
             largest = max(largest, fabs(products[i]))
         exact_sum(products, k, largest, &high, &low)
-    numbers[SUM] = high + low
+    numbers[SUM] = high
     if numbers[WEIGHT] > 0.0:
         numbers[MEAN] = high / numbers[WEIGHT] + low / numbers[WEIGHT]
         if numbers[LOW] == numbers[HIGH]:
@@ -190,7 +190,7 @@ cdef void weights_of(const double* x, const double* w, double* products, int64_t
         squared += w[i] * w[i]
         largest = max(largest, w[i])
     exact_sum(w, n, largest, &high, &low)
-    numbers[WEIGHT] = high + low
+    numbers[WEIGHT] = high
     numbers[WEIGHT_SQUARED] = squared
 
 
