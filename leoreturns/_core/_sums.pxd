@@ -22,8 +22,11 @@ cdef inline void two_sum(double a, double b, double* s, double* e) noexcept nogi
 
 
 cdef inline void combine(const double* total, int n, double* high, double* low) noexcept nogil:
-    """Sum of a few numbers, ``high`` rounded once and ``low`` the rest: a growing expansion of non-overlapping parts (Shewchuk, "Adaptive precision
-    floating-point arithmetic", Discrete Comput. Geom. 18, 1997), and a last step that rounds halves by what lies below them."""
+    """Sum of a few numbers, ``high`` rounded once and ``low`` the rest.
+
+    A growing expansion of non-overlapping parts (Shewchuk, "Adaptive precision floating-point arithmetic", Discrete
+    Comput. Geom. 18, 1997), and a last step that rounds halves by what lies below them.
+    """
     cdef double part[MAX_LEVELS]
     cdef double x, error
     cdef int n_parts = 0, kept, k, i
@@ -59,7 +62,8 @@ cdef inline void combine(const double* total, int n, double* high, double* low) 
 cdef inline void exact_sum(const double* x, int64_t n, double largest, double* high, double* low) noexcept nogil:
     """Sum of ``n`` values of absolute size at most ``largest``: ``high`` is correctly rounded, ``low`` about what rounding took from it.
 
-    Falls back to a compensated sum when the values are so large that splitting would overflow (``n`` of them could reach 2**1023).
+    Falls back to a compensated sum when the values are so large that splitting would overflow (``n`` of them could
+    reach 2**1023).
     """
     cdef int exponent = 0, headroom = 0, n_levels = 2, k
     cdef int64_t i, m = n + 2
