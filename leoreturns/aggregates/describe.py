@@ -189,10 +189,8 @@ def _describe_task(
     numbers = {name: np.ascontiguousarray(out.numbers[task, at]) for at, name in enumerate(moments.NUMBERS)}
     longest = max(1, int(counts["n_value"].max(initial=0)))
     selected = [] if weights is not None else wanted
-    tails = tuple(
-        side[task] if not weights else np.empty((len(offsets) - 1, 0), dtype=np.int64)
-        for side in (out.below, out.tied, out.above)
-    )
+    empty = np.empty((len(offsets) - 1, 0), dtype=np.int64)
+    below, tied, above = (empty if weights else side[task] for side in (out.below, out.tied, out.above))
     quantiles.percentiles(
         values,
         persons,
@@ -208,7 +206,9 @@ def _describe_task(
         np.empty(BINS, dtype=np.uint32),
         np.empty(BINS, dtype=np.uint8),
         out.percentiles[task] if selected == wanted else np.empty((len(offsets) - 1, 0)),
-        *tails,
+        below,
+        tied,
+        above,
         out.largest[task],
     )
     if ranking:
@@ -246,7 +246,7 @@ def _rank_task(
 ) -> None:
     """Take the statistics that need the cells' values in order."""
     empty = np.empty((len(offsets) - 1, 0), dtype=np.int64)
-    tails = tuple(side[task] if wanted else empty for side in (out.below, out.tied, out.above))
+    below, tied, above = (side[task] if wanted else empty for side in (out.below, out.tied, out.above))
     ranked.rank_cells(
         values,
         weight,
@@ -261,7 +261,9 @@ def _rank_task(
         np.empty((2, longest), dtype=np.uint64),
         np.empty((2, longest)),
         out.percentiles[task] if wanted else np.empty((len(offsets) - 1, 0)),
-        *tails,
+        below,
+        tied,
+        above,
         out.gini[task],
         out.shares[task],
     )
