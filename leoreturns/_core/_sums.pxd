@@ -21,10 +21,49 @@ cdef inline void two_sum(double a, double b, double* s, double* e) noexcept nogi
     e[0] = (a - (s[0] - t)) + (b - t)
 
 
-cdef inline void exact_sum(const double* x, int64_t n, double largest, double* high, double* low) noexcept nogil:
-    """Sum of ``n`` values of absolute size at most ``largest`` as ``high + low``, to the last bit of ``high``.
+cdef inline void combine(const double* total, int n, double* high, double* low) noexcept nogil:
+    """Sum of a few numbers, ``high`` rounded once and ``low`` the rest.
 
-    Falls back to a compensated sum when the values are so large (above 2**900) that splitting would overflow.
+    A growing expansion of non-overlapping parts (Shewchuk, "Adaptive precision floating-point arithmetic", Discrete
+    Comput. Geom. 18, 1997), and a last step that rounds halves by what lies below them.
+    """
+    cdef double part[MAX_LEVELS]
+    cdef double x, error
+    cdef int n_parts = 0, kept, k, i
+    high[0] = 0.0
+    low[0] = 0.0
+    for k in range(n):
+        x = total[k]
+        kept = 0
+        for i in range(n_parts):
+            two_sum(x, part[i], &x, &error)
+            if error != 0.0:
+                part[kept] = error
+                kept += 1
+        part[kept] = x
+        n_parts = kept + 1
+    if not n_parts:
+        return
+    k = n_parts - 1
+    high[0] = part[k]
+    while k > 0 and low[0] == 0.0:
+        k -= 1
+        two_sum(high[0], part[k], high, low)
+    if k > 0 and ((low[0] < 0.0 and part[k - 1] < 0.0) or (low[0] > 0.0 and part[k - 1] > 0.0)):
+        x = high[0] + 2.0 * low[0]
+        if x - high[0] == 2.0 * low[0]:
+            # Exactly half a unit was rounded to even, and the parts below say that it is more than half.
+            high[0] = x
+            low[0] = -low[0]
+    for i in range(k - 1, -1, -1):
+        low[0] += part[i]
+
+
+cdef inline void exact_sum(const double* x, int64_t n, double largest, double* high, double* low) noexcept nogil:
+    """Sum of ``n`` values of absolute size at most ``largest``: ``high`` is correctly rounded, ``low`` about what rounding took from it.
+
+    Falls back to a compensated sum when the values are so large that splitting would overflow (``n`` of them could
+    reach 2**1023).
     """
     cdef int exponent = 0, headroom = 0, n_levels = 2, k
     cdef int64_t i, m = n + 2
@@ -39,10 +78,11 @@ cdef inline void exact_sum(const double* x, int64_t n, double largest, double* h
     while m > 1:
         m = (m + 1) >> 1
         headroom += 1
-    if exponent + headroom > 900 or exponent < -900:
+    if exponent + headroom > 1023:
         for i in range(n):
             two_sum(high[0], x[i], &high[0], &error)
             low[0] += error
+        two_sum(high[0], low[0], &high[0], &low[0])
         return
     first = ldexp(1.0, exponent + headroom)
     second = ldexp(1.0, exponent + 2 * headroom - 53)
@@ -86,10 +126,7 @@ cdef inline void exact_sum(const double* x, int64_t n, double largest, double* h
                 r -= p
                 total[k] += p
             left += fabs(r)
-    for k in range(n_levels):
-        two_sum(high[0], total[k], &high[0], &error)
-        low[0] += error
-    two_sum(high[0], low[0], &high[0], &low[0])
+    combine(total, n_levels, high, low)
 
 
 cdef inline double sum_of_squares(const double* x, const double* w, int64_t n, double centre) noexcept nogil:

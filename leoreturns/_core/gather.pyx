@@ -83,7 +83,7 @@ def count_rows(
     check(offsets[n], codes, code_size, mask)
     for i in range(counts.shape[0]):
         counts[i] = 0
-    if not n:
+    if not n or not counts.shape[0]:
         return
     with nogil:
         count(

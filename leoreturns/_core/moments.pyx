@@ -213,7 +213,7 @@ cdef void cell(
         for i in range(k):
             largest = max(largest, fabs(products[i]))
         exact_sum(products, k, largest, &high, &low)
-    numbers[SUM] = high + low
+    numbers[SUM] = high
     if LEORETURNS_EVIDENCE and single:
         numbers[TOTAL_ABSOLUTE] = sum_of_sizes(x, k) if w != NULL or numbers[LOW] < 0.0 else numbers[SUM]
     if numbers[WEIGHT] > 0.0:
@@ -242,7 +242,7 @@ cdef void weights_of(const double* x, const double* w, double* products, int64_t
         squared += w[i] * w[i]
         largest = max(largest, w[i])
     exact_sum(w, n, largest, &high, &low)
-    numbers[WEIGHT] = high + low
+    numbers[WEIGHT] = high
     numbers[WEIGHT_SQUARED] = squared
 
 
@@ -279,6 +279,11 @@ def summarise(
     cdef int64_t c, start, n_cells = offsets.shape[0] - 1
     cdef int64_t n = values.shape[0]
     cdef bint weighted = weights.shape[0] > 0
+    cdef double* x = NULL
+    cdef double* w = NULL
+    cdef double* room = NULL
+    cdef int32_t* who = NULL
+    cdef const uint64_t* key = NULL
     if counts.shape[0] != n_cells or numbers.shape[0] != n_cells or prints.shape[0] != n_cells:
         raise ValueError("outputs and offsets differ in length")
     if counts.shape[1] != N_COUNTS or numbers.shape[1] != N_NUMBERS or prints.shape[1] != 2:
@@ -287,11 +292,15 @@ def summarise(
         raise ValueError("values, persons and offsets differ in length")
     if weighted and (weights.shape[0] != n or products.shape[0] != n):
         raise ValueError("values, weights and products differ in length")
+    # Without a row there is nothing to point at.
+    if n:
+        x, who, key = &values[0], &persons[0], &keys[0]
+    if weighted:
+        w, room = &weights[0], &products[0]
     with nogil:
         for c in range(n_cells):
             start = offsets[c]
             cell(
-                &values[0] + start, &weights[0] + start if weighted else NULL,
-                &products[0] + start if weighted else NULL,
-                &persons[0] + start, offsets[c + 1] - start, &keys[0], &counts[c, 0], &numbers[c, 0], &prints[c, 0],
+                x + start, w + start if weighted else NULL, room + start if weighted else NULL, who + start,
+                offsets[c + 1] - start, key, &counts[c, 0], &numbers[c, 0], &prints[c, 0],
             )

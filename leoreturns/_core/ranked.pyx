@@ -16,6 +16,9 @@ from leoreturns._core._quantile cimport position, tails_of_persons
 from leoreturns._core._sums cimport two_sum
 from leoreturns._core._types cimport ordered, unordered
 
+cdef enum:
+    MAX_TOPS = 100
+
 
 cdef void sort_cell(
     const double* x, const double* w, int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2,
@@ -102,10 +105,14 @@ cdef double by_probability(
 ) noexcept nogil:
     """Percentile of the weighted distribution under the rules of the header."""
     cdef int64_t i
-    cdef double before = 0.0, at, last_at = 0.0, a, fuzz = 8.881784197001252e-16 * total
+    cdef double high = 0.0, low = 0.0, error, before = 0.0, at, last_at = 0.0, a, fuzz = 8.881784197001252e-16 * total
+    # Cumulative weights are compensated: a million weights of 0.1 must meet the steps of the distribution where a
+    # million ones do.
     if rule <= 2:
         for i in range(n):
-            before += w[i]
+            two_sum(high, w[i], &high, &error)
+            low += error
+            before = high + low
             if before >= p * total - fuzz:
                 if rule == 2 and before <= p * total + fuzz and i + 1 < n:
                     return (unordered(keys[i]) + unordered(keys[i + 1])) / 2
@@ -118,7 +125,9 @@ cdef double by_probability(
                 return unordered(keys[i])
             a = unordered(keys[i - 1])
             return a + (p - last_at) / (at - last_at) * (unordered(keys[i]) - a)
-        before += w[i]
+        two_sum(high, w[i], &high, &error)
+        low += error
+        before = high + low
         last_at = at
     return unordered(keys[n - 1])
 
@@ -134,14 +143,17 @@ cdef void concentration(
     """
     cdef int64_t i
     cdef int k
-    cdef double v, u, part, below = 0.0, ranked = 0.0, ranked_low = 0.0, held = 0.0, held_low = 0.0, error
+    cdef double v, u, part, below = 0.0, high = 0.0, low = 0.0, error
+    cdef double ranked = 0.0, ranked_low = 0.0, held = 0.0, held_low = 0.0
+    cdef double shares_low[MAX_TOPS]
     gini[0] = NAN
     for k in range(n_tops):
         shares[k] = NAN
     if n == 0 or unordered(keys[0]) < 0.0:
         return
     for k in range(n_tops):
-        shares[k] = 0.0
+        shares[k] = shares_low[k] = 0.0
+    # Every running sum is compensated: rounding errors of equal values all have one sign and grow with their number.
     for i in range(n):
         v = unordered(keys[i])
         u = w[i] if w != NULL else 1.0
@@ -149,15 +161,18 @@ cdef void concentration(
         held_low += error
         two_sum(ranked, u * v * (2 * below + u), &ranked, &error)
         ranked_low += error
-        below += u
+        two_sum(high, u, &high, &error)
+        low += error
+        below = high + low
         for k in range(n_tops):
             # The part of this value's weight that lies in the top fraction.
             part = below - (1.0 - tops[k]) * total
             if part > 0.0:
-                shares[k] += (part if part < u else u) * v
+                two_sum(shares[k], (part if part < u else u) * v, &shares[k], &error)
+                shares_low[k] += error
     held += held_low
     for k in range(n_tops):
-        shares[k] = shares[k] / held if held > 0.0 else NAN
+        shares[k] = (shares[k] + shares_low[k]) / held if held > 0.0 else NAN
     if held > 0.0:
         gini[0] = (ranked + ranked_low) / (total * held) - 1.0
 
@@ -204,7 +219,7 @@ def rank_cells(
     frequency : bool
         Whether weights count repetitions (and are whole); else they are inverse probabilities.
     p, tops : float64, IN
-        Probabilities of the percentiles; fractions of the top shares.
+        Probabilities of the percentiles; fractions of the top shares, at most 100.
     rule : int
         Hyndman-Fan type.
     key_room : uint64 of shape (2, longest), weight_room : float64 of shape (2, longest), OUT
@@ -222,7 +237,7 @@ def rank_cells(
         raise ValueError("cells and offsets differ in length")
     if below.shape[0] != n_cells or tied.shape[0] != n_cells or above.shape[0] != n_cells:
         raise ValueError("outputs and offsets differ in length")
-    if out.shape[1] != n_p or shares.shape[1] != n_tops:
+    if out.shape[1] != n_p or shares.shape[1] != n_tops or n_tops > MAX_TOPS:
         raise ValueError("outputs differ in width")
     if below.shape[1] != n_p or tied.shape[1] != n_p or above.shape[1] != n_p:
         raise ValueError("outputs differ in width")

@@ -84,6 +84,11 @@ class Layout:
         """Number of cells, with and without rows."""
         return self.traits.n_cells * self.years.n_cells
 
+    @property
+    def every(self) -> IntArray:
+        """Every cell that has a level of each key; none when a key has no level at all."""
+        return np.arange(self.n_cells if all(self.labels.values()) else 0)
+
     def ordered(self, cells: IntArray) -> tuple[IntArray, dict[str, CellKey]]:
         """Sort cells by the caller's keys, the last fastest, and name their levels.
 
@@ -100,10 +105,13 @@ class Layout:
             The level of each ordered cell.
         """
         found = self.traits.levels(cells // self.years.n_cells) | self.years.levels(cells % self.years.n_cells)
-        place = np.zeros(len(cells), dtype=np.int64)
-        for name in self.by:
-            place = place * len(self.labels[name]) + found[name]
-        order = np.argsort(place, kind="stable")
+        if math.prod(max(1, len(labels)) for labels in self.labels.values()) < 1 << 63:
+            place = np.zeros(len(cells), dtype=np.int64)
+            for name in self.by:
+                place = place * len(self.labels[name]) + found[name]
+            order = np.argsort(place, kind="stable")
+        else:
+            order = np.lexsort([found[name] for name in reversed(self.by)])
         keys = {name: CellKey(self.labels[name], found[name][order].astype(np.int64)) for name in self.by}
         return cells[order], keys
 
@@ -125,13 +133,14 @@ def lay_out(panels: Sequence[Panel], by: Sequence[str], *, missing: Missing, cel
     Raises
     ------
     SupportError
-        If a key is named twice, or the table has more than four million cells.
+        If a key is named twice, the table has more than four million cells, or a key that has missing entries to group
+        has a level ``"missing"`` already.
     """
     if len(set(by)) < len(by):
         raise SupportError(f"a key is named twice in by={list(by)}")
     keys = {name: _united([panel.key(name) for panel in panels]) for name in by}
     if missing == "group":
-        keys = {name: _with_missing(parts) for name, parts in keys.items()}
+        keys = {name: _with_missing(name, parts) for name, parts in keys.items()}
     labels = {name: parts[0].labels for name, parts in keys.items()}
     sides, codes = [], []
     for level in ("person", "year"):
@@ -174,11 +183,16 @@ def _united(parts: list[Key]) -> list[Key]:
     return united
 
 
-def _with_missing(parts: list[Key]) -> list[Key]:
+def _with_missing(name: str, parts: list[Key]) -> list[Key]:
     """Turn missing codes into a level of their own, if any panel has them."""
     if not any(bool((part.codes < 0).any()) for part in parts):
         return parts
     n_levels = len(parts[0].labels)
+    if MISSING_LABEL in parts[0].labels:
+        raise SupportError(
+            f"key '{name}' has missing entries and a level '{MISSING_LABEL}' of its own, which missing='group' would "
+            "repeat; rename that level"
+        )
     codes = [np.where(part.codes < 0, n_levels, part.codes).astype(np.int32) for part in parts]
     return [Key(values, (*part.labels, MISSING_LABEL), part.level) for values, part in zip(codes, parts, strict=True)]
 

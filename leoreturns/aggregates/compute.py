@@ -12,7 +12,7 @@ from leoreturns._parallel import thread_count
 from leoreturns._typing import Cells, FloatArray, IntArray, Missing, QuantileRule, Weights
 from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
-from leoreturns.aggregates.rows import plan_rows, readable
+from leoreturns.aggregates.rows import entity_codes, plan_rows, readable
 from leoreturns.aggregates.statistics import Statistic, statistics_named
 from leoreturns.errors import PanelError, SupportError
 from leoreturns.panel.panel import Panel
@@ -101,6 +101,8 @@ def aggregate(
     thread_count(n_jobs)
     keys = (by,) if isinstance(by, str) else tuple(by)
     chosen = statistics_named(statistics, counts_only=values is None)
+    if values is None and weights is not None:
+        raise SupportError("weights need a column of values; with values=None rows and persons are counted unweighted")
     panels, identified = _panels(
         data, [*keys, *([values] if values else []), *([weights.column] if weights else [])], where, person
     )
@@ -110,15 +112,15 @@ def aggregate(
     layout = lay_out(panels, keys, missing=missing, cells=cells)
     names = [name for name in (values, weights.column if weights else None) if name]
     columns = [[readable(panel, name) for panel in panels] for name in names] or [[(np.empty(0), 0) for _ in panels]]
-    entities = [name for name, column in panels[0].schema.columns.items() if column.entity]
-    columns += [[readable(panel, name) for panel in panels] for name in entities]
+    entities = {name: entity_codes(panels, name) for name, column in panels[0].schema.columns.items() if column.entity}
+    columns += [codes for codes, _ in entities.values()]
     described = describe(
         plan_rows(panels, layout, n_jobs=n_jobs),
         columns,
         chosen,
         weights=weights,
         rule=quantile_rule,
-        entities={name: len(panels[0].key(name).labels) for name in entities},
+        entities={name: count for name, (_, count) in entities.items()},
         sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
         n_jobs=n_jobs,
     )
@@ -213,7 +215,7 @@ def _check_weights(panels: Sequence[Panel], weights: Weights) -> None:
     name = weights.column
     if panels[0].column(name).kind != "number":
         raise SupportError(f"weights '{name}' are not numbers")
-    arrays = [panel.array(name) for panel in panels]
+    arrays = [readable(panel, name)[0][slice(None) if panel.selection is None else panel.selection] for panel in panels]
     if negative := sum(int((array < 0).sum()) for array in arrays):
         raise SupportError(f"weights '{name}' are negative in {negative:,} entries; a weight is zero or more")
     if weights.kind == "frequency":
@@ -262,7 +264,7 @@ def _assemble(
     used: Sequence[str],
 ) -> Aggregate:
     """Put the cells in the caller's order and name everything."""
-    cells = np.arange(layout.n_cells) if not observed else np.flatnonzero(described.counts["n_obs"])
+    cells = layout.every if not observed else np.flatnonzero(described.counts["n_obs"])
     order, keys = layout.ordered(cells)
     described = described.taken(order)
     owners = {panel.column(name).owner for name in used if name != panel.schema.person}

@@ -19,6 +19,7 @@ from leoreturns._core import gather
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, ByteArray, CodeArray, FloatArray, IntArray, UIntArray
 from leoreturns.aggregates.cells import Layout
+from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import as_bytes, expand
 
@@ -260,6 +261,35 @@ def readable(panel: Panel, name: str) -> tuple[AnyArray, int]:
             values = np.where(values < 0, np.int8(-1), np.int8(1))
         return values, CODES
     return values, FLOATS if values.dtype.kind == "f" else INTEGERS
+
+
+def entity_codes(panels: Sequence[Panel], name: str) -> tuple[list[tuple[AnyArray, int]], int]:
+    """Return an entity column as codes along the rows of each panel, and how many codes there are.
+
+    Labels are coded already; entities that are numbers (of schools, say) are numbered here over all panels.
+    """
+    column = panels[0].column(name)
+    if column.kind == "code":
+        coded, count = [panel.array(name) for panel in panels], len(column.labels)
+    else:
+        numbered = [_numbered(panel.array(name)) for panel in panels]
+        distinct = np.unique(np.concatenate([found for _, found in numbered]))
+        distinct = distinct[~np.isnan(distinct)]
+        tables = [np.where(np.isnan(found), -1, np.searchsorted(distinct, found)) for _, found in numbered]
+        coded = [table.astype(np.int32)[codes] for (codes, _), table in zip(numbered, tables, strict=True)]
+        count = len(distinct)
+    if column.level == "person":
+        coded = [expand(codes, panel.offsets) for codes, panel in zip(coded, panels, strict=True)]
+    return [(codes, CODES) for codes in coded], count
+
+
+def _numbered(values: AnyArray) -> tuple[AnyArray, AnyArray]:
+    """Number the distinct values of a number column."""
+    floating = values.dtype.kind == "f"
+    numbered = number_distinct((values + 0.0).view(np.int64) if floating else values)  # -0.0 becomes 0.0
+    assert numbered is not None  # there is no limit to pass
+    codes, found = numbered
+    return codes, found.view(np.float64) if floating else found
 
 
 def _chunks(panels: Sequence[Panel], n_cells: int) -> list[Chunk]:
