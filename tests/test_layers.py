@@ -30,7 +30,6 @@ LAYERS = {
     "questions": 5,
     "disclosure": 5,
     "plots": 5,
-    "demo": 6,
     "batch": 6,
     "adapters": 6,
     "testing": 6,
