@@ -241,7 +241,7 @@ def rank_cells(
         raise ValueError("outputs differ in width")
     if below.shape[1] != n_p or tied.shape[1] != n_p or above.shape[1] != n_p:
         raise ValueError("outputs differ in width")
-    if n_p and not weighted:
+    if n_p and not weighted and values.shape[0]:
         raise ValueError("percentiles without weights are selected by the percentile kernel")
     if values.shape[0] != persons.shape[0] or offsets[n_cells] > values.shape[0]:
         raise ValueError("rows and offsets differ in length")

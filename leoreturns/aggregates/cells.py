@@ -153,12 +153,12 @@ def lay_out(panels: Sequence[Panel], by: Sequence[str], *, missing: Missing, cel
     if every > MAX_CELLS:
         traits, codes[0] = _compact(traits, codes[0])
         years, codes[1] = _compact(years, codes[1])
-    n_cells = traits.n_cells * years.n_cells
-    if max(n_cells, every if cells == "all" else 0) > MAX_CELLS:
+    n_cells = every if cells == "all" else traits.n_cells * years.n_cells
+    if n_cells > MAX_CELLS:
         sizes = ", ".join(f"{name} {len(values):,}" for name, values in labels.items())
+        remedy = "use fewer or coarser keys" + (", or cells='observed'" if cells == "all" else "")
         raise SupportError(
-            f"the table would have {max(n_cells, every):,} cells, more than {MAX_CELLS:,} (levels: {sizes}); "
-            "use fewer or coarser keys, or cells='observed'"
+            f"the table would have {n_cells:,} cells, more than {MAX_CELLS:,} (levels: {sizes}); {remedy}"
         )
     trait_cells = [
         np.zeros(panel.n_person_stored, dtype=np.int32) if crossed is None else crossed.astype(np.int32, copy=False)
