@@ -136,8 +136,8 @@ def _evidence(cells: list[dict[str, Any]]) -> Evidence:
         all_equal=np.array([cell["all_equal"] for cell in cells], dtype=np.bool_),
         entities={},
         tails={name: Tail(*np.array([cell["tails"][name] for cell in cells], dtype=np.int64).T) for name in tails},
-        fingerprint=np.zeros((len(cells), 2), dtype=np.uint64),
-        fingerprint_value=np.zeros((len(cells), 2), dtype=np.uint64),
+        fingerprint=np.zeros(len(cells), dtype=np.uint64),
+        fingerprint_value=np.zeros(len(cells), dtype=np.uint64),
         sketch=None,
         sketch_value=None,
     )

@@ -9,7 +9,7 @@ def count_rows(
     mask: NDArray[uint8],
     width: int,
     counts: NDArray[int64],
-) -> None: ...
+) -> bool: ...
 def count_people(trait: NDArray[int32], counts: NDArray[int64]) -> None: ...
 def order_people(
     trait: NDArray[int32],
@@ -23,6 +23,7 @@ def order_people(
 def fill_rows(
     people: NDArray[int32],
     bounds: NDArray[int64],
+    full: NDArray[uint8],
     offsets: NDArray[int64],
     codes: NDArray[uint8],
     code_size: int,
@@ -36,3 +37,4 @@ def fill_rows(
     values_out: NDArray[float64],
     persons_out: NDArray[int32],
 ) -> None: ...
+def number_persons(offsets: NDArray[int64], first: NDArray[int64], persons: NDArray[int32]) -> None: ...

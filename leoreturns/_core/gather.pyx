@@ -17,33 +17,37 @@ cdef enum:
     AHEAD = 8
 
 
-cdef inline void count_as(
+cdef inline bint count_as(
     const int32_t* trait, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size, const uint8_t* mask,
     int64_t width, int64_t* counts,
 ) noexcept nogil:
-    cdef int64_t i, r, code
+    cdef int64_t i, r, code, last
     cdef int64_t* row
+    cdef bint falling = False
     for i in range(n):
         if trait[i] < 0:
             continue
         row = counts + trait[i] * width
+        last = -1
         for r in range(offsets[i], offsets[i + 1]):
             if mask != NULL and not mask[r]:
                 continue
             code = read_integer(codes, code_size, r) if code_size else 0
             if code >= 0:
                 row[code] += 1
+                falling |= code <= last
+                last = code
+    return not falling
 
 
-cdef void count(
+cdef bint count(
     const int32_t* trait, int64_t n, const int64_t* offsets, const uint8_t* codes, int code_size, const uint8_t* mask,
     int64_t width, int64_t* counts,
 ) noexcept nogil:
     # With constants in place of the options the compiler drops their tests from the loop.
     if mask == NULL and code_size == 1:
-        count_as(trait, n, offsets, codes, 1, NULL, width, counts)
-    else:
-        count_as(trait, n, offsets, codes, code_size, mask, width, counts)
+        return count_as(trait, n, offsets, codes, 1, NULL, width, counts)
+    return count_as(trait, n, offsets, codes, code_size, mask, width, counts)
 
 
 cdef int check(int64_t last_row, const uint8_t[::1] codes, int code_size, const uint8_t[::1] mask) except -1:
@@ -76,20 +80,28 @@ def count_rows(
         Number of year codes.
     counts : int64 of shape (n_trait_cells * width,), OUT
         Rows per cell, the year code fastest.
+
+    Returns
+    -------
+    bool
+        Whether every person's year codes rise along the rows, so that no person has two rows in a cell. (Where it is
+        False, they still may not.)
     """
     cdef int64_t i, n = trait.shape[0]
+    cdef bint rising = True
     if offsets.shape[0] != n + 1:
         raise ValueError("offsets must have one entry more than trait")
     check(offsets[n], codes, code_size, mask)
     for i in range(counts.shape[0]):
         counts[i] = 0
     if not n or not counts.shape[0]:
-        return
+        return rising
     with nogil:
-        count(
+        rising = count(
             &trait[0], n, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size,
             &mask[0] if mask.shape[0] else NULL, width, &counts[0],
         )
+    return rising
 
 
 def count_people(const int32_t[::1] trait not None, int64_t[::1] counts not None):
@@ -147,9 +159,9 @@ def order_people(
 
 
 cdef inline void fill_as(
-    const int32_t* people, const int64_t* bounds, int64_t n_traits, const int64_t* offsets, const uint8_t* codes,
-    int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
-    int64_t* cursor, const int64_t* position, double* values_out, int32_t* persons_out,
+    const int32_t* people, const int64_t* bounds, const uint8_t* full, int64_t n_traits, const int64_t* offsets,
+    const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size,
+    int kind, int64_t* cursor, const int64_t* position, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     cdef int64_t trait, i, r, code, at, number, last = bounds[n_traits]
     cdef int32_t person
@@ -172,7 +184,7 @@ cdef inline void fill_as(
                     continue
                 at = cursor[code]
                 cursor[code] = at + 1
-                if LEORETURNS_EVIDENCE:
+                if LEORETURNS_EVIDENCE and not full[trait]:
                     persons_out[at] = person
                 if not value_size:
                     values_out[at] = 1.0
@@ -187,27 +199,28 @@ cdef inline void fill_as(
 
 
 cdef void fill(
-    const int32_t* people, const int64_t* bounds, int64_t n_traits, const int64_t* offsets, const uint8_t* codes,
-    int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size, int kind,
-    int64_t* cursor, const int64_t* position, double* values_out, int32_t* persons_out,
+    const int32_t* people, const int64_t* bounds, const uint8_t* full, int64_t n_traits, const int64_t* offsets,
+    const uint8_t* codes, int code_size, const uint8_t* mask, int64_t width, const uint8_t* values, int value_size,
+    int kind, int64_t* cursor, const int64_t* position, double* values_out, int32_t* persons_out,
 ) noexcept nogil:
     if mask == NULL and kind == FLOATS and value_size == 8 and code_size == 1:
         fill_as(
-            people, bounds, n_traits, offsets, codes, 1, NULL, width, values, 8, FLOATS, cursor, position, values_out,
-            persons_out,
+            people, bounds, full, n_traits, offsets, codes, 1, NULL, width, values, 8, FLOATS, cursor, position,
+            values_out, persons_out,
         )
     else:
         fill_as(
-            people, bounds, n_traits, offsets, codes, code_size, mask, width, values, value_size, kind, cursor, position,
-            values_out, persons_out,
+            people, bounds, full, n_traits, offsets, codes, code_size, mask, width, values, value_size, kind, cursor,
+            position, values_out, persons_out,
         )
 
 
 def fill_rows(
-    const int32_t[::1] people not None, const int64_t[::1] bounds not None, const int64_t[::1] offsets not None,
-    const uint8_t[::1] codes not None, int code_size, const uint8_t[::1] mask not None, int64_t width,
-    const uint8_t[::1] values not None, int value_size, int kind, int64_t[::1] cursor not None,
-    const int64_t[::1] position not None, double[::1] values_out not None, int32_t[::1] persons_out not None,
+    const int32_t[::1] people not None, const int64_t[::1] bounds not None, const uint8_t[::1] full not None,
+    const int64_t[::1] offsets not None, const uint8_t[::1] codes not None, int code_size,
+    const uint8_t[::1] mask not None, int64_t width, const uint8_t[::1] values not None, int value_size, int kind,
+    int64_t[::1] cursor not None, const int64_t[::1] position not None, double[::1] values_out not None,
+    int32_t[::1] persons_out not None,
 ):
     """Write the values and person positions of a chunk's people cell by cell.
 
@@ -217,6 +230,8 @@ def fill_rows(
         The chunk's persons, numbered in the panel, sorted by trait cell.
     bounds : int64 of shape (n_trait_cells + 1,), IN
         Where each trait cell of the slice begins among ``people``, and where the last one ends.
+    full : uint8 of shape (n_trait_cells,), IN
+        Trait cells in which every person has one row in every cell: their persons are left to `number_persons`.
     offsets : int64 of shape (n_persons + 1,), IN
         First row of every person of the panel.
     codes, code_size, mask, width
@@ -235,8 +250,8 @@ def fill_rows(
         Position of each row's person.
     """
     cdef int64_t n_traits = bounds.shape[0] - 1, n_rows = offsets[offsets.shape[0] - 1]
-    if position.shape[0] != n_traits or cursor.shape[0] != n_traits * width:
-        raise ValueError("bounds, position and cursor do not fit each other")
+    if full.shape[0] != n_traits or position.shape[0] != n_traits or cursor.shape[0] != n_traits * width:
+        raise ValueError("bounds, full, position and cursor do not fit each other")
     if bounds[n_traits] > people.shape[0]:
         raise ValueError("bounds reach past the people")
     if values_out.shape[0] != persons_out.shape[0]:
@@ -248,7 +263,32 @@ def fill_rows(
         return
     with nogil:
         fill(
-            &people[0], &bounds[0], n_traits, &offsets[0], &codes[0] if codes.shape[0] else NULL, code_size,
-            &mask[0] if mask.shape[0] else NULL, width, &values[0] if values.shape[0] else NULL, value_size, kind,
+            &people[0], &bounds[0], &full[0], n_traits, &offsets[0],
+            &codes[0] if codes.shape[0] else NULL, code_size, &mask[0] if mask.shape[0] else NULL, width,
+            &values[0] if values.shape[0] else NULL, value_size, kind,
             &cursor[0], &position[0], &values_out[0], &persons_out[0],
         )
+
+
+def number_persons(
+    const int64_t[::1] offsets not None, const int64_t[::1] first not None, int32_t[::1] persons not None,
+):
+    """Write the persons of cells in which every person has one row: they are consecutive.
+
+    Parameters
+    ----------
+    offsets : int64 of shape (n_cells + 1,), IN
+        First row of each cell.
+    first : int64 of shape (n_cells,), IN
+        First person of each cell; negative where the persons stand already.
+    persons : int32 of shape (n,), IN/OUT
+    """
+    cdef int64_t c, i, n_cells = offsets.shape[0] - 1
+    if first.shape[0] != n_cells or offsets[n_cells] > persons.shape[0]:
+        raise ValueError("offsets, first and persons do not fit each other")
+    with nogil:
+        for c in range(n_cells):
+            if first[c] < 0 or not LEORETURNS_EVIDENCE:
+                continue
+            for i in range(offsets[c], offsets[c + 1]):
+                persons[i] = <int32_t>(first[c] + i - offsets[c])

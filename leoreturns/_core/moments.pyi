@@ -10,6 +10,7 @@ def summarise(
     persons: NDArray[int32],
     offsets: NDArray[int64],
     keys: NDArray[uint64],
+    rising: bool,
     products: NDArray[float64],
     counts: NDArray[int64],
     numbers: NDArray[float64],

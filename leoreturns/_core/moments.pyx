@@ -43,13 +43,12 @@ cdef int64_t values_only(double* x, double* w, int64_t n) noexcept nogil:
 
 
 cdef int64_t single_rows(
-    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, double* numbers,
-    uint64_t* prints,
+    double* x, double* w, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts, uint64_t* prints,
 ) noexcept nogil:
-    """`persons_and_values` where no person has two rows: the sum of the person totals is left to the caller."""
+    """`persons_and_values` where no person has two rows; person totals are the values and left to others."""
     cdef int64_t i, k = 0
     cdef uint64_t key, everybody = 0, with_value = 0
-    cdef double v, size, top1 = 0.0, top2 = 0.0
+    cdef double v
     cdef int32_t person
     cdef bint ok
     for i in range(n):
@@ -59,11 +58,6 @@ cdef int64_t single_rows(
         key = keys[person]
         everybody += key
         with_value += key & (0 - <uint64_t>ok)
-        size = fabs(v)
-        # Never true of a missing value.
-        if size > top2:
-            top2 = size if size < top1 else top1
-            top1 = size if size > top1 else top1
         x[k] = v
         persons[k] = person
         if w != NULL:
@@ -71,8 +65,6 @@ cdef int64_t single_rows(
         k += ok
     counts[N_PERSON] = n
     counts[N_PERSON_VALUE] = k
-    numbers[TOP1] = top1
-    numbers[TOP2] = top2
     prints[0] = everybody
     prints[1] = with_value
     return k
@@ -177,8 +169,8 @@ cdef void signs(
 
 
 cdef void cell(
-    double* x, double* w, double* products, int32_t* persons, int64_t n, const uint64_t* keys, int64_t* counts,
-    double* numbers, uint64_t* prints,
+    double* x, double* w, double* products, int32_t* persons, int64_t n, const uint64_t* keys, bint rising,
+    int64_t* counts, double* numbers, uint64_t* prints,
 ) noexcept nogil:
     cdef int64_t i, k
     cdef double high, low, largest
@@ -190,9 +182,9 @@ cdef void cell(
     numbers[TOTAL_ABSOLUTE] = numbers[TOP1] = numbers[TOP2] = 0.0
     numbers[MEAN] = numbers[SQUARES] = numbers[LOW] = numbers[HIGH] = NAN
     if LEORETURNS_EVIDENCE:
-        single = once_each(persons, n)
+        single = rising or once_each(persons, n)
         if single:
-            k = single_rows(x, w, persons, n, keys, counts, numbers, prints)
+            k = single_rows(x, w, persons, n, keys, counts, prints)
         else:
             k = persons_and_values(x, w, persons, n, keys, counts, numbers, prints)
     else:
@@ -215,7 +207,13 @@ cdef void cell(
         exact_sum(products, k, largest, &high, &low)
     numbers[SUM] = high
     if LEORETURNS_EVIDENCE and single:
-        numbers[TOTAL_ABSOLUTE] = sum_of_sizes(x, k) if w != NULL or numbers[LOW] < 0.0 else numbers[SUM]
+        if w != NULL or numbers[LOW] < 0.0:
+            sizes(x, k, numbers)
+        else:
+            # The second largest value is an order statistic, which the percentile kernel finds on its way.
+            numbers[TOTAL_ABSOLUTE] = numbers[SUM]
+            numbers[TOP1] = numbers[HIGH]
+            numbers[TOP2] = NAN
     if numbers[WEIGHT] > 0.0:
         numbers[MEAN] = high / numbers[WEIGHT] + low / numbers[WEIGHT]
         if numbers[LOW] == numbers[HIGH]:
@@ -224,13 +222,19 @@ cdef void cell(
         numbers[SQUARES] = sum_of_squares(x, w, k, numbers[MEAN])
 
 
-cdef double sum_of_sizes(const double* x, int64_t n) noexcept nogil:
-    """Sum of absolute values."""
+cdef void sizes(const double* x, int64_t n, double* numbers) noexcept nogil:
+    """Sum of the absolute values and the two largest of them."""
     cdef int64_t i
-    cdef double total = 0.0
+    cdef double size, total = 0.0, top1 = 0.0, top2 = 0.0
     for i in range(n):
-        total += fabs(x[i])
-    return total
+        size = fabs(x[i])
+        total += size
+        if size > top2:
+            top2 = size if size < top1 else top1
+            top1 = size if size > top1 else top1
+    numbers[TOTAL_ABSOLUTE] = total
+    numbers[TOP1] = top1
+    numbers[TOP2] = top2
 
 
 cdef void weights_of(const double* x, const double* w, double* products, int64_t n, double* numbers) noexcept nogil:
@@ -248,8 +252,9 @@ cdef void weights_of(const double* x, const double* w, double* products, int64_t
 
 def summarise(
     double[::1] values not None, double[::1] weights not None, int32_t[::1] persons not None,
-    const int64_t[::1] offsets not None, const uint64_t[::1] keys not None, double[::1] products not None,
-    int64_t[:, ::1] counts not None, double[:, ::1] numbers not None, uint64_t[:, ::1] prints not None,
+    const int64_t[::1] offsets not None, const uint64_t[::1] keys not None, bint rising,
+    double[::1] products not None, int64_t[:, ::1] counts not None, double[:, ::1] numbers not None,
+    uint64_t[:, ::1] prints not None,
 ):
     """Counts, moments and evidence of each cell.
 
@@ -265,6 +270,8 @@ def summarise(
         First row of each cell.
     keys : uint64, IN
         64-bit key of every person.
+    rising : bool
+        Whether it is known that no person has two rows in a cell; else each cell is looked through.
     products : float64 of shape (n,) or (0,), OUT
         Room for weighted values; empty without weights.
     counts : int64 of shape (n_cells, 8), OUT
@@ -272,7 +279,8 @@ def summarise(
     numbers : float64 of shape (n_cells, 10), OUT
         Columns `NUMBERS`: the exact sum of (weighted) values, their mean, the (weighted) sum of squared deviations from
         it, the extremes, the sum of absolute person totals, the two largest of them, the sum of weights and of squared
-        weights. NaN where there is no value.
+        weights. NaN where there is no value. The second largest person total is NaN too where it is the second largest
+        value, which `quantiles.percentiles` finds.
     prints : uint64 of shape (n_cells, 2), OUT
         Sum of the keys of a cell's persons, and of its persons with a value.
     """
@@ -302,5 +310,5 @@ def summarise(
             start = offsets[c]
             cell(
                 x + start, w + start if weighted else NULL, room + start if weighted else NULL, who + start,
-                offsets[c + 1] - start, key, &counts[c, 0], &numbers[c, 0], &prints[c, 0],
+                offsets[c + 1] - start, key, rising, &counts[c, 0], &numbers[c, 0], &prints[c, 0],
             )

@@ -20,4 +20,5 @@ def percentiles(
     tied: NDArray[int64],
     above: NDArray[int64],
     largest: NDArray[int64],
+    second: NDArray[float64],
 ) -> None: ...

@@ -131,6 +131,7 @@ cdef void percentiles_of_cell(
     const double* x, const int32_t* persons, int64_t n, int64_t n_person, double low, double high, const double* p,
     int n_p, int rule, double* free, double* spare, uint32_t* bins, uint8_t* slot, double* out, int64_t* below,
     int64_t* tied, int64_t* above, int64_t* largest,
+    double* second,
 ) noexcept nogil:
     cdef int64_t ranks[MAX_RANKS]
     cdef int64_t less[MAX_RANKS]
@@ -140,18 +141,23 @@ cdef void percentiles_of_cell(
     cdef int64_t j, middle = (n - 1) // 2
     cdef int k, m, n_ranks = 0, at
     largest[0] = 0
+    second[0] = 0.0
     if n == 0:
         for k in range(n_p):
             out[k] = NAN
             below[k] = tied[k] = above[k] = 0
         return
-    # Ascending ranks: percentiles come ascending, the median's place is squeezed in for the majority value.
+    # Besides the percentiles' ranks, the median's for the majority value, and the second largest for dominance.
     for k in range(n_p):
         position(n, p[k], rule, &j, &share)
         add_rank(ranks, &n_ranks, j)
         add_rank(ranks, &n_ranks, j + (share > 0.0))
     add_rank(ranks, &n_ranks, middle)
+    if n > 1:
+        add_rank(ranks, &n_ranks, n - 2)
     select(x, n, low, high, ranks, n_ranks, 0, free, spare, bins, slot, found, less, equal)
+    if n > 1:
+        second[0] = found[index_of(ranks, n_ranks, n - 2)]
     m = index_of(ranks, n_ranks, middle)
     # A value that more than half of the rows share is their median.
     if 2 * equal[m] > n:
@@ -206,7 +212,7 @@ def percentiles(
     const double[::1] high not None, const double[::1] p not None, int rule, double[::1] free not None,
     double[::1] spare not None, uint32_t[::1] bins not None, uint8_t[::1] slot not None, double[:, ::1] out not None,
     int64_t[:, ::1] below not None, int64_t[:, ::1] tied not None, int64_t[:, ::1] above not None,
-    int64_t[::1] largest not None,
+    int64_t[::1] largest not None, double[::1] second not None,
 ):
     """Percentiles of each cell, with the persons below, at and above each.
 
@@ -234,10 +240,14 @@ def percentiles(
         Persons with a value strictly below, at and strictly above.
     largest : int64 of shape (n_cells,), OUT
         Rows that share the value which more than half of a cell's rows have, else 0.
+    second : float64 of shape (n_cells,), OUT
+        Second largest value; 0 where there is none.
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1, longest = 0
     cdef int n_p = <int>p.shape[0]
     if n_value.shape[0] != n_cells or n_person.shape[0] != n_cells or largest.shape[0] != n_cells:
+        raise ValueError("cells and offsets differ in length")
+    if second.shape[0] != n_cells:
         raise ValueError("cells and offsets differ in length")
     if low.shape[0] != n_cells or high.shape[0] != n_cells:
         raise ValueError("cells and offsets differ in length")
@@ -264,6 +274,7 @@ def percentiles(
         return
     if not longest:
         largest[:] = 0
+        second[:] = 0.0
         return
     with nogil:
         for c in range(n_cells):
@@ -272,4 +283,5 @@ def percentiles(
                 &p[0] if n_p else NULL, n_p, rule,
                 &free[0], &spare[0], &bins[0], &slot[0], &out[c, 0] if n_p else NULL, &below[c, 0] if n_p else NULL,
                 &tied[c, 0] if n_p else NULL, &above[c, 0] if n_p else NULL, &largest[c],
+                &second[c],
             )

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from leoreturns._core import entities as kernel_entities
-from leoreturns._core import moments, quantiles, ranked, sketch
+from leoreturns._core import gather, moments, quantiles, ranked, sketch
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, UIntArray, Weights
 from leoreturns.aggregates.rows import Buffers, Plan, Wave, read_wave
 from leoreturns.aggregates.statistics import Statistic
 
-TASK_ROWS = 1 << 19  # rows of the cells described by one call, so that they stay in cache between the kernels
-SLICE_PERSONS = 1 << 17  # persons whose powers are computed by one call
+TASK_ROWS = 1 << 18  # rows of the cells described by one call, so that they stay in cache between the kernels
+SLICE_PERSONS = 1 << 14  # persons whose powers are computed by one call
 BINS = 4096
 
 
@@ -180,7 +180,7 @@ def describe(
     n_person = sum(panel.n_person for panel in plan.panels) if complete else 0
     for traits in plan.waves():
         wave = read_wave(plan, traits, columns, buffers, n_jobs=n_jobs)
-        members = _members(wave.keys, n_jobs) if sketched else None
+        members = _members(wave.keys, buffers, n_jobs) if sketched else None
         n_person += 0 if complete else _persons_in(wave)
 
         def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> None:
@@ -192,14 +192,15 @@ def describe(
 
 def _persons_in(wave: Wave) -> int:
     """Count the persons with a row in the wave."""
+    gather.number_persons(wave.offsets, wave.first, wave.persons)
     seen = np.zeros(len(wave.keys), dtype=np.bool_)
     seen[wave.persons] = True
     return int(np.count_nonzero(seen))
 
 
-def _members(keys: UIntArray, n_jobs: int | None) -> UIntArray:
+def _members(keys: UIntArray, buffers: Buffers, n_jobs: int | None) -> UIntArray:
     """Return the field powers of every person, for the sketches."""
-    members = np.empty((len(keys), sketch.ITEMS), dtype=np.uint64)
+    members = buffers.members[: len(keys)]
 
     def work(first: int) -> None:
         sketch.person_powers(keys[first : first + SLICE_PERSONS], members[first : first + SLICE_PERSONS])
@@ -226,6 +227,7 @@ def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outp
     offsets = bounds - bounds[0]
     values, *others = (column[rows] for column in wave.columns)
     persons = wave.persons[rows]
+    gather.number_persons(offsets, wave.first[task], persons)
     weight = others.pop(0) if request.weights is not None else np.empty(0)
     if request.weights is not None:
         values[~(weight > 0)] = np.nan
@@ -240,6 +242,7 @@ def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outp
         persons,
         offsets,
         wave.keys,
+        wave.rising,
         np.empty(len(weight)),
         out.counts[cells],
         out.numbers[cells],
@@ -255,6 +258,7 @@ def _select(rows: Rows, out: Outputs, request: Request) -> None:
     """Take the percentiles without weights, and the value that most rows share."""
     wanted = request.wanted if request.weights is None else []
     room = out.longest(rows.cells)
+    second = np.empty(len(rows.offsets) - 1)
     quantiles.percentiles(
         rows.values,
         rows.persons,
@@ -271,7 +275,10 @@ def _select(rows: Rows, out: Outputs, request: Request) -> None:
         np.empty(BINS, dtype=np.uint8),
         *out.percentile_views(rows.cells, bool(wanted)),
         out.largest[rows.cells],
+        second,
     )
+    top2 = out.numbers[rows.cells, moments.NUMBERS.index("top2")]
+    np.copyto(top2, second, where=np.isnan(top2))
 
 
 def _rank(rows: Rows, out: Outputs, request: Request) -> None:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from leoreturns._core import gather
+from leoreturns._core import gather, sketch
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, ByteArray, CodeArray, FloatArray, IntArray, UIntArray
 from leoreturns.aggregates.cells import Layout
@@ -65,6 +65,10 @@ class Plan:
         Where each trait cell begins among all people.
     keys : uint64 array of shape (n_people,)
         64-bit keys of all people, sorted by trait cell.
+    rising : bool
+        Whether it is known that no person has two rows in a cell.
+    full : uint8 array of shape (n_trait_cells,)
+        Trait cells whose persons all have one row in every cell, as on a full grid of persons and years.
     """
 
     panels: Sequence[Panel]
@@ -77,6 +81,8 @@ class Plan:
     positions: IntArray
     people: IntArray
     keys: UIntArray
+    rising: bool
+    full: ByteArray
 
     def waves(self) -> list[slice]:
         """Ranges of trait cells of a few million rows each; a larger trait cell is a wave of its own."""
@@ -104,6 +110,10 @@ class Wave:
         Position of the row's person in `keys`.
     keys : uint64 of shape (n_people,)
         64-bit keys of the wave's people, sorted by trait cell.
+    first : int64 of shape (n_cells,)
+        First person of each cell whose persons are consecutive and not yet written; else -1.
+    rising : bool
+        Whether it is known that no person has two rows in a cell.
     """
 
     cells: slice
@@ -111,6 +121,8 @@ class Wave:
     columns: list[FloatArray]
     persons: CodeArray
     keys: UIntArray
+    first: IntArray
+    rising: bool
 
 
 class Buffers:
@@ -118,9 +130,12 @@ class Buffers:
 
     def __init__(self, plan: Plan, n_columns: int) -> None:
         firsts = plan.offsets[:: plan.layout.years.n_cells]
-        rows = max((int(firsts[wave.stop] - firsts[wave.start]) for wave in plan.waves()), default=0)
+        waves = plan.waves()
+        rows = max((int(firsts[wave.stop] - firsts[wave.start]) for wave in waves), default=0)
+        people = max((int(plan.people[wave.stop] - plan.people[wave.start]) for wave in waves), default=0)
         self.columns = [np.empty(rows, dtype=np.float64) for _ in range(n_columns)]
         self.persons = np.empty(rows, dtype=np.int32)
+        self.members = np.empty((people, sketch.ITEMS), dtype=np.uint64)
 
 
 def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) -> Plan:
@@ -131,11 +146,11 @@ def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) ->
     counts = np.empty((len(chunks), layout.n_cells), dtype=np.int64)
     people = np.empty((len(chunks), layout.traits.n_cells), dtype=np.int64)
 
-    def count(at: int) -> None:
+    def count(at: int) -> bool:
         panel, first, last = chunks[at]
         traits = layout.trait_cells[panel][first:last]
         gather.count_people(traits, people[at])
-        gather.count_rows(
+        return gather.count_rows(
             traits,
             panels[panel].offsets[first : last + 1],
             *_codes(layout, panel),
@@ -144,7 +159,7 @@ def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) ->
             counts[at],
         )
 
-    ordered_map(count, range(len(chunks)), n_jobs=n_jobs, label="counting rows")
+    rising = ordered_map(count, range(len(chunks)), n_jobs=n_jobs, label="counting rows")
     ordered_traits = np.zeros((len(chunks), layout.traits.n_cells + 1), dtype=np.int64)
     np.cumsum(people, axis=1, out=ordered_traits[:, 1:])
     offsets, firsts = _first_places(counts), _first_places(people)
@@ -165,7 +180,22 @@ def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) ->
         return ordered
 
     ordered = ordered_map(order, range(len(chunks)), n_jobs=n_jobs, label="ordering people")
-    return Plan(panels, layout, chunks, counts, offsets, ordered, ordered_traits, people, firsts, keys)
+    rows = np.diff(offsets).reshape(layout.traits.n_cells, layout.years.n_cells)
+    full = np.all(rows == np.diff(firsts)[:, np.newaxis], axis=1) & all(rising)
+    return Plan(
+        panels,
+        layout,
+        chunks,
+        counts,
+        offsets,
+        ordered,
+        ordered_traits,
+        people,
+        firsts,
+        keys,
+        all(rising),
+        full.view(np.uint8),
+    )
 
 
 def read_wave(
@@ -196,8 +226,16 @@ def read_wave(
     offsets = plan.offsets[cells.start : cells.stop + 1]
     people = slice(int(plan.people[traits.start]), int(plan.people[traits.stop]))
     n_rows = int(offsets[-1] - offsets[0])
-    rooms = [room[:n_rows] for room in buffers.columns]
-    wave = Wave(cells, offsets - offsets[0], rooms, buffers.persons[:n_rows], plan.keys[people])
+    first = np.where(plan.full[traits], plan.people[traits] - people.start, -1)
+    wave = Wave(
+        cells,
+        offsets - offsets[0],
+        [room[:n_rows] for room in buffers.columns],
+        buffers.persons[:n_rows],
+        plan.keys[people],
+        np.repeat(first, width),
+        plan.rising,
+    )
 
     def fill(at: int) -> None:
         panel = plan.chunks[at].panel
@@ -206,6 +244,7 @@ def read_wave(
             gather.fill_rows(
                 plan.ordered[at],
                 plan.ordered_traits[at, traits.start : traits.stop + 1],
+                plan.full[traits],
                 plan.panels[panel].offsets,
                 *_codes(plan.layout, panel),
                 _mask(plan.panels[panel]),
