@@ -24,6 +24,10 @@ cdef inline void position(int64_t n, double p, int rule, int64_t* below, double*
             h = 0.5
         else:
             h = 1.0 if j % 2 != 0 else 0.0
+        if h == 1.0:
+            # The next value itself: a + 1 * (b - a) need not be b in floating point.
+            j += 1
+            h = 0.0
     else:
         # Types 4 to 9 differ in two constants; shift is what the rule adds at p = 1.
         if rule == 4:
@@ -49,6 +53,14 @@ cdef inline void position(int64_t n, double p, int rule, int64_t* below, double*
         j, h = n, 0.0
     below[0] = j - 1
     share[0] = h
+
+
+cdef inline double between(double a, double b, double share) noexcept nogil:
+    """The point a ``share`` of the way from ``a`` up to ``b``, never beyond it."""
+    cdef double v = a + share * (b - a)
+    if b - a > 1.7976931348623157e308:
+        v = (1.0 - share) * a + share * b
+    return v if v < b else b
 
 
 cdef inline void tails_of_persons(

@@ -16,7 +16,7 @@ with W_k the cumulative weights in place of k.
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
-from leoreturns._core._quantile cimport position, tails_of_persons
+from leoreturns._core._quantile cimport between, position, tails_of_persons
 from leoreturns._core._types cimport LEORETURNS_EVIDENCE, ordered
 
 cdef enum:
@@ -171,12 +171,11 @@ cdef void percentiles_of_cell(
         if share > 0.0:
             m = index_of(ranks, n_ranks, j + 1)
             if found[m] != found[at]:
-                v = found[at] + share * (found[m] - found[at])
+                v = between(found[at], found[m], share)
                 if v > found[at] and v < found[m]:
                     below[k] = less[m]
                     tied[k] = 0
-                elif v >= found[m]:
-                    v = found[m]
+                elif v == found[m]:
                     below[k] = less[m]
                     tied[k] = equal[m]
         out[k] = v

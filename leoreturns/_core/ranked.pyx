@@ -12,7 +12,7 @@ quantile rules of his survey package); type 3 has no weighted form.
 from libc.math cimport NAN, fabs
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from leoreturns._core._quantile cimport position, tails_of_persons
+from leoreturns._core._quantile cimport between, position, tails_of_persons
 from leoreturns._core._sums cimport two_sum
 from leoreturns._core._types cimport ordered, unordered
 
@@ -96,7 +96,7 @@ cdef double by_frequency(
         reached += w[i]
     a = unordered(keys[i])
     if share > 0.0 and reached <= rank + 1 and i + 1 < n:
-        return a + share * (unordered(keys[i + 1]) - a)
+        return between(a, unordered(keys[i + 1]), share)
     return a
 
 
@@ -105,7 +105,7 @@ cdef double by_probability(
 ) noexcept nogil:
     """Percentile of the weighted distribution under the rules of the header."""
     cdef int64_t i
-    cdef double high = 0.0, low = 0.0, error, before = 0.0, at, last_at = 0.0, a, fuzz = 8.881784197001252e-16 * total
+    cdef double high = 0.0, low = 0.0, error, before = 0.0, at, last_at = 0.0, fuzz = 8.881784197001252e-16 * total
     # Cumulative weights are compensated: a million weights of 0.1 must meet the steps of the distribution where a
     # million ones do.
     if rule <= 2:
@@ -123,8 +123,7 @@ cdef double by_probability(
         if at >= p:
             if i == 0 or at == p:
                 return unordered(keys[i])
-            a = unordered(keys[i - 1])
-            return a + (p - last_at) / (at - last_at) * (unordered(keys[i]) - a)
+            return between(unordered(keys[i - 1]), unordered(keys[i]), (p - last_at) / (at - last_at))
         two_sum(high, w[i], &high, &error)
         low += error
         before = high + low
