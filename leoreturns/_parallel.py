@@ -113,4 +113,13 @@ def ordered_map(
                 progress.update()
             return results
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            _stop(pool)
+
+
+def _stop(pool: ThreadPoolExecutor) -> None:
+    """Drop the work not yet begun and wait for the rest, also if the wait itself is interrupted."""
+    try:
+        pool.shutdown(wait=True, cancel_futures=True)
+    except BaseException:
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise
