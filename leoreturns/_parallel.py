@@ -7,16 +7,17 @@ same for any number of threads.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from tqdm.auto import tqdm
 
 THREADS_VARIABLE = "LEORETURNS_NUM_THREADS"
 PROGRESS_VARIABLE = "LEORETURNS_PROGRESS"
 PROGRESS_AFTER_SECONDS = 2.0
+PATIENCE_SECONDS = 0.1
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -98,28 +99,59 @@ def ordered_map(
     threads = min(thread_count(n_jobs), len(work))
     silent = True if os.environ.get(PROGRESS_VARIABLE) == "0" else None
     with tqdm(total=len(work), desc=label, delay=PROGRESS_AFTER_SECONDS, disable=silent, leave=False) as progress:
-        if threads <= 1:
-            results = []
-            for item in work:
-                results.append(function(item))
-                progress.update()
-            return results
-        pool = ThreadPoolExecutor(threads, thread_name_prefix="leoreturns")
-        try:
-            futures = [pool.submit(function, item) for item in work]
-            results = []
-            for future in futures:
-                results.append(future.result())
-                progress.update()
-            return results
-        finally:
-            _stop(pool)
+        if threads > 1:
+            return _in_threads(function, work, threads, progress)
+        results = []
+        for item in work:
+            results.append(function(item))
+            progress.update()
+        return results
 
 
-def _stop(pool: ThreadPoolExecutor) -> None:
-    """Drop the work not yet begun and wait for the rest, also if the wait itself is interrupted."""
+def _in_threads(
+    function: Callable[[Item], Result], work: Sequence[Item], threads: int, progress: tqdm[NoReturn]
+) -> list[Result]:
+    """Let threads take the items in turn."""
+    results: dict[int, Result] = {}
+    errors: dict[int, BaseException] = {}
+    places = iter(range(len(work)))
+    turn, stopped = threading.Lock(), threading.Event()
+
+    def take_turns() -> None:
+        while not stopped.is_set():
+            with turn:
+                place = next(places, None)
+            if place is None:
+                return
+            try:
+                results[place] = function(work[place])
+            except BaseException as error:
+                errors[place] = error
+                stopped.set()
+            with turn:
+                progress.update()
+
+    pool = [threading.Thread(target=take_turns, name=f"leoreturns_{number}") for number in range(threads)]
     try:
-        pool.shutdown(wait=True, cancel_futures=True)
-    except BaseException:
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
+        for thread in pool:
+            thread.start()
+        _wait(pool)
+    finally:
+        # After an interruption the items under way are waited for, also if the wait is interrupted again.
+        stopped.set()
+        try:
+            _wait(pool)
+        except BaseException:
+            _wait(pool)
+            raise
+    if errors:
+        # An item before the first that failed has been taken before it, and has ended.
+        raise errors[min(errors)]
+    return [results[place] for place in range(len(work))]
+
+
+def _wait(pool: Sequence[threading.Thread]) -> None:
+    """Wait until the threads have ended; in short waits, because a long one cannot be interrupted on Windows."""
+    for thread in pool:
+        while thread.is_alive():
+            thread.join(PATIENCE_SECONDS)
