@@ -17,6 +17,7 @@ from reference_aggregates import percentile, statistic
 
 import leoreturns as lr
 from leoreturns.aggregates import describe, rows
+from leoreturns.aggregates.cells import lay_out
 
 BY = ["tax_year", "sex", "region"]
 STATISTICS = ["n_obs", "n_value", "n_person", "sum", "mean", "sd", "p10", "p50", "p90", "iqr", "gini", "top10"]
@@ -41,8 +42,9 @@ def describe_as(data: Any, request: dict[str, Any], **options: Any) -> lr.Aggreg
 
 @pytest.fixture
 def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut the work so small that a table of some hundred rows takes dozens of chunks and tasks."""
+    """Cut the work so small that a table of some hundred rows takes dozens of chunks, waves and tasks."""
     monkeypatch.setattr(rows, "CHUNK_ROWS", 16)
+    monkeypatch.setattr(rows, "WAVE_ROWS", 24)
     monkeypatch.setattr(rows, "ROWS_PER_CELL", 0)
     monkeypatch.setattr(describe, "TASK_ROWS", 8)
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)
@@ -63,7 +65,10 @@ def test_any_number_of_threads_gives_the_same_bytes(name: str, many_tasks: None)
 
 def test_the_number_of_threads_is_tested_on_many_chunks_and_tasks(many_tasks: None) -> None:
     panel = panel_of(earnings(seed=1))
-    assert len(rows._chunks([panel], 50)) > 20
+    plan = rows.plan_rows(
+        [panel], lay_out([panel], ["cohort", "sex", "tax_year"], missing="drop", cells="all"), n_jobs=2
+    )
+    assert (len(plan.chunks) > 20, len(plan.waves())) == (True, 6)
     assert len(describe._tasks(np.arange(0, panel.n_row, 7))) > 20
 
 

@@ -54,9 +54,14 @@ def rows_by_cell(data: dict[str, Any], masked: bool, coded: bool) -> list[list[t
 
 
 def gathered(
-    data: dict[str, Any], itemsize: int, masked: bool, values: NDArray[Any] | None, kind: int
+    data: dict[str, Any],
+    itemsize: int,
+    masked: bool,
+    values: NDArray[Any] | None,
+    kind: int,
+    waves: tuple[int, int] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int32], NDArray[np.uint64]]:
-    """Run the four gather kernels as one chunk: rows per cell, values, persons, keys of the persons."""
+    """Run the four gather kernels on one chunk, in up to three waves: rows per cell, values, persons, persons' keys."""
     coded = itemsize > 0
     width = data["width"] if coded else 1
     codes = data["codes"].astype(f"i{itemsize}").view(np.uint8) if coded else NO_BYTES
@@ -65,16 +70,31 @@ def gathered(
     gather.count_rows(data["trait"], data["offsets"], codes, itemsize, mask, width, counts)
     per_trait = np.full(data["n_traits"], -7, dtype=np.int64)
     gather.count_people(data["trait"], per_trait)
-    place = np.cumsum(per_trait) - per_trait
-    ordered, position = np.empty(per_trait.sum(), dtype=np.int64), np.empty(per_trait.sum(), dtype=np.int32)
+    bounds = np.concatenate([[0], np.cumsum(per_trait)])
+    ordered = np.empty(per_trait.sum(), dtype=np.int32)
     keys = np.empty(per_trait.sum(), dtype=np.uint64)
-    gather.order_people(data["trait"], data["keys"], 0, place.copy(), place.copy(), ordered, position, keys)
+    gather.order_people(data["trait"], data["keys"], 0, bounds[:-1].copy(), bounds[:-1].copy(), ordered, keys)
     out, persons = np.empty(counts.sum()), np.empty(counts.sum(), dtype=np.int32)
     raw, size = (NO_BYTES, 0) if values is None else (values.view(np.uint8), values.itemsize)
-    gather.fill_rows(
-        ordered, data["trait"], position, data["offsets"], codes, itemsize, mask, width, raw, size, kind,
-        np.cumsum(counts) - counts, out, persons,
-    )  # fmt: skip
+    first, last = waves if waves else (0, data["n_traits"])
+    for low, high in pairwise([0, first, last, data["n_traits"]]):  # one trait cell after the other, or all at once
+        cells = slice(low * width, high * width)
+        gather.fill_rows(
+            ordered,
+            bounds[low : high + 1],
+            data["offsets"],
+            codes,
+            itemsize,
+            mask,
+            width,
+            raw,
+            size,
+            kind,
+            (np.cumsum(counts) - counts)[cells],
+            bounds[low:high],
+            out,
+            persons,
+        )
     return counts, out, persons, keys
 
 
@@ -83,7 +103,8 @@ def gathered(
 def test_rows_are_gathered_by_cell_in_the_panels_order(itemsize: int, masked: bool) -> None:
     for seed in range(6):
         data = people(seed)
-        counts, values, persons, keys = gathered(data, itemsize, masked, data["values"], 0)
+        waves = None if seed % 2 else (1, 3)
+        counts, values, persons, keys = gathered(data, itemsize, masked, data["values"], 0, waves)
         wanted = rows_by_cell(data, masked, itemsize > 0)
         flat = [pair for cell in wanted for pair in cell]
         assert counts.tolist() == [len(cell) for cell in wanted]
@@ -138,16 +159,39 @@ def test_gather_kernels_refuse_columns_that_end_early() -> None:
         gather.count_rows(trait, offsets, codes, 1, codes[:-1], 5, counts)
     with pytest.raises(ValueError, match="not below the number of trait cells"):
         gather.count_people(trait, np.empty(3, np.int64))
-    one, place = np.empty(1, np.int64), np.zeros(4, np.int64)
-    with pytest.raises(ValueError, match="differ in length"):
-        gather.order_people(trait, data["keys"][1:], 0, place, place, one, np.empty(1, np.int32), data["keys"])
-    fill = [one, trait, np.empty(1, np.int32), offsets, codes, 1, NO_BYTES, 5, NO_BYTES, 0, 0, counts, NONE, NONE]
-    for at, wrong in ((1, trait[1:]), (2, np.empty(2, np.int32)), (4, codes[1:]), (8, codes[1:])):
-        given = [*fill[:-1], np.empty(0, np.int32)]
-        given[at] = wrong
-        given[9] = int(at == 8)
-        with pytest.raises(ValueError, match="length|shorter"):
-            gather.fill_rows(*given)
+    place = np.zeros(4, dtype=np.int64)
+    for keys, position in ((data["keys"][1:], place), (data["keys"], place[1:])):
+        with pytest.raises(ValueError, match="differ in length"):
+            gather.order_people(trait, keys, 0, place, position, np.empty(30, np.int32), data["keys"])
+    good: dict[str, Any] = {
+        "people": np.arange(2, dtype=np.int32),
+        "bounds": np.array([0, 2]),
+        "offsets": offsets,
+        "codes": codes,
+        "code_size": 1,
+        "mask": NO_BYTES,
+        "width": 5,
+        "values": NO_BYTES,
+        "value_size": 0,
+        "kind": 0,
+        "cursor": np.zeros(5, dtype=np.int64),
+        "position": np.zeros(1, dtype=np.int64),
+        "values_out": np.empty(n),
+        "persons_out": np.empty(n, dtype=np.int32),
+    }
+    gather.fill_rows(*good.values())
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"position": place[:2]}, "do not fit"),
+        ({"cursor": place}, "do not fit"),
+        ({"bounds": np.array([0, 3])}, "past the people"),
+        ({"persons_out": np.empty(n - 1, np.int32)}, "differ in length"),
+        ({"value_size": 1, "values": codes[1:]}, "values are shorter"),
+        ({"codes": codes[1:]}, "codes are shorter"),
+        ({"mask": codes[1:]}, "mask is shorter"),
+    ]
+    for change, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            gather.fill_rows(*(good | change).values())
 
 
 # ---- beyond 2**31 rows ----------------------------------------------------------------------------------------------
@@ -192,9 +236,21 @@ def test_rows_beyond_32_bits_are_gathered(sparse: Any, dtype: str) -> None:
     assert counts.tolist() == [2, 2]
     out, persons = np.empty(4), np.empty(4, dtype=np.int32)
     gather.fill_rows(
-        np.array([1]), np.array([0, 0], np.int32), np.array([1], np.int32), offsets, codes.view(np.uint8), 2, mask, 2,
-        values.view(np.uint8), values.itemsize, int(dtype != "f8"), np.array([0, 2]), out, persons,
-    )  # fmt: skip
+        np.array([1], dtype=np.int32),
+        np.array([0, 1]),
+        offsets,
+        codes.view(np.uint8),
+        2,
+        mask,
+        2,
+        values.view(np.uint8),
+        values.itemsize,
+        int(dtype != "f8"),
+        np.array([0, 2]),
+        np.array([1]),
+        out,
+        persons,
+    )
     assert out.tolist() == [10, 14, 11, 15]
     assert persons.tolist() == [1] * 4
 
@@ -268,7 +324,7 @@ def outputs(n_cells: int) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArr
     return (
         np.full((n_cells, len(moments.COUNTS)), -7, dtype=np.int64),
         np.full((n_cells, len(moments.NUMBERS)), -7.0),
-        np.full((n_cells, 4), 7, dtype=np.uint64),
+        np.full((n_cells, 2), 7, dtype=np.uint64),
     )
 
 
@@ -303,21 +359,34 @@ def test_values_move_to_the_front_with_their_persons_and_weights() -> None:
     assert [cell["weight"] for cell in cells] == [6.0, 0.0, 12.0]
     assert [cell["weight_squared"] for cell in cells] == [20.0, 0.0, 74.0]
     assert math.isnan(cells[1]["mean"]) and math.isnan(cells[1]["low"])
-    # Two sums of hashes: of 100 + 101 + 102, and of 100 + 102, who have a value.
-    assert (cells[0]["prints"][0], cells[0]["prints"][2]) == (303, 202)
-    assert cells[1]["prints"] == [0, 0, 0, 0]
+    # Sums of keys: of 100 + 101 + 102, and of 100 + 102, who have a value.
+    assert [cell["prints"] for cell in cells] == [[303, 202], [0, 0], [207, 207]]
 
 
-def test_the_second_hash_tells_apart_sets_that_share_the_first() -> None:
-    rng = np.random.default_rng(0)
+def test_prints_add_up_without_carrying() -> None:
+    keys = np.array([MASK64, MASK64 - 5, 3], dtype=np.uint64)
+    for persons in ([0, 1, 2], [0, 0, 1, 1, 2]):  # the cell of single rows, and the one of several
+        counts, numbers, prints = outputs(1)
+        n, who = len(persons), np.array(persons, dtype=np.int32)
+        moments.summarise(np.ones(n), NONE, who, np.array([0, n]), keys, NONE, counts, numbers, prints)
+        assert prints.tolist() == [[sum(keys.tolist()) & MASK64] * 2]
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_persons_of_one_row_are_described_as_persons_of_several(weighted: bool) -> None:
+    # The cell of single rows has a faster way; a person with a second, missing row takes the other.
+    rng = np.random.default_rng(3)
     for _ in range(50):
-        a, b, c = (int(key) for key in rng.integers(0, 2**64, 3, dtype=np.uint64))
-        keys = np.array([a, b, c, (a + b - c) & MASK64], dtype=np.uint64)
-        counts, numbers, prints = outputs(2)
-        persons = np.arange(4, dtype=np.int32)
-        moments.summarise(np.ones(4), NONE, persons, np.array([0, 2, 4]), keys, NONE, counts, numbers, prints)
-        assert prints[0, 0] == prints[1, 0] == (a + b) & MASK64
-        assert prints[0, 1] != prints[1, 1]
+        n = int(rng.integers(1, 40))
+        values = rng.integers(-3, 5, n) * 1.5
+        values[rng.random(n) < 0.2] = math.nan
+        weights = rng.integers(1, 4, n + 1) * 1.0 if weighted else NONE
+        persons = np.arange(n, dtype=np.int32)
+        (single,) = summarise(values.copy(), persons.copy(), [0, n], weights[:n].copy())
+        twice = np.append(values, math.nan), np.append(persons, np.int32(n - 1))
+        (several,) = summarise(*twice, [0, n + 1], weights.copy())
+        assert several.pop("n_obs") == single.pop("n_obs") + 1
+        np.testing.assert_equal(several, single)
 
 
 def test_cells_without_rows_and_tables_without_cells() -> None:
@@ -348,7 +417,7 @@ def test_moments_refuse_arrays_that_do_not_fit() -> None:
     wrong: list[dict[str, Any]] = [
         {"counts": counts[:1]},
         {"numbers": np.empty((2, 9))},
-        {"prints": np.empty((2, 3), np.uint64)},
+        {"prints": np.empty((2, 4), np.uint64)},
         {"offsets": np.array([0, 1, 4])},
         {"persons": np.zeros(2, np.int32)},
         {"weights": np.ones(3)},
