@@ -463,3 +463,13 @@ def test_cells_are_ordered_where_their_crossings_pass_64_bits() -> None:
     wanted = sorted(map(tuple, found.tolist()))
     assert list(zip(*(keys[name].codes.tolist() for name in labels), strict=True)) == wanted
     assert order.tolist() == [int(cells[found.tolist().index(list(cell))]) for cell in wanted]
+
+
+@pytest.mark.parametrize("n_levels", [127, 128, 129, 1 << 15])
+def test_missing_is_one_level_more_whatever_type_holds_the_codes(n_levels: int) -> None:
+    codes = np.arange(2 * n_levels + 2) % (n_levels + 1)
+    labels = np.array([*(f"l{k:05}" for k in range(n_levels)), None], dtype=object)
+    frame = pd.DataFrame({"person": np.arange(len(codes)), "tax_year": 2010, "key": labels[codes]})
+    table = lr.aggregate(panel_of(frame), None, by="key", statistics="n_obs", missing="group")
+    assert cell_index(table)[-1] == ("missing",)
+    assert table.statistics["n_obs"].tolist() == [2] * (n_levels + 1)
