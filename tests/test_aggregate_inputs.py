@@ -473,3 +473,12 @@ def test_missing_is_one_level_more_whatever_type_holds_the_codes(n_levels: int) 
     table = lr.aggregate(panel_of(frame), None, by="key", statistics="n_obs", missing="group")
     assert cell_index(table)[-1] == ("missing",)
     assert table.statistics["n_obs"].tolist() == [2] * (n_levels + 1)
+
+
+@pytest.mark.parametrize("order", [[False, True], [True, False]])
+@pytest.mark.parametrize("level", [[], ["employed"]])
+def test_true_counts_one_whatever_order_was_declared(order: list[bool], level: list[str]) -> None:
+    frame = pd.DataFrame({"person": np.arange(8), "tax_year": 2010})
+    frame["employed"] = pd.Categorical([True, False, False, False] * 2, categories=order, ordered=True)
+    table = lr.aggregate(panel_of(frame, time_varying=level), "employed", statistics=["share", "sum"])
+    assert (table.statistics["share"][0], table.statistics["sum"][0]) == (0.25, 2.0)

@@ -296,8 +296,8 @@ def readable(panel: Panel, name: str) -> tuple[AnyArray, int]:
     if column.level == "person":
         values = expand(values, panel.offsets)
     if column.kind == "code":
-        if column.is_bool and column.labels == (True,):
-            values = np.where(values < 0, np.int8(-1), np.int8(1))
+        if column.is_bool and column.labels[0]:  # only True occurs, or the order was declared as True before False
+            values = np.where(values < 0, np.int8(-1), np.equal(values, 0).view(np.int8))
         return values, CODES
     return values, FLOATS if values.dtype.kind == "f" else INTEGERS
 
