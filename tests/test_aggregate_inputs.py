@@ -482,3 +482,14 @@ def test_true_counts_one_whatever_order_was_declared(order: list[bool], level: l
     frame["employed"] = pd.Categorical([True, False, False, False] * 2, categories=order, ordered=True)
     table = lr.aggregate(panel_of(frame, time_varying=level), "employed", statistics=["share", "sum"])
     assert (table.statistics["share"][0], table.statistics["sum"][0]) == (0.25, 2.0)
+
+
+@pytest.mark.parametrize("level", [[], ["one", "two"]])
+def test_many_levels_that_never_cross_leave_no_cell(level: list[str]) -> None:
+    n = 5000
+    numbers = np.arange(n, dtype=float)
+    frame = pd.DataFrame({"person": np.arange(n), "tax_year": 2010, "pay": 1.0})
+    frame["one"], frame["two"] = np.where(numbers % 2, np.nan, numbers), np.where(numbers % 2, numbers, np.nan)
+    table = lr.aggregate(panel_of(frame, time_varying=level), "pay", by=["one", "two"], statistics=["n_obs", "p50"])
+    assert table.n_cells == 0
+    assert table.flow.steps[-1].rows == 0

@@ -86,7 +86,7 @@ class Plan:
 
     def waves(self) -> list[slice]:
         """Ranges of trait cells of a few million rows each; a larger trait cell is a wave of its own."""
-        firsts = self.offsets[:: self.layout.years.n_cells]
+        firsts = self.offsets[:: max(1, self.layout.years.n_cells)]
         edges = [0]
         while edges[-1] < len(firsts) - 1:
             full = int(np.searchsorted(firsts, firsts[edges[-1]] + WAVE_ROWS, side="right")) - 1
@@ -129,7 +129,7 @@ class Buffers:
     """Room for the rows of the largest wave, used again by every wave: fresh memory costs more than the work on it."""
 
     def __init__(self, plan: Plan, n_columns: int) -> None:
-        firsts = plan.offsets[:: plan.layout.years.n_cells]
+        firsts = plan.offsets[:: max(1, plan.layout.years.n_cells)]
         waves = plan.waves()
         rows = max((int(firsts[wave.stop] - firsts[wave.start]) for wave in waves), default=0)
         people = max((int(plan.people[wave.stop] - plan.people[wave.start]) for wave in waves), default=0)
