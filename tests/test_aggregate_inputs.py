@@ -463,3 +463,33 @@ def test_cells_are_ordered_where_their_crossings_pass_64_bits() -> None:
     wanted = sorted(map(tuple, found.tolist()))
     assert list(zip(*(keys[name].codes.tolist() for name in labels), strict=True)) == wanted
     assert order.tolist() == [int(cells[found.tolist().index(list(cell))]) for cell in wanted]
+
+
+@pytest.mark.parametrize("n_levels", [127, 128, 129, 1 << 15])
+def test_missing_is_one_level_more_whatever_type_holds_the_codes(n_levels: int) -> None:
+    codes = np.arange(2 * n_levels + 2) % (n_levels + 1)
+    labels = np.array([*(f"l{k:05}" for k in range(n_levels)), None], dtype=object)
+    frame = pd.DataFrame({"person": np.arange(len(codes)), "tax_year": 2010, "key": labels[codes]})
+    table = lr.aggregate(panel_of(frame), None, by="key", statistics="n_obs", missing="group")
+    assert cell_index(table)[-1] == ("missing",)
+    assert table.statistics["n_obs"].tolist() == [2] * (n_levels + 1)
+
+
+@pytest.mark.parametrize("order", [[False, True], [True, False]])
+@pytest.mark.parametrize("level", [[], ["employed"]])
+def test_true_counts_one_whatever_order_was_declared(order: list[bool], level: list[str]) -> None:
+    frame = pd.DataFrame({"person": np.arange(8), "tax_year": 2010})
+    frame["employed"] = pd.Categorical([True, False, False, False] * 2, categories=order, ordered=True)
+    table = lr.aggregate(panel_of(frame, time_varying=level), "employed", statistics=["share", "sum"])
+    assert (table.statistics["share"][0], table.statistics["sum"][0]) == (0.25, 2.0)
+
+
+@pytest.mark.parametrize("level", [[], ["one", "two"]])
+def test_many_levels_that_never_cross_leave_no_cell(level: list[str]) -> None:
+    n = 5000
+    numbers = np.arange(n, dtype=float)
+    frame = pd.DataFrame({"person": np.arange(n), "tax_year": 2010, "pay": 1.0})
+    frame["one"], frame["two"] = np.where(numbers % 2, np.nan, numbers), np.where(numbers % 2, numbers, np.nan)
+    table = lr.aggregate(panel_of(frame, time_varying=level), "pay", by=["one", "two"], statistics=["n_obs", "p50"])
+    assert table.n_cells == 0
+    assert table.flow.steps[-1].rows == 0

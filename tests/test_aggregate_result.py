@@ -120,3 +120,13 @@ def test_it_pickles_at_the_size_of_its_cells(frame: pd.DataFrame) -> None:
         return len(pickle.dumps(table))
 
     assert size(50) == size(2)
+
+
+def test_no_part_shows_a_value_or_a_small_count(table: Aggregate) -> None:
+    parts = [table.evidence, *table.evidence.tails.values(), *table.keys.values(), *table.flow.steps]
+    text = repr(parts) + repr(table.flow.steps)
+    for value in ("98765", "98,765", "55555", "10000.5"):
+        assert value not in text
+    assert "array" not in text
+    assert repr(table.evidence) == "<Evidence: 3 cells>"
+    assert table != table.to_frame  # comparing is by identity: arrays have no single truth

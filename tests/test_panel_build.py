@@ -382,6 +382,7 @@ def test_missing_id(missing):
         ([True, False, True], "ids must be whole numbers or text"),
         (pd.to_datetime(["2010-01-01"] * 3), "ids must be whole numbers or text"),
         (np.array([1, 2, 2**64 - 1], dtype=np.uint64), "beyond 64 bits signed"),
+        (np.array([1, 2, 2**70], dtype=object), "beyond 64 bits signed"),
         ([1.0, np.inf, 2.0], "1 infinite value"),
     ],
 )
@@ -532,3 +533,13 @@ def test_list_rows_in_any_order_and_kind():
 def test_lists_that_do_not_fit(change, message):
     with pytest.raises(PanelError, match=message):
         build(small(x=[1, 2, 3]), lists={"s": SUBJECTS.assign(**change)})
+
+
+def test_a_dictionary_of_ids_may_repeat_a_text_or_hold_a_null():
+    def table(*dictionary):
+        given_ids = pa.DictionaryArray.from_arrays(pa.array([0, 1, 2, 2]), pa.array(dictionary))
+        return pa.table({"id": given_ids, "year": [1, 2, 1, 2], "pay": [1.0, 2.0, 3.0, 4.0]})
+
+    assert Panel.from_frame(table("a", "a", "b"), person="id", time="year").n_person == 2
+    with pytest.raises(PanelError, match=r"\(the id\) is missing in 1 row;"):
+        Panel.from_frame(table("a", None, "b"), person="id", time="year")

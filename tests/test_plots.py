@@ -21,6 +21,7 @@ from leoreturns import plots
 from leoreturns.disclosure import Policy, release
 from leoreturns.disclosure.rules import protect
 from leoreturns.errors import DisclosureError, SupportError
+from leoreturns.panel import Panel
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.chart import Chart
 from leoreturns.results.protected import ProtectedTable
@@ -243,3 +244,15 @@ def test_a_chart_places_every_key_and_names_its_statistics() -> None:
         Chart("trajectory", data, x="year", line="p50")
     with pytest.raises(SupportError, match="no statistic 'p10'"):
         Chart("trajectory", data, x="year", line="p50", band=("p10", "p75"), colour="sex")
+
+
+def test_a_chart_refuses_what_it_cannot_draw_without_showing_it() -> None:
+    data = aggregate(["year"])
+    with pytest.raises(SupportError, match="of kind 'trajectory', not 'bar'"):
+        Chart("bar", data, x="year", line="p50")  # type: ignore[arg-type]
+    for band in ("p50", ("p25",), ("p25", "p50", "p75")):
+        with pytest.raises(SupportError, match="band names two statistics"):
+            Chart("trajectory", data, x="year", line="p50", band=band)  # type: ignore[arg-type]
+    panel = Panel.from_frame({"person": [1, 2], "year": [1, 1]}, person="person", time="year")
+    with pytest.raises(TypeError, match="^a chart draws an Aggregate, not a Panel$"):
+        Chart("trajectory", panel, x="year", line="p50")  # type: ignore[arg-type]

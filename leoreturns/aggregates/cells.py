@@ -193,7 +193,10 @@ def _with_missing(name: str, parts: list[Key]) -> list[Key]:
             f"key '{name}' has missing entries and a level '{MISSING_LABEL}' of its own, which missing='group' would "
             "repeat; rename that level"
         )
-    codes = [np.where(part.codes < 0, n_levels, part.codes).astype(np.int32) for part in parts]
+    # Widened first: codes of 128 levels come as int8, which the new level would overflow.
+    codes = [part.codes.astype(np.int32) for part in parts]
+    for part in codes:
+        part[part < 0] = n_levels
     return [Key(values, (*part.labels, MISSING_LABEL), part.level) for values, part in zip(codes, parts, strict=True)]
 
 

@@ -86,7 +86,7 @@ class Plan:
 
     def waves(self) -> list[slice]:
         """Ranges of trait cells of a few million rows each; a larger trait cell is a wave of its own."""
-        firsts = self.offsets[:: self.layout.years.n_cells]
+        firsts = self.offsets[:: max(1, self.layout.years.n_cells)]
         edges = [0]
         while edges[-1] < len(firsts) - 1:
             full = int(np.searchsorted(firsts, firsts[edges[-1]] + WAVE_ROWS, side="right")) - 1
@@ -129,7 +129,7 @@ class Buffers:
     """Room for the rows of the largest wave, used again by every wave: fresh memory costs more than the work on it."""
 
     def __init__(self, plan: Plan, n_columns: int) -> None:
-        firsts = plan.offsets[:: plan.layout.years.n_cells]
+        firsts = plan.offsets[:: max(1, plan.layout.years.n_cells)]
         waves = plan.waves()
         rows = max((int(firsts[wave.stop] - firsts[wave.start]) for wave in waves), default=0)
         people = max((int(plan.people[wave.stop] - plan.people[wave.start]) for wave in waves), default=0)
@@ -296,8 +296,8 @@ def readable(panel: Panel, name: str) -> tuple[AnyArray, int]:
     if column.level == "person":
         values = expand(values, panel.offsets)
     if column.kind == "code":
-        if column.is_bool and column.labels == (True,):
-            values = np.where(values < 0, np.int8(-1), np.int8(1))
+        if column.is_bool and column.labels[0]:  # only True occurs, or the order was declared as True before False
+            values = np.where(values < 0, np.int8(-1), np.equal(values, 0).view(np.int8))
         return values, CODES
     return values, FLOATS if values.dtype.kind == "f" else INTEGERS
 

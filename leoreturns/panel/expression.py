@@ -295,9 +295,11 @@ class Evaluator:
         return value
 
     def _unknown_label(self, column: Column) -> NoReturn:
-        shown = ", ".join(map(repr, map(_shown, column.labels[:SHOWN_LABELS])))
-        more = f" and {len(column.labels) - SHOWN_LABELS:,} more" if len(column.labels) > SHOWN_LABELS else ""
-        self._refuse(f"{column.name!r} has no such label; it has {shown}{more}")
+        # Many labels (dates of birth, names, schools) are close to persons' own values.
+        shown = f"{len(column.labels):,} others"
+        if len(column.labels) <= SHOWN_LABELS:
+            shown = ", ".join(map(repr, map(_shown, column.labels)))
+        self._refuse(f"{column.name!r} has no such label; it has {shown}")
 
     def _compare_numbers(self, left: Number, compare: Callable[[Any, Any], Any], right: Number) -> Condition:
         first, second, level = self._aligned(left, right)

@@ -47,4 +47,5 @@ def new_folder(path: Path) -> Iterator[Path]:
 def _reason(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "no space left on the disk"
-    return os.strerror(error.errno) if error.errno else type(error).__name__
+    # NumPy reports a short write without an error number.
+    return os.strerror(error.errno) if error.errno else "the disk took only part of a file; it may be full"

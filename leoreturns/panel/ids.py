@@ -182,6 +182,13 @@ def _text_ids(name: str, codes: Array, texts: pa.Array) -> tuple[NDArray[np.int3
     )
 
 
+def _distinct(codes: Array, texts: pa.Array) -> tuple[Array, pa.Array]:
+    """Give equal texts one code: an Arrow dictionary may hold a text twice, or an entry that is null."""
+    encoded = pc.dictionary_encode(texts.cast(pa.large_string()).fill_null(""))  # empty ids are refused as missing
+    table = np.asarray(encoded.indices).astype(np.int32)
+    return rows.recode(codes, table, base=0, dtype=table.dtype), encoded.dictionary
+
+
 def _category_ids(name: str, values: pd.Categorical[Any]) -> tuple[NDArray[np.int32], PersonIds]:
     labels = encode.category_labels(name, values.categories)
     if labels and all(isinstance(label, str) for label in labels):
@@ -200,7 +207,7 @@ def _arrow_ids(name: str, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], P
             column = pa.chunked_array([labels.take(pa.array(codes, mask=codes < 0))])
             kind = column.type
         elif pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type):
-            return _text_ids(name, codes, labels)
+            return _text_ids(name, *_distinct(codes, labels))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return _text_ids(name, *encode.text_codes(column))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
@@ -217,5 +224,8 @@ def _object_ids(name: str, values: Array) -> tuple[NDArray[np.int32], PersonIds]
     _checks.one_kind(name, numeric, other)
     _checks.no_missing(name, len(values) - numeric - other, "the id")
     if kind in ("integer", "floating", "mixed-integer-float"):
-        return _number_ids(name, values.astype(np.int64 if kind == "integer" else np.float64))
+        try:
+            return _number_ids(name, values.astype(np.int64 if kind == "integer" else np.float64))
+        except OverflowError:
+            raise PanelError(f"column {name!r} holds ids beyond 64 bits signed; give them as text") from None
     raise PanelError(f"column {name!r} holds Python objects of kind {kind}; ids must be whole numbers or text")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Scan:
     schema: Schema
     parts: tuple[Path, ...]
     _flow: SampleFlow
-    _selections: tuple[Callable[[Panel], Panel], ...] = ()
+    _selections: tuple[str | Mapping[str, Any], ...] = ()  # of `where`, of `at`; data, so that a scan pickles
 
     @classmethod
     def over(cls, path: Path) -> Scan:
@@ -50,7 +50,7 @@ class Scan:
         for folder in self.parts:
             panel = store.open_part(folder, self.schema, SampleFlow())
             for selection in self._selections:
-                panel = selection(panel)
+                panel = _applied(selection, panel)
             yield panel
 
     @property
@@ -76,16 +76,22 @@ class Scan:
 
     def where(self, condition: str) -> Scan:
         """Keep the rows on which a condition is true, in every part; see `Panel.where`."""
-        return self._selected(lambda panel: panel.where(condition))
+        return self._selected(condition)
 
     def at(self, **levels: Any) -> Scan:
         """Keep the rows whose columns have the given values, in every part; see `Panel.at`."""
-        return self._selected(lambda panel: panel.at(**levels))
+        return self._selected(levels)
 
-    def _selected(self, selection: Callable[[Panel], Panel]) -> Scan:
-        selection(store.empty_panel(self.schema))  # an unknown column or label is refused now, not at the first part
+    def _selected(self, selection: str | Mapping[str, Any]) -> Scan:
+        # An unknown column or label is refused now, not at the first part.
+        _applied(selection, store.empty_panel(self.schema))
         return dataclasses.replace(self, _selections=(*self._selections, selection))
 
     def __repr__(self) -> str:
         persons, rows = self._flow.steps[-1].persons, self._flow.steps[-1].rows
         return f"<Scan: {persons:,} persons, {rows:,} rows stored in {self.partitions:,} parts>"
+
+
+def _applied(selection: str | Mapping[str, Any], panel: Panel) -> Panel:
+    """Return the panel under one condition."""
+    return panel.at(**selection) if isinstance(selection, Mapping) else panel.where(selection)

@@ -25,7 +25,7 @@ SHOWN_ROWS = 60
 INSIDE_ONLY = "Inside only: numbers are not rounded and not checked."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CellKey:
     """One key of a table: the declared levels, and which of them each cell has.
 
@@ -40,12 +40,15 @@ class CellKey:
     labels: tuple[Any, ...]
     codes: IntArray
 
+    def __repr__(self) -> str:
+        return f"<CellKey: {len(self.labels):,} levels, {len(self.codes):,} cells>"
+
     def values(self) -> pd.Index:
         """Level of every cell, as a pandas index of the labels' own type."""
         return pd.Index(list(self.labels)).take(self.codes) if self.labels else pd.Index([], dtype=object)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Tail:
     """Persons around one percentile of each cell (arrays of shape (n_cells,)).
 
@@ -57,8 +60,11 @@ class Tail:
     tied: IntArray
     above: IntArray
 
+    def __repr__(self) -> str:
+        return f"<Tail: {len(self.below):,} cells>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Evidence:
     """What a disclosure check must know of each cell; every array has one entry per cell.
 
@@ -108,8 +114,12 @@ class Evidence:
     sketch: UIntArray | None
     sketch_value: UIntArray | None
 
+    def __repr__(self) -> str:
+        # The largest person totals of a small cell are persons' values.
+        return f"<Evidence: {len(self.n_obs):,} cells>"
 
-@dataclass(frozen=True, slots=True, repr=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Aggregate:
     """Statistics of one column over the cells of a table, with their evidence.
 

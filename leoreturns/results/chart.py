@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from leoreturns.errors import SupportError
 from leoreturns.results.aggregate import Aggregate
@@ -45,6 +45,12 @@ class Chart:
     y_label: str = ""
 
     def __post_init__(self) -> None:
+        if self.kind not in get_args(ChartKind):
+            raise SupportError(f"a chart is of kind {', '.join(map(repr, get_args(ChartKind)))}, not {self.kind!r}")
+        if not isinstance(self.data, Aggregate):
+            raise TypeError(f"a chart draws an Aggregate, not a {type(self.data).__name__}")
+        if self.band is not None and (isinstance(self.band, str) or len(self.band) != 2):
+            raise SupportError("band names two statistics, such as ('p25', 'p75')")
         keys = [name for name in (self.x, self.colour, self.panel) if name is not None]
         if sorted(keys) != sorted(self.data.keys):
             raise SupportError(

@@ -11,13 +11,16 @@ MASKED_BELOW = 10  # persons; a rendering never shows a smaller count
 MASK = "<10"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class FlowStep:
     """One step of the sample: what was kept, and how much of it."""
 
     label: str
     persons: int
     rows: int
+
+    def __repr__(self) -> str:
+        return f"<FlowStep: {self.label}>"
 
 
 @dataclass(frozen=True, slots=True)
