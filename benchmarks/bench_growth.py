@@ -4,7 +4,7 @@ Count, mean, sd and exact p10, p25, p50, p75, p90, two threads each, median of t
 million to 54 million at 1,620 cells; cells grow from 10 to a million at the most rows. With a folder the table is
 written there as growth.csv and the figure as growth.png.
 
-    python benchmarks/bench_growth.py [rows] [folder]
+    python -m benchmarks.bench_growth [rows] [folder]
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bench_aggregates import STATISTICS, TABLES, duckdb_query
 
 import leoreturns as lr
+from benchmarks.bench_aggregates import STATISTICS, TABLES, duckdb_query
 from benchmarks.measure import PERIODS, measure, person_years
 
 ROWS = (500_000, 1_500_000, 5_000_000, 15_000_000, 54_000_000)
