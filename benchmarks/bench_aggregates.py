@@ -15,9 +15,9 @@ import time
 import duckdb
 import numpy as np
 import pandas as pd
-from measure import Measured, PeakMemory, measure, person_years
 
 import leoreturns as lr
+from benchmarks.measure import Measured, PeakMemory, measure, person_years
 
 STATISTICS = ["n_value", "mean", "sd", "p10", "p25", "p50", "p75", "p90"]
 TABLES = {

@@ -22,9 +22,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
-from measure import REPEATS, person_years
-
 import leoreturns as lr
+from benchmarks.measure import REPEATS, person_years
 from leoreturns.aggregates import compute, describe, rows
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,10 +16,10 @@ import duckdb
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from bench_aggregates import STATISTICS, TABLES, duckdb_query
-from measure import PERIODS, measure, person_years
 
 import leoreturns as lr
+from benchmarks.bench_aggregates import STATISTICS, TABLES, duckdb_query
+from benchmarks.measure import PERIODS, measure, person_years
 
 ROWS = (500_000, 1_500_000, 5_000_000, 15_000_000, 54_000_000)
 GROUPS = (1, 10, 100, 1_000, 10_000, 66_667)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -331,3 +332,11 @@ def test_the_check_of_writers_notices(source: str, accepted: bool) -> None:
 )
 def test_the_check_of_kernels_notices(source: str, accepted: bool) -> None:
     assert (kernel_problems(source, "_core/codes.pyx") == []) is accepted
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda path: path.stem)
+def test_benchmarks_start_as_make_bench_starts_them(path: Path) -> None:
+    """`python -m benchmarks.NAME` from the root, where their folder is not on the path."""
+    script = f"import benchmarks.{path.stem}"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
