@@ -6,9 +6,11 @@ same for any number of threads.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -19,8 +21,22 @@ PROGRESS_VARIABLE = "LEORETURNS_PROGRESS"
 PROGRESS_AFTER_SECONDS = 2.0
 PATIENCE_SECONDS = 0.1
 
+# A context variable rather than a global: two calls side by side in two threads may use different numbers.
+_chosen: ContextVar[int | None] = ContextVar("threads", default=None)
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@contextlib.contextmanager
+def threads(n_jobs: int | None) -> Iterator[None]:
+    """Let everything inside the block use `n_jobs` threads where it names no number itself; None changes nothing."""
+    count = None if n_jobs is None else thread_count(n_jobs)
+    token = _chosen.set(_chosen.get() if count is None else count)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
 
 
 def thread_count(n_jobs: int | None = None) -> int:
@@ -29,9 +45,9 @@ def thread_count(n_jobs: int | None = None) -> int:
     Parameters
     ----------
     n_jobs : int, optional
-        A positive number of threads, or -1 for all that the machine grants. By default the environment variable
-        ``LEORETURNS_NUM_THREADS``, else all that the machine grants this process: its CPU affinity and, in a container,
-        the cgroup's CPU quota.
+        A positive number of threads, or -1 for all that the machine grants. By default the number of the enclosing
+        `threads` block, else the environment variable ``LEORETURNS_NUM_THREADS``, else all that the machine grants this
+        process: its CPU affinity and, in a container, the cgroup's CPU quota.
 
     Returns
     -------
@@ -44,6 +60,8 @@ def thread_count(n_jobs: int | None = None) -> int:
         If `n_jobs` or the environment variable is not a whole number that is positive or -1.
     """
     source, value = "n_jobs", str(n_jobs)
+    if n_jobs is None and (chosen := _chosen.get()) is not None:
+        return chosen
     if n_jobs is None:
         source, value = THREADS_VARIABLE, os.environ.get(THREADS_VARIABLE, "-1")
     try:
@@ -96,11 +114,11 @@ def ordered_map(
         for.
     """
     work: Sequence[Item] = list(items)
-    threads = min(thread_count(n_jobs), len(work))
+    count = min(thread_count(n_jobs), len(work))
     silent = True if os.environ.get(PROGRESS_VARIABLE) == "0" else None
     with tqdm(total=len(work), desc=label, delay=PROGRESS_AFTER_SECONDS, disable=silent, leave=False) as progress:
-        if threads > 1:
-            return _in_threads(function, work, threads, progress)
+        if count > 1:
+            return _in_threads(function, work, count, progress)
         results = []
         for item in work:
             results.append(function(item))
@@ -109,7 +127,7 @@ def ordered_map(
 
 
 def _in_threads(
-    function: Callable[[Item], Result], work: Sequence[Item], threads: int, progress: tqdm[NoReturn]
+    function: Callable[[Item], Result], work: Sequence[Item], count: int, progress: tqdm[NoReturn]
 ) -> list[Result]:
     """Let threads take the items in turn."""
     results: dict[int, Result] = {}
@@ -131,7 +149,7 @@ def _in_threads(
             with turn:
                 progress.update()
 
-    pool = [threading.Thread(target=take_turns, name=f"leoreturns_{number}") for number in range(threads)]
+    pool = [threading.Thread(target=take_turns, name=f"leoreturns_{number}") for number in range(count)]
     try:
         for thread in pool:
             thread.start()
