@@ -72,7 +72,5 @@ def assert_same_bytes(first: lr.Aggregate, second: lr.Aggregate) -> None:
         name: key.labels for name, key in second.keys.items()
     }
     assert (first.variable, first.unit, first.owners) == (second.variable, second.unit, second.owners)
-    assert (first.flow.steps[-1].persons, first.flow.steps[-1].rows) == (
-        second.flow.steps[-1].persons,
-        second.flow.steps[-1].rows,
-    )
+    assert first.flow.steps[-1].persons == second.flow.steps[-1].persons
+    assert first.flow.steps[-1].rows == second.flow.steps[-1].rows

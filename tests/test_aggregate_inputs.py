@@ -221,13 +221,18 @@ def test_a_group_without_a_value_has_counts_and_no_numbers() -> None:
     assert all(np.isfinite(values[0]) for values in table.statistics.values())
 
 
-def test_a_key_that_is_always_missing_leaves_no_cell() -> None:
+def test_a_key_that_is_always_missing_leaves_no_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = earnings(seed=11).assign(nothing=np.nan)
     for options in ({}, {"cells": "all"}, {"weights": lr.Weights("count", "frequency")}):
         table = lr.aggregate(
             panel_of(frame), "pay", by=["sex", "nothing"], statistics=["n_obs", "mean", "p50"], **options
         )
         assert (table.n_cells, len(table.to_frame()), table.flow.steps[-1].rows) == (0, 0, 0)
+    # Nor where only the crossings that occur are numbered, and of years none does.
+    wide = frame.assign(one=frame["person"] * 1.5, two=frame["person"] * 2.5)
+    monkeypatch.setattr(table_cells, "MAX_CELLS", 1000)
+    panel = panel_of(wide, time_varying=["nothing"])
+    assert lr.aggregate(panel, "pay", by=["one", "two", "nothing"], statistics=["n_obs", "p50"]).n_cells == 0
     grouped = lr.aggregate(panel_of(frame), "pay", by="nothing", statistics="n_obs", missing="group")
     assert (cell_index(grouped), grouped.statistics["n_obs"].tolist()) == ([("missing",)], [len(frame)])
 

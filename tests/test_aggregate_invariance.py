@@ -99,8 +99,10 @@ def test_any_partition_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
         panel.save(tmp_path / str(partitions), partitions=partitions)
         scan = lr.Panel.scan(tmp_path / str(partitions))
         assert (scan.partitions > 1) == (partitions > 1)
-        assert_same_bytes(wanted, describe_as(scan, REQUESTS[name], n_jobs=2))
-        assert_same_bytes(wanted, describe_as(lr.Panel.open(tmp_path / str(partitions)), REQUESTS[name]))
+        for data in (scan, lr.Panel.open(tmp_path / str(partitions))):
+            other = describe_as(data, REQUESTS[name], n_jobs=2)
+            assert_same_bytes(wanted, other)
+            assert other.flow == wanted.flow
 
 
 def test_a_condition_on_a_scan_is_that_of_the_panel(tmp_path: Path) -> None:
@@ -111,6 +113,30 @@ def test_a_condition_on_a_scan_is_that_of_the_panel(tmp_path: Path) -> None:
     assert_same_bytes(wanted, describe_as(scan, REQUESTS["condition"]))
     given = {name: value for name, value in REQUESTS["condition"].items() if name != "where"}
     assert_same_bytes(wanted, describe_as(scan.where(REQUESTS["condition"]["where"]), given))
+
+
+def test_the_flow_of_a_scan_tells_what_was_left_out_before_it_was_saved(tmp_path: Path) -> None:
+    panel = panel_of(earnings(seed=5)).where("hours > 3")
+    panel.save(tmp_path / "panel", partitions=7)
+    request = {"values": "pay", "by": ["region"], "where": "employed"}
+    flow = describe_as(panel, request).flow
+    assert [step.label for step in flow.steps] == ["all rows", "hours > 3", "employed", "all keys present"]
+    assert describe_as(lr.Panel.scan(tmp_path / "panel"), request).flow == flow
+    assert describe_as(lr.Panel.open(tmp_path / "panel"), request).flow == flow
+
+
+@pytest.mark.parametrize("kind", ["number", "text"])
+def test_persons_are_a_key_in_the_order_of_their_ids(tmp_path: Path, kind: str) -> None:
+    frame = earnings(n_person=50, seed=6)
+    if kind == "text":
+        frame["person"] = frame["person"].astype(str)
+    panel = panel_of(frame)
+    panel.save(tmp_path / "panel", partitions=7)
+    request = {"values": "gross", "by": ["person"]}
+    table = describe_as(panel, request)
+    assert cell_index(table) == [(who,) for who in sorted(frame["person"].unique())]
+    np.testing.assert_allclose(table.statistics["mean"], frame.groupby("person")["gross"].mean())
+    assert_same_bytes(table, describe_as(lr.Panel.scan(tmp_path / "panel"), request))
 
 
 def test_keys_of_numbers_agree_though_parts_hold_different_levels(tmp_path: Path) -> None:

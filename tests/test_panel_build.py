@@ -277,7 +277,9 @@ def test_the_period_and_the_id_are_keys():
     years = panel.key("tax_year")
     assert years.labels == tuple(sorted(set(wages()["tax_year"])))
     np.testing.assert_array_equal(np.array(years.labels)[years.codes], panel.array("tax_year"))
-    assert panel.key("person").labels == tuple(panel.ids.data.tolist())
+    persons = panel.key("person")
+    assert persons.labels == tuple(sorted(set(wages()["person"])))
+    np.testing.assert_array_equal(np.array(persons.labels)[persons.codes], panel.ids.data)
 
 
 def test_a_key_with_too_many_levels_is_refused(monkeypatch):

@@ -45,8 +45,8 @@ class Side:
 
     @property
     def n_cells(self) -> int:
-        """Number of crossings numbered."""
-        return math.prod(self.dims) if self.present is None else len(self.present)
+        """Number of crossings numbered, at least 1."""
+        return math.prod(self.dims) if self.present is None else max(1, len(self.present))
 
     def levels(self, cells: IntArray) -> dict[str, IntArray]:
         """Return the level of each key at the given crossings."""

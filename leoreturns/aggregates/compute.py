@@ -124,7 +124,7 @@ def aggregate(
         sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
         n_jobs=n_jobs,
     )
-    flow = _flow(panels, described)
+    flow = _flow(data.flow_of(panels) if isinstance(data, Scan) else panels[0].flow, panels, described)
     if missing == "error":
         _refuse_missing(panels, described, values)
     return _assemble(
@@ -227,12 +227,9 @@ def _check_weights(panels: Sequence[Panel], weights: Weights) -> None:
             )
 
 
-def _flow(panels: Sequence[Panel], described: Described) -> SampleFlow:
-    """Return the panels' flow with the rows that a missing key cost."""
-    flow = panels[0].flow if len(panels) == 1 else SampleFlow()
-    rows, persons = sum(panel.n_row for panel in panels), sum(panel.n_person for panel in panels)
-    if len(panels) > 1:
-        flow = flow.appended("all partitions", persons=persons, rows=rows)
+def _flow(flow: SampleFlow, panels: Sequence[Panel], described: Described) -> SampleFlow:
+    """Append to the data's flow the rows that a missing key cost."""
+    rows = sum(panel.n_row for panel in panels)
     kept = int(described.counts["n_obs"].sum())
     return flow if kept == rows else flow.appended("all keys present", persons=described.n_person, rows=kept)
 

@@ -29,8 +29,11 @@ def key(panel: Panel, name: str) -> Key:
     schema = panel.schema
     if name == schema.person:
         _within_limit(name, panel.n_person_stored)
-        codes = np.arange(panel.n_person_stored, dtype=levels.code_dtype(panel.n_person_stored))
-        return _key(codes, tuple(panel.ids.to_arrow().to_pylist()), "person")
+        ids = panel.ids.to_arrow().to_pylist()
+        order = sorted(range(len(ids)), key=ids.__getitem__)  # persons are stored by key; levels come sorted
+        codes = np.empty(len(ids), dtype=levels.code_dtype(len(ids)))
+        codes[order] = np.arange(len(ids))
+        return _key(codes, tuple(ids[at] for at in order), "person")
     column, values = panel.column(name), panel.array(name)
     if column.kind == "code":
         _within_limit(name, len(column.labels))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,12 @@ class Scan:
     @property
     def flow(self) -> SampleFlow:
         """Persons and rows at each step, added over the parts (reads the columns of the conditions)."""
-        if not self._selections:
-            return self._flow
+        return self.flow_of(self) if self._selections else self._flow
+
+    def flow_of(self, panels: Iterable[Panel]) -> SampleFlow:
+        """Return the flow of panels made from all parts: what was stored, then the steps they took, added up."""
         whole = self._flow
-        for steps in zip(*(panel.flow.steps[1:] for panel in self), strict=True):
+        for steps in zip(*(panel.flow.steps[1:] for panel in panels), strict=True):
             rows = sum(step.rows for step in steps)
             whole = whole.appended(steps[0].label, persons=sum(step.persons for step in steps), rows=rows)
         return whole
