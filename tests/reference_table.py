@@ -133,6 +133,7 @@ def _evidence(cells: list[dict[str, Any]]) -> Evidence:
     return Evidence(
         **{name: np.array([cell[name] for cell in cells], dtype=np.int64) for name in counts},
         **{name: np.array([cell[name] for cell in cells], dtype=np.float64) for name in sums},
+        n_effective=np.array([cell["n_value"] for cell in cells], dtype=np.float64),
         all_equal=np.array([cell["all_equal"] for cell in cells], dtype=np.bool_),
         entities={},
         tails={name: Tail(*np.array([cell["tails"][name] for cell in cells], dtype=np.int64).T) for name in tails},

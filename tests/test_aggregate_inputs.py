@@ -14,6 +14,7 @@ import pytest
 from aggregate_cases import arrays_of, assert_same_bytes, cell_index, earnings, panel_of
 
 import leoreturns as lr
+from leoreturns import _parallel
 from leoreturns.aggregates import cells as table_cells
 from leoreturns.aggregates.cells import Layout, Side
 
@@ -498,3 +499,47 @@ def test_many_levels_that_never_cross_leave_no_cell(level: list[str]) -> None:
     table = lr.aggregate(panel_of(frame, time_varying=level), "pay", by=["one", "two"], statistics=["n_obs", "p50"])
     assert table.n_cells == 0
     assert table.flow.steps[-1].rows == 0
+
+
+def test_a_statistic_cannot_share_a_name_with_a_key() -> None:
+    frame = pd.DataFrame({"person": [1, 2], "mean": ["a", "b"], "pay": [1.0, 2.0]})
+    with pytest.raises(lr.SupportError, match="mean would name a key and a statistic"):
+        lr.aggregate(frame, "pay", by="mean", statistics=["mean"], person="person")
+
+
+def test_a_frame_can_name_its_unit_and_its_index_levels_are_columns() -> None:
+    frame = pd.DataFrame({"nr": [1, 1, 2], "year": [1, 2, 1], "pay": [1.0, 2.0, 4.0], "notes": [[1], [2], [3]]})
+    table = lr.aggregate(
+        frame.set_index(["nr", "year"]),
+        "pay",
+        by="year",
+        statistics=["n_person", "mean"],
+        where="pay > 1.5",
+        person="nr",
+        unit="GBP/hour",
+    )
+    assert table.unit == "GBP/hour"
+    assert table.to_frame().to_dict("list") == {"year": [1, 2], "n_person": [1, 1], "mean": [4.0, 2.0]}
+
+
+def test_by_is_names() -> None:
+    frame = pd.DataFrame({"person": [1], "pay": [1.0]})
+    for by in (None, 3, [1, 2]):
+        with pytest.raises(TypeError, match="by is the name of a column or a list of names"):
+            lr.aggregate(frame, "pay", by=by, statistics="mean", person="person")  # type: ignore[arg-type]
+
+
+def test_effective_rows_of_weights() -> None:
+    frame = pd.DataFrame({"person": range(4), "pay": [1.0, 2.0, 3.0, np.nan], "w": [1.0, 1.0, 2.0, 5.0]})
+    weighted = lr.aggregate(frame, "pay", statistics="mean", weights=lr.Weights("w", "probability"), person="person")
+    plain = lr.aggregate(frame, "pay", statistics="mean", person="person")
+    assert weighted.evidence.n_effective.tolist() == [16 / 6]
+    assert plain.evidence.n_effective.tolist() == [3.0]
+
+
+def test_threads_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    used: list[int] = []
+    monkeypatch.setattr(_parallel, "_in_threads", lambda function, work, count, progress: used.append(count))
+    frame = pd.DataFrame({"person": range(3_000_000), "pay": 1.0})
+    lr.aggregate(frame, "pay", statistics="mean", person="person", n_jobs=1)
+    assert used == []

@@ -65,9 +65,7 @@ def test_any_number_of_threads_gives_the_same_bytes(name: str, many_tasks: None)
 
 def test_the_number_of_threads_is_tested_on_many_chunks_and_tasks(many_tasks: None) -> None:
     panel = panel_of(earnings(seed=1))
-    plan = rows.plan_rows(
-        [panel], lay_out([panel], ["cohort", "sex", "tax_year"], missing="drop", cells="all"), n_jobs=2
-    )
+    plan = rows.plan_rows([panel], lay_out([panel], ["cohort", "sex", "tax_year"], missing="drop", cells="all"))
     assert (len(plan.chunks) > 20, len(plan.waves())) == (True, 6)
     assert len(describe._tasks(np.arange(0, panel.n_row, 7))) > 20
 
@@ -125,18 +123,9 @@ def test_the_flow_of_a_scan_tells_what_was_left_out_before_it_was_saved(tmp_path
     assert describe_as(lr.Panel.open(tmp_path / "panel"), request).flow == flow
 
 
-@pytest.mark.parametrize("kind", ["number", "text"])
-def test_persons_are_a_key_in_the_order_of_their_ids(tmp_path: Path, kind: str) -> None:
-    frame = earnings(n_person=50, seed=6)
-    if kind == "text":
-        frame["person"] = frame["person"].astype(str)
-    panel = panel_of(frame)
-    panel.save(tmp_path / "panel", partitions=7)
-    request = {"values": "gross", "by": ["person"]}
-    table = describe_as(panel, request)
-    assert cell_index(table) == [(who,) for who in sorted(frame["person"].unique())]
-    np.testing.assert_allclose(table.statistics["mean"], frame.groupby("person")["gross"].mean())
-    assert_same_bytes(table, describe_as(lr.Panel.scan(tmp_path / "panel"), request))
+def test_persons_are_no_key() -> None:
+    with pytest.raises(lr.SupportError, match="'person' is the person id: a table describes groups of persons"):
+        lr.aggregate(panel_of(earnings(n_person=50, seed=6)), "gross", by=["sex", "person"], statistics="mean")
 
 
 def test_keys_of_numbers_agree_though_parts_hold_different_levels(tmp_path: Path) -> None:

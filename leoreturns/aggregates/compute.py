@@ -8,20 +8,19 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from leoreturns._parallel import thread_count
+from leoreturns._parallel import threads
 from leoreturns._typing import Cells, FloatArray, IntArray, Missing, QuantileRule, Weights
 from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
+from leoreturns.aggregates.inputs import Inputs, check_columns, read_inputs
 from leoreturns.aggregates.rows import entity_codes, plan_rows, readable
 from leoreturns.aggregates.statistics import Statistic, statistics_named
-from leoreturns.errors import PanelError, SupportError
+from leoreturns.errors import SupportError
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
 from leoreturns.results.aggregate import Aggregate, Evidence, Tail
-from leoreturns.results.flow import SampleFlow
 
 MAX_SKETCHED_CELLS = 100_000
-ROW, ROW_PERSON = " row", " person"  # columns added to a frame; the space keeps them apart from the caller's
 
 
 def aggregate(
@@ -36,6 +35,7 @@ def aggregate(
     cells: Cells = "observed",
     quantile_rule: QuantileRule = 7,
     person: str | None = None,
+    unit: str | None = None,
     n_jobs: int | None = None,
 ) -> Aggregate:
     """Describe a column in every crossing of the keys.
@@ -66,12 +66,13 @@ def aggregate(
         refuses missing values. A missing value is never part of a statistic but is counted (``n_obs`` less
         ``n_value``).
     cells : "observed" or "all"
-        Cells with rows, or every crossing of the keys' levels.
+        Cells with rows, or every crossing of the keys' levels, also those that a condition leaves no row of.
     quantile_rule : 1 to 9
         Type of percentile after Hyndman and Fan (1996); 7 is that of R, NumPy and pandas. Under probability weights
         type 3 is not defined.
-    person : str, optional
-        Id column of a frame. Without it persons cannot be counted and a release is refused.
+    person, unit : str, optional
+        Id column of a frame, and the unit of its values ("GBP/year"). Without the first persons cannot be counted, and
+        without either a release is refused. A panel knows both.
     n_jobs : int, optional
         Threads; by default ``LEORETURNS_NUM_THREADS`` or what the machine grants. The result is the same to the last
         bit for any number.
@@ -93,61 +94,61 @@ def aggregate(
 
     Notes
     -----
-    Percentiles are exact. Distinct persons, the two largest person totals, negatives, zeros, the persons around each
-    percentile and hashes of each cell's set of persons are taken on the way, so that a release can be checked without
-    going back to the data.
+    Percentiles are exact. Weighted percentiles repeat the rows (frequency) or interpolate the weighted plotting
+    positions of Lumley (2010, Complex Surveys; probability). With values x of weight w in ascending order and W the
+    weight below a value, the Gini coefficient is sum w x (2 W + w) / (sum w sum w x) - 1, without a small-sample
+    factor; a top share is one minus the Lorenz curve, linear within a value's weight.
+
+    Distinct persons, the two largest person totals, negatives, zeros, the persons around each percentile and hashes of
+    each cell's set of persons are taken on the way, so that a release can be checked without going back to the data.
     """
-    _check_options(missing, cells, quantile_rule, weights)
-    thread_count(n_jobs)
-    keys = (by,) if isinstance(by, str) else tuple(by)
+    _check_options(by, missing, cells, quantile_rule, weights)
     chosen = statistics_named(statistics, counts_only=values is None)
     if values is None and weights is not None:
         raise SupportError("weights need a column of values; with values=None rows and persons are counted unweighted")
-    panels, identified = _panels(
-        data, [*keys, *([values] if values else []), *([weights.column] if weights else [])], where, person
-    )
-    if where is not None:
-        panels = [panel.where(where) for panel in panels]
-    _check_columns(panels, values, weights, chosen)
-    layout = lay_out(panels, keys, missing=missing, cells=cells)
-    names = [name for name in (values, weights.column if weights else None) if name]
+    keys = (by,) if isinstance(by, str) else tuple(by)
+    names = [name for name in (values, weights.column if weights else None) if name is not None]
+    with threads(n_jobs):
+        inputs = read_inputs(data, [*keys, *names], where=where, person=person, values=values, unit=unit)
+        check_columns(inputs.panels, keys, values, weights, chosen)
+        layout = lay_out(inputs.panels, keys, missing=missing, cells=cells)
+        described = _described(inputs.panels, layout, names, chosen, weights, quantile_rule)
+    if missing == "error":
+        _refuse_missing(inputs, described, values)
+    settings = {
+        "quantile_rule": quantile_rule,
+        "weights": None if weights is None else f"{weights.kind} weights {weights.column}",
+        "where": where,
+        "missing": missing,
+        "cells": cells,
+    }
+    numbers = layout.every if cells == "all" else np.flatnonzero(described.counts["n_obs"])
+    return _assemble(inputs, layout, described, chosen, numbers, values, settings, owners=[*keys, *names])
+
+
+def _described(
+    panels: Sequence[Panel],
+    layout: Layout,
+    names: Sequence[str],
+    chosen: Sequence[Statistic],
+    weights: Weights | None,
+    rule: int,
+) -> Described:
+    """Compute every cell of a layout; `names` are the values' column and the weights', if any."""
     columns = [[readable(panel, name) for panel in panels] for name in names] or [[(np.empty(0), 0) for _ in panels]]
     entities = {name: entity_codes(panels, name) for name, column in panels[0].schema.columns.items() if column.entity}
-    columns += [codes for codes, _ in entities.values()]
-    described = describe(
-        plan_rows(panels, layout, n_jobs=n_jobs),
-        columns,
+    return describe(
+        plan_rows(panels, layout),
+        [*columns, *(codes for codes, _ in entities.values())],
         chosen,
         weights=weights,
-        rule=quantile_rule,
+        rule=rule,
         entities={name: count for name, (_, count) in entities.items()},
         sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
-        n_jobs=n_jobs,
-    )
-    flow = _flow(data.flow_of(panels) if isinstance(data, Scan) else panels[0].flow, panels, described)
-    if missing == "error":
-        _refuse_missing(panels, described, values)
-    return _assemble(
-        panels[0],
-        layout,
-        described,
-        chosen,
-        flow,
-        identified,
-        observed=cells == "observed",
-        values=values,
-        settings={
-            "quantile_rule": quantile_rule,
-            "weights": None if weights is None else f"{weights.kind} weights {weights.column}",
-            "where": where,
-            "missing": missing,
-            "cells": cells,
-        },
-        used=[*keys, *names],
     )
 
 
-def _check_options(missing: str, cells: str, rule: int, weights: Weights | None) -> None:
+def _check_options(by: Any, missing: str, cells: str, rule: int, weights: Weights | None) -> None:
     """Refuse an option that is not one of its names."""
     for name, value, allowed in (
         ("missing", missing, Missing),
@@ -156,124 +157,53 @@ def _check_options(missing: str, cells: str, rule: int, weights: Weights | None)
     ):
         if value not in get_args(allowed) or isinstance(value, bool):
             raise ValueError(f"{name} is one of {', '.join(map(repr, get_args(allowed)))}, not {value!r}")
+    if not isinstance(by, str | Sequence) or not all(isinstance(name, str) for name in by):
+        raise TypeError("by is the name of a column or a list of names; leave it out for one cell")
     if weights is not None and not isinstance(weights, Weights):
         raise TypeError("weights are given as lr.Weights(column, kind), which says what they mean")
     if weights is not None and weights.kind == "probability" and rule == 3:
         raise ValueError("quantile_rule 3 has no form under probability weights; use 1, 2 or 4 to 9")
 
 
-def _panels(data: Any, columns: list[str], where: str | None, person: str | None) -> tuple[list[Panel], bool]:
-    """Return the data as panels, and whether their persons are known."""
-    if isinstance(data, Panel | Scan):
-        if person is not None:
-            raise ValueError("person= names the id column of a frame; a panel knows its persons")
-        return (list(data) if isinstance(data, Scan) else [data]), True
-    if isinstance(data, pd.DataFrame):
-        used = list(data.columns) if where else columns
-        return [_framed(data, used, person)], person is not None
-    raise TypeError(f"data is a Panel, a Scan or a pandas DataFrame, not {type(data).__name__}")
-
-
-def _framed(frame: pd.DataFrame, columns: list[str], person: str | None) -> Panel:
-    """Return a frame's rows as a panel.
-
-    The row's number stands in for the period, and for the person where none is named.
-    """
-    named = list(dict.fromkeys([*columns, *([person] if person else [])]))
-    if unknown := [name for name in named if name not in frame.columns]:
-        known = ", ".join(map(repr, frame.columns))
-        raise PanelError(f"unknown column {', '.join(map(repr, unknown))}; known: {known}")
-    numbered = frame[named].assign(**{ROW: np.arange(len(frame))})
-    if person is None:
-        numbered[ROW_PERSON] = numbered[ROW]
-    return Panel.from_frame(numbered, person=person or ROW_PERSON, time=ROW)
-
-
-def _check_columns(
-    panels: Sequence[Panel], values: str | None, weights: Weights | None, chosen: Sequence[Statistic]
-) -> None:
-    """Refuse values and weights that are not what the statistics need."""
-    if not sum(panel.n_row for panel in panels):
-        raise SupportError("no rows are left to describe; see the panel's flow for where they were lost")
-    if values is not None:
-        column = panels[0].column(values)
-        if column.kind == "code" and not column.is_bool:
-            raise SupportError(
-                f"column '{values}' holds {len(column.labels):,} labels, not numbers; "
-                f"count it as a key instead: by=[..., '{values}']"
-            )
-        if any(entry.name == "share" for entry in chosen) and not column.is_bool:
-            raise SupportError(
-                f"share needs a true/false column and '{values}' holds numbers; make one with panel.assign"
-            )
-    if weights is not None:
-        _check_weights(panels, weights)
-
-
-def _check_weights(panels: Sequence[Panel], weights: Weights) -> None:
-    """Refuse weights that are not numbers, negative, or parts of repetitions."""
-    name = weights.column
-    if panels[0].column(name).kind != "number":
-        raise SupportError(f"weights '{name}' are not numbers")
-    arrays = [readable(panel, name)[0][slice(None) if panel.selection is None else panel.selection] for panel in panels]
-    if negative := sum(int((array < 0).sum()) for array in arrays):
-        raise SupportError(f"weights '{name}' are negative in {negative:,} entries; a weight is zero or more")
-    if weights.kind == "frequency":
-        known = [array[array >= 0] for array in arrays]
-        if broken := sum(int((array != np.floor(array)).sum()) for array in known):
-            raise SupportError(
-                f"frequency weights '{name}' are not whole in {broken:,} entries; "
-                f"use lr.Weights('{name}', 'probability')"
-            )
-
-
-def _flow(flow: SampleFlow, panels: Sequence[Panel], described: Described) -> SampleFlow:
-    """Append to the data's flow the rows that a missing key cost."""
-    rows = sum(panel.n_row for panel in panels)
-    kept = int(described.counts["n_obs"].sum())
-    return flow if kept == rows else flow.appended("all keys present", persons=described.n_person, rows=kept)
-
-
-def _refuse_missing(panels: Sequence[Panel], described: Described, values: str | None) -> None:
-    rows, kept, with_value = (
-        sum(panel.n_row for panel in panels),
-        int(described.counts["n_obs"].sum()),
-        int(described.counts["n_value"].sum()),
-    )
+def _refuse_missing(inputs: Inputs, described: Described, values: str | None) -> None:
+    """Refuse rows without a key or, where a column is described, without a value."""
+    rows = inputs.n_row
+    kept, with_value = (int(described.counts[name].sum()) for name in ("n_obs", "n_value"))
     if with_value < rows:
+        no_value = f" and {kept - with_value:,} more no value of '{values}'" if values is not None else ""
         raise SupportError(
-            f"of {rows:,} rows {rows - kept:,} have a missing key and {kept - with_value:,} more no value of "
-            f"'{values}'; exclude them with where=, or use missing='drop' or 'group'"
+            f"of {rows:,} rows {rows - kept:,} have a missing key{no_value}; "
+            "exclude them with where=, or use missing='drop' or 'group'"
         )
 
 
 def _assemble(
-    panel: Panel,
+    inputs: Inputs,
     layout: Layout,
     described: Described,
     chosen: Sequence[Statistic],
-    flow: SampleFlow,
-    identified: bool,
-    *,
-    observed: bool,
+    cells: IntArray,
     values: str | None,
     settings: Mapping[str, Any],
-    used: Sequence[str],
+    *,
+    owners: Sequence[str],
 ) -> Aggregate:
-    """Put the cells in the caller's order and name everything."""
-    cells = layout.every if not observed else np.flatnonzero(described.counts["n_obs"])
+    """Put the given cells in the caller's order and name everything; `owners` are the columns whose owners matter."""
+    panel, kept = inputs.panels[0], int(described.counts["n_obs"].sum())
+    lost = kept < inputs.n_row
+    flow = inputs.flow.appended("all keys present", persons=described.n_person, rows=kept) if lost else inputs.flow
     order, keys = layout.ordered(cells)
     described = described.taken(order)
-    owners = {panel.column(name).owner for name in used if name != panel.schema.person}
+    named = {panel.column(name).owner for name in owners}
     return Aggregate(
         variable=values,
         unit=panel.column(values).unit if values else None,
         keys=keys,
-        statistics={entry.name: _statistic(entry, described, identified) for entry in chosen},
-        evidence=_evidence(described, chosen, identified),
+        statistics={entry.name: _statistic(entry, described, inputs.identified) for entry in chosen},
+        evidence=_evidence(described, chosen, inputs.identified),
         flow=flow,
         settings=settings,
-        owners=tuple(sorted(owner for owner in owners if owner)),
+        owners=tuple(sorted(owner for owner in named if owner)),
     )
 
 
@@ -323,6 +253,7 @@ def _evidence(described: Described, chosen: Sequence[Statistic], identified: boo
         n_negative=counts["n_negative"],
         n_zero=counts["n_zero"],
         n_largest=counts["n_largest"],
+        n_effective=described.effective(),
         all_equal=numbers["low"] == numbers["high"],
         total=numbers["sum"],
         total_absolute=numbers["total_absolute"],
@@ -330,8 +261,8 @@ def _evidence(described: Described, chosen: Sequence[Statistic], identified: boo
         top2=numbers["top2"],
         entities=described.entities,
         tails={f"p{number}": Tail(*(persons(side) for side in described.tails[number])) for number in wanted},
-        fingerprint=described.prints[:, 0],
-        fingerprint_value=described.prints[:, 1],
+        fingerprint=described.prints[:, 0] if identified else None,
+        fingerprint_value=described.prints[:, 1] if identified else None,
         sketch=described.sketch if identified else None,
         sketch_value=described.sketch_value if identified else None,
     )

@@ -48,6 +48,11 @@ class Described:
         variance: FloatArray = np.divide(squares, divisor, out=np.full(len(n), np.nan), where=divisor > 0)
         return variance
 
+    def effective(self) -> FloatArray:
+        """Number of equally weighted rows that the weights are worth: (sum w)**2 / sum w**2 (Kish 1965); 0 for none."""
+        weight, squared = self.numbers["weight"], self.numbers["weight_squared"]
+        return np.asarray(np.divide(weight**2, squared, out=np.zeros(len(weight)), where=squared > 0))
+
     def taken(self, cells: IntArray) -> Described:
         """Return the given cells in the given order."""
 
@@ -146,7 +151,6 @@ def describe(
     rule: int,
     entities: Mapping[str, int],
     sketched: bool,
-    n_jobs: int | None,
 ) -> Described:
     """Compute the chosen statistics and the evidence of every cell.
 
@@ -166,8 +170,6 @@ def describe(
         Entity columns and their number of levels.
     sketched : bool
         Whether to sketch the sets of persons.
-    n_jobs : int or None
-        Threads.
     """
     wanted = sorted({number for entry in chosen for number in entry.percentiles})
     tops = sorted({entry.percentiles[0] for entry in chosen if entry.name.startswith("top")})
@@ -179,14 +181,14 @@ def describe(
     complete = int(plan.offsets[-1]) == sum(panel.n_row for panel in plan.panels)
     n_person = sum(panel.n_person for panel in plan.panels) if complete else 0
     for traits in plan.waves():
-        wave = read_wave(plan, traits, columns, buffers, n_jobs=n_jobs)
-        members = _members(wave.keys, buffers, n_jobs) if sketched else None
+        wave = read_wave(plan, traits, columns, buffers)
+        members = _members(wave.keys, buffers) if sketched else None
         n_person += 0 if complete else _persons_in(wave)
 
         def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> None:
             _describe_task(task, wave, members, out, request)
 
-        ordered_map(work, _tasks(wave.offsets), n_jobs=n_jobs, label="describing cells")
+        ordered_map(work, _tasks(wave.offsets), label="describing cells")
     return out.described(request, n_person)
 
 
@@ -198,14 +200,14 @@ def _persons_in(wave: Wave) -> int:
     return int(np.count_nonzero(seen))
 
 
-def _members(keys: UIntArray, buffers: Buffers, n_jobs: int | None) -> UIntArray:
+def _members(keys: UIntArray, buffers: Buffers) -> UIntArray:
     """Return the field powers of every person, for the sketches."""
     members = buffers.members[: len(keys)]
 
     def work(first: int) -> None:
         sketch.person_powers(keys[first : first + SLICE_PERSONS], members[first : first + SLICE_PERSONS])
 
-    ordered_map(work, range(0, len(keys), SLICE_PERSONS), n_jobs=n_jobs, label="preparing sketches")
+    ordered_map(work, range(0, len(keys), SLICE_PERSONS), label="preparing sketches")
     return members
 
 

@@ -138,7 +138,7 @@ class Buffers:
         self.members = np.empty((people, sketch.ITEMS), dtype=np.uint64)
 
 
-def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) -> Plan:
+def plan_rows(panels: Sequence[Panel], layout: Layout) -> Plan:
     """Count the selected rows of each cell and order the people by trait cell."""
     if sum(panel.n_person_stored for panel in panels) >= 1 << 31:
         raise OverflowError("more than 2**31 persons in one table")
@@ -159,7 +159,7 @@ def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) ->
             counts[at],
         )
 
-    rising = ordered_map(count, range(len(chunks)), n_jobs=n_jobs, label="counting rows")
+    rising = ordered_map(count, range(len(chunks)), label="counting rows")
     ordered_traits = np.zeros((len(chunks), layout.traits.n_cells + 1), dtype=np.int64)
     np.cumsum(people, axis=1, out=ordered_traits[:, 1:])
     offsets, firsts = _first_places(counts), _first_places(people)
@@ -179,7 +179,7 @@ def plan_rows(panels: Sequence[Panel], layout: Layout, *, n_jobs: int | None) ->
         )
         return ordered
 
-    ordered = ordered_map(order, range(len(chunks)), n_jobs=n_jobs, label="ordering people")
+    ordered = ordered_map(order, range(len(chunks)), label="ordering people")
     rows = np.diff(offsets).reshape(layout.traits.n_cells, layout.years.n_cells)
     full = np.all(rows == np.diff(firsts)[:, np.newaxis], axis=1) & all(rising)
     return Plan(
@@ -203,8 +203,6 @@ def read_wave(
     traits: slice,
     columns: Sequence[Sequence[tuple[AnyArray, int]]],
     buffers: Buffers,
-    *,
-    n_jobs: int | None,
 ) -> Wave:
     """Bring the rows of a range of trait cells together.
 
@@ -218,8 +216,6 @@ def read_wave(
         For each column asked for, its stored rows in each panel and how they are read (see `readable`).
     buffers : Buffers
         Room; the wave's arrays are views of it.
-    n_jobs : int or None
-        Threads.
     """
     width = plan.layout.years.n_cells
     cells = slice(traits.start * width, traits.stop * width)
@@ -258,7 +254,7 @@ def read_wave(
                 wave.persons,
             )
 
-    ordered_map(fill, range(len(plan.chunks)), n_jobs=n_jobs, label="gathering rows")
+    ordered_map(fill, range(len(plan.chunks)), label="gathering rows")
     return wave
 
 

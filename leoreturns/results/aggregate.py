@@ -77,15 +77,18 @@ class Evidence:
         be among both). -1 where the data name no person.
     n_negative, n_zero, n_largest : int64
         Rows with a negative value, a zero, and the value that more than half of the rows share (0 if there is none).
+    n_effective : float64
+        Rows of equal weight that the weights are worth, (sum w)**2 / sum w**2; without weights the rows with a value.
     all_equal : bool
         Whether all values of the cell are the same (False for a cell without a value).
     total, total_absolute, top1, top2 : float64
-        Sum of the values; sum of the absolute *person* totals; the two largest absolute person totals.
+        Sum of the values (weighted where the table is); sum of the absolute *person* totals, and the two largest of
+        them (always unweighted).
     entities : mapping of column -> int64
         Distinct entities (schools, providers, employers) among the rows with a value.
     tails : mapping of percentile name -> Tail
         Persons strictly below, at and strictly above each percentile of the table.
-    fingerprint, fingerprint_value : uint64
+    fingerprint, fingerprint_value : uint64, or None where the data name no person
         Sum of the 64-bit keys of the cell's persons, and of its persons with a value: equal sets of persons have equal
         fingerprints, and unequal ones do not but for a chance of 2**-64.
     sketch, sketch_value : uint64 of shape (n_cells, 5) or None
@@ -102,6 +105,7 @@ class Evidence:
     n_negative: IntArray
     n_zero: IntArray
     n_largest: IntArray
+    n_effective: FloatArray
     all_equal: BoolArray
     total: FloatArray
     total_absolute: FloatArray
@@ -109,8 +113,8 @@ class Evidence:
     top2: FloatArray
     entities: Mapping[str, IntArray]
     tails: Mapping[str, Tail]
-    fingerprint: UIntArray
-    fingerprint_value: UIntArray
+    fingerprint: UIntArray | None
+    fingerprint_value: UIntArray | None
     sketch: UIntArray | None
     sketch_value: UIntArray | None
 
