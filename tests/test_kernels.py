@@ -82,6 +82,7 @@ def gathered(
         gather.fill_rows(
             ordered,
             bounds[low : high + 1],
+            np.zeros(high - low, dtype=np.uint8),
             data["offsets"],
             codes,
             itemsize,
@@ -96,6 +97,26 @@ def gathered(
             persons,
         )
     return counts, out, persons, keys
+
+
+def test_rising_codes_are_noticed() -> None:
+    offsets, counts = np.array([0, 2, 5], dtype=np.int64), np.empty(3, dtype=np.int64)
+    trait = np.zeros(2, dtype=np.int32)
+    for codes, rising in (([0, 1, 0, 1, 2], True), ([0, 0, 0, 1, 2], False), ([1, -1, 2, 1, 0], False)):
+        raw = np.array(codes, dtype=np.int8).view(np.uint8)
+        assert gather.count_rows(trait, offsets, raw, 1, NO_BYTES, 3, counts) is rising
+    # A row that does not count does not come between two that do.
+    mask = np.array([1, 0, 1, 1, 1], dtype=np.uint8)
+    raw = np.array([0, 0, 0, 1, 2], dtype=np.int8).view(np.uint8)
+    assert gather.count_rows(trait, offsets, raw, 1, mask, 3, counts) is True
+
+
+def test_persons_of_full_cells_are_numbered() -> None:
+    persons = np.full(7, -7, dtype=np.int32)
+    gather.number_persons(np.array([0, 2, 4, 4, 7]), np.array([5, -1, 0, 8]), persons)
+    assert persons.tolist() == [5, 6, -7, -7, 8, 9, 10]
+    with pytest.raises(ValueError, match="do not fit"):
+        gather.number_persons(np.array([0, 8]), np.array([0]), persons)
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -166,6 +187,7 @@ def test_gather_kernels_refuse_columns_that_end_early() -> None:
     good: dict[str, Any] = {
         "people": np.arange(2, dtype=np.int32),
         "bounds": np.array([0, 2]),
+        "full": np.zeros(1, dtype=np.uint8),
         "offsets": offsets,
         "codes": codes,
         "code_size": 1,
@@ -182,6 +204,7 @@ def test_gather_kernels_refuse_columns_that_end_early() -> None:
     gather.fill_rows(*good.values())
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"position": place[:2]}, "do not fit"),
+        ({"full": np.zeros(2, np.uint8)}, "do not fit"),
         ({"cursor": place}, "do not fit"),
         ({"bounds": np.array([0, 3])}, "past the people"),
         ({"persons_out": np.empty(n - 1, np.int32)}, "differ in length"),
@@ -238,6 +261,7 @@ def test_rows_beyond_32_bits_are_gathered(sparse: Any, dtype: str) -> None:
     gather.fill_rows(
         np.array([1], dtype=np.int32),
         np.array([0, 1]),
+        np.zeros(1, dtype=np.uint8),
         offsets,
         codes.view(np.uint8),
         2,
@@ -271,12 +295,12 @@ def test_cells_beyond_32_bits_are_described(sparse: Any) -> None:
     found = np.empty(1, dtype=np.int64)
     entities.count_entities(persons, offsets, np.empty(50, np.int64), found)
     assert found.tolist() == [50]
-    moments.summarise(values, weights, persons, offsets, keys, products, counts, numbers, prints)
+    moments.summarise(values, weights, persons, offsets, keys, False, products, counts, numbers, prints)
     assert numbers[0, 0] == math.fsum(2 * pay)
     assert counts[0, :4].tolist() == [100, 100, 50, 50]
     low, high, n = pay.min(keepdims=True), pay.max(keepdims=True), np.array([100])
     out, tails, largest = np.empty((1, 1)), np.empty((3, 1, 1), dtype=np.int64), np.empty(1, dtype=np.int64)
-    half = np.array([0.5])
+    half, second = np.array([0.5]), np.empty(1)
     quantiles.percentiles(
         values,
         persons,
@@ -291,8 +315,10 @@ def test_cells_beyond_32_bits_are_described(sparse: Any) -> None:
         out,
         *tails,
         largest,
+        second,
     )
     assert out[0, 0] == np.median(pay)
+    assert second.tolist() == [np.sort(pay)[-2]]
     room = np.empty((2, 100), dtype=np.uint64), np.empty((2, 100))
     index, shares = np.empty(1), np.empty((1, 1))
     ranked.rank_cells(
@@ -334,7 +360,7 @@ def summarise(
     keys = np.arange(100, 200, dtype=np.uint64)
     counts, numbers, prints = outputs(len(offsets) - 1)
     moments.summarise(
-        values, weights, persons, np.array(offsets), keys, np.empty(len(weights)), counts, numbers, prints
+        values, weights, persons, np.array(offsets), keys, False, np.empty(len(weights)), counts, numbers, prints
     )
     return [
         dict(zip((*moments.COUNTS, *moments.NUMBERS), [*counts[at].tolist(), *numbers[at].tolist()], strict=True))
@@ -368,7 +394,7 @@ def test_prints_add_up_without_carrying() -> None:
     for persons in ([0, 1, 2], [0, 0, 1, 1, 2]):  # the cell of single rows, and the one of several
         counts, numbers, prints = outputs(1)
         n, who = len(persons), np.array(persons, dtype=np.int32)
-        moments.summarise(np.ones(n), NONE, who, np.array([0, n]), keys, NONE, counts, numbers, prints)
+        moments.summarise(np.ones(n), NONE, who, np.array([0, n]), keys, False, NONE, counts, numbers, prints)
         assert prints.tolist() == [[sum(keys.tolist()) & MASK64] * 2]
 
 
@@ -386,6 +412,8 @@ def test_persons_of_one_row_are_described_as_persons_of_several(weighted: bool) 
         twice = np.append(values, math.nan), np.append(persons, np.int32(n - 1))
         (several,) = summarise(*twice, [0, n + 1], weights.copy())
         assert several.pop("n_obs") == single.pop("n_obs") + 1
+        if math.isnan(single["top2"]):  # left to the percentile kernel, as the second largest value
+            single["top2"] = percentiles_of([values[~np.isnan(values)]], [])["second"][0]
         np.testing.assert_equal(several, single)
 
 
@@ -408,6 +436,7 @@ def test_moments_refuse_arrays_that_do_not_fit() -> None:
         "persons": np.zeros(3, dtype=np.int32),
         "offsets": np.array([0, 1, 3]),
         "keys": np.zeros(1, dtype=np.uint64),
+        "rising": False,
         "products": NONE,
         "counts": counts,
         "numbers": numbers,
@@ -441,7 +470,7 @@ def percentiles_of(cells: list[NDArray[np.float64]], p: list[float], rule: int =
     high = np.array([cell.max(initial=-math.inf) for cell in cells])
     shape = (len(cells), len(p))
     out = {"out": np.full(shape, -7.0)} | {side: np.full(shape, -7) for side in ("below", "tied", "above")}
-    out["largest"] = np.full(len(cells), -7)
+    out |= {"largest": np.full(len(cells), -7), "second": np.full(len(cells), -7.0)}
     quantiles.percentiles(
         values, np.arange(len(values), dtype=np.int32), offsets, n, n, low, high, np.array(p, dtype=np.float64), rule,
         *kernel_room(max(n, default=0)).values(), *out.values(),
@@ -479,6 +508,7 @@ def test_percentiles_at_the_edges() -> None:
     got = percentiles_of([np.array([5.0]), NONE, np.array([1.0, 1.0, 2.0])], [])
     assert got["out"].shape == (3, 0)
     assert got["largest"].tolist() == [1, 0, 2]
+    assert got["second"].tolist() == [0.0, 0.0, 1.0]
     empty = percentiles_of([NONE, NONE], [0.5])
     assert np.isnan(empty["out"]).all() and not empty["below"].any() and empty["largest"].tolist() == [0, 0]
     assert percentiles_of([], [0.5])["out"].shape == (0, 1)
@@ -503,6 +533,7 @@ def test_percentiles_refuse_what_does_not_fit() -> None:
         "tied": one,
         "above": one,
         "largest": one[0],
+        "second": np.empty(1),
     }
     quantiles.percentiles(*good.values())
     wrong: list[dict[str, Any]] = [
@@ -520,6 +551,7 @@ def test_percentiles_refuse_what_does_not_fit() -> None:
         {"out": np.empty((2, 1))},
         {"tied": np.empty((1, 2), np.int64)},
         {"largest": np.empty(2, np.int64)},
+        {"second": np.empty(2)},
     ]
     for change in wrong:
         with pytest.raises(ValueError, match="length|rule|short"):
