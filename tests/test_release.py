@@ -125,6 +125,60 @@ def test_a_share_needs_ten_persons_inside_and_outside(n_with: int, n_without: in
     assert shown(frame, ["share"], unit=None)["a", "share"] == text
 
 
+TOTALS = ["sum", "mean", "var", "sd"]
+
+
+def test_a_total_of_one_person_is_hidden() -> None:
+    frame = persons_per_group(one=30, none=30)
+    frame.loc[5, "pay"] = 98_765_432.0
+    got = shown(frame, [*TOTALS, "n_person", "n_value", "p50"])
+    assert {got["one", name] for name in TOTALS} == {"c"}
+    assert [got["one", name] for name in ("n_person", "n_value", "p50")] == ["30", "30", "22100"]
+    assert "c" not in {got["none", name] for name in TOTALS}
+
+
+@pytest.mark.parametrize(("others", "hidden"), [(99.0, True), (100.0, False)])
+def test_two_persons_may_hold_nine_tenths_of_a_total_and_no_more(others: float, hidden: bool) -> None:
+    frame = persons_per_group(a=12)
+    frame["pay"] = [6_000.0, 3_000.0, *[others] * 10]
+    got = shown(frame, ["sum", "mean"])
+    assert [got["a", name] == "c" for name in ("sum", "mean")] == [hidden] * 2
+
+
+def test_a_total_is_that_of_a_person_over_all_rows_and_of_either_sign() -> None:
+    frame = persons_per_group(many_rows=120, negative=30)
+    frame.loc[0:89, "person"] = 0  # one person of ninety rows, thirty of one
+    frame.loc[frame["group"] == "many_rows", "pay"] = [50_000.0 + n for n in range(90)] + [1.0 + n for n in range(30)]
+    frame.loc[125, "pay"] = -98_765_432.0
+    got = shown(frame, TOTALS)
+    assert {got[group, name] for group in ("many_rows", "negative") for name in TOTALS} == {"c"}
+
+
+def test_shares_of_a_total_are_hidden_with_it() -> None:
+    frame = persons_per_group(one=200, none=200)
+    frame.loc[5, "pay"] = 987_654_321.0
+    table = table_of(frame, "pay", BY, ["p90", "mean"], unit="GBP/year")
+    indices = {"gini": np.array([0.3, 0.99]), "top10": np.array([0.2, 0.99])}
+    object.__setattr__(table, "statistics", {**indices, "p90": table.statistics["p90"]})
+    assert table.keys["group"].labels == ("none", "one")
+    assert protect(table, BASE).texts == {"gini": ("30.0", "c"), "top10": ("20.0", "c"), "p90": ("71900", "44700")}
+
+
+def test_a_variance_of_one_person_is_hidden_where_the_total_is_not() -> None:
+    frame = persons_per_group(one=1000, none=1000)
+    frame.loc[5, "pay"] = 50_000_000.0  # a quarter of the total, and 99.9 per cent of the squared deviations
+    got = shown(frame, TOTALS)
+    assert [got["one", name] == "c" for name in TOTALS] == [False, False, True, True]
+    assert "c" not in {got["none", name] for name in TOTALS}
+
+
+def test_persons_of_several_rows_do_not_pass_for_large_ones() -> None:
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame({"person": np.repeat(np.arange(12), 10), "group": "a"})
+    frame["pay"] = 25_000.0 + np.round(rng.normal(0, 5_000, 120))
+    assert "c" not in shown(frame, TOTALS).values()
+
+
 def test_equal_values_are_hidden() -> None:
     frame = persons_per_group(a=200, b=200)
     frame.loc[frame["group"] == "a", "pay"] = 12_345.0
@@ -283,6 +337,10 @@ def test_counts_need_no_unit() -> None:
         {"money_sigfig": 4},
         {"ratio_sigfig": 9},
         {"pct_dp": 2},
+        {"dominance_share": 0.95},
+        {"dominance_share": -0.1},
+        {"dominance_share": float("nan")},
+        {"dominance_share": True},
         {"log_dp": 3},
         {"min_persons": True},
         {"min_persons": 10.5},
@@ -392,6 +450,7 @@ def test_the_readme_states_policy_rounding_and_what_is_hidden(tmp_path: Path) ->
     assert "cleared" not in text
     assert "Policy: ons-srs" in text
     assert "tail_persons = 10" in text
+    assert "dominance_share = 0.9" in text
     assert "n_person: count, to the nearest 5; under 5 (15 per cent) hidden" in text
     assert "p75: GBP/year, to the nearest 100; about 20 (100 per cent) hidden" in text
     assert "about 15: fewer persons strictly beyond a percentile" in text

@@ -18,9 +18,10 @@ PREAMBLE = """\
 These files are prepared for an output check. Nobody has checked them yet: they stay in the secure environment
 until the output checking service has let them out.
 
-Every number in the tables and figures is rounded, and every number that rests on too few persons is replaced by
-"{marker}". Counts are rounded each on its own, so they need not add up to their totals. Hidden cells are not protected
-against being worked out from other tables, released before or beside these: compare them with care.
+Every number in the tables and figures is rounded, and every number that rests on too few persons, or nearly wholly on
+one or two of them, is replaced by "{marker}". Counts are rounded each on its own, so they need not add up to their
+totals. Hidden cells are not protected against being worked out from other tables, released before or beside these:
+compare them with care.
 """
 
 

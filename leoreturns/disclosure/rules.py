@@ -72,6 +72,32 @@ def _few_beyond_percentile(table: Aggregate, asked: Statistic, policy: Policy) -
     return hidden
 
 
+def _dominated_total(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Ask whether two persons make up nearly the whole of the total: either could then work out the other."""
+    if not _rests_on_total(asked):
+        return _none(table)
+    evidence = table.evidence
+    # Not "larger than", so that evidence that is not a number hides too.
+    return ~np.asarray(evidence.top1 + evidence.top2 <= policy.dominance_share * evidence.total_absolute)
+
+
+def _dominated_variation(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Ask the same of the squared deviations, of which one large value may be nearly the whole long before the total.
+
+    A person of k rows with the total t adds at least (t - k m)^2 / k about the mean m, where k is taken as the rows per
+    person of the cell, and k m as the mean absolute total of a person, which it is where nothing is negative.
+    """
+    if asked.name not in ("var", "sd"):
+        return _none(table)
+    evidence = table.evidence
+    persons = np.maximum(evidence.n_person_value, 1)
+    usual, rows = evidence.total_absolute / persons, evidence.n_value / persons
+    beyond = [np.maximum(top - usual, 0.0) ** 2 for top in (evidence.top1, evidence.top2)]
+    number = np.asarray(table.statistics[asked.name], dtype=np.float64)
+    squares = (number if asked.name == "var" else number**2) * (evidence.n_value - 1)
+    return ~np.asarray(sum(beyond) <= policy.dominance_share * squares * rows)
+
+
 def _no_variation(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
     """Find cells whose values are all the same: whatever describes them tells each person's."""
     return _none(table) if asked.family in ("count", "weight") else np.asarray(table.evidence.all_equal)
@@ -85,6 +111,12 @@ def _not_a_number(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArr
 def _is_share(asked: Statistic) -> bool:
     """Tell whether a statistic is the share of values other than zero (not a share of a total)."""
     return asked.family == "proportion" and asked.source == "moments"
+
+
+def _rests_on_total(asked: Statistic) -> bool:
+    """Tell whether a statistic is made of totals: sums, means, moments about them, and shares of a total."""
+    described = asked.source in ("moments", "order") and asked.family not in ("count", "weight")
+    return described and not _is_share(asked)
 
 
 def _none(table: Aggregate) -> BoolArray:
@@ -105,6 +137,8 @@ RULES = (
     Rule("fewer persons with a value other than zero than the policy asks for", _few_contributors),
     Rule("fewer persons in or outside the proportion than the policy asks for", _few_on_one_side),
     Rule("fewer persons strictly beyond a percentile than the policy asks for", _few_beyond_percentile),
+    Rule("two persons make up nearly the whole of the total", _dominated_total),
+    Rule("two persons make up nearly the whole of the variation", _dominated_variation),
     Rule("all values are the same", _no_variation),
     Rule("the statistic is not defined", _not_a_number),
 )
