@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from reference_table import table_of
 
+from leoreturns._typing import Weights
+from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
 from leoreturns.disclosure import Policy, Released, bundle, release
 from leoreturns.disclosure.contents import rounded_count
@@ -177,6 +179,40 @@ def test_persons_of_several_rows_do_not_pass_for_large_ones() -> None:
     frame = pd.DataFrame({"person": np.repeat(np.arange(12), 10), "group": "a"})
     frame["pay"] = 25_000.0 + np.round(rng.normal(0, 5_000, 120))
     assert "c" not in shown(frame, TOTALS).values()
+
+
+def weighted(frame: pd.DataFrame, weights: np.ndarray, statistics: list[str]) -> dict[str, str]:
+    """Return the statistics of one weighted cell as released."""
+    table = aggregate(
+        frame.assign(weight=weights),
+        "pay",
+        statistics=statistics,
+        weights=Weights("weight", "probability"),
+        person="person",
+        unit="GBP/year",
+    )
+    return {name: text for name, (text,) in protect(table, BASE).texts.items()}
+
+
+WEIGHTED = ["mean", "sum", "sd", "p50", "n_weighted"]
+
+
+def test_weights_of_one_person_hide_all_but_counts() -> None:
+    got = weighted(persons_per_group(a=30), np.array([1.0] + [1e-9] * 29), [*WEIGHTED, "n_value", "n_person"])
+    assert got == {**dict.fromkeys(WEIGHTED, "c"), "n_value": "30", "n_person": "30"}
+
+
+@pytest.mark.parametrize(("heavy", "hidden"), [(9, True), (10, False)])
+def test_weights_are_worth_ten_persons(heavy: int, hidden: bool) -> None:
+    got = weighted(persons_per_group(a=40), np.repeat([0.1, 1e-12], [heavy, 40 - heavy]), ["mean", "sum"])
+    assert [text == "c" for text in got.values()] == [hidden] * 2
+
+
+def test_many_rows_of_weight_do_not_stand_for_persons() -> None:
+    frame = persons_per_group(a=300)
+    frame["person"] = np.arange(300) // 15
+    assert set(weighted(frame, np.where(frame["person"] == 3, 1.0, 1e-9), WEIGHTED).values()) == {"c"}
+    assert "c" not in weighted(frame, np.full(300, 0.1), WEIGHTED).values()
 
 
 def test_equal_values_are_hidden() -> None:

@@ -15,6 +15,8 @@ from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.results.aggregate import Aggregate, Tail
 from leoreturns.results.protected import ProtectedTable
 
+ROUND_OFF = 1e-9  # ten equal weights are worth ten persons but for the last digits of their sums
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -37,6 +39,18 @@ def _few_persons(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArra
     evidence = table.evidence
     persons = evidence.n_person if asked.source == "rows" else np.minimum(evidence.n_person, evidence.n_person_value)
     return np.asarray(persons < policy.min_persons)
+
+
+def _few_weighted(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Count the persons of equal weight that the weights are worth: where one weighs all, a mean is that one's value.
+
+    Rows may all be of one person, so effective rows count as persons by the rows per person of the cell.
+    """
+    if asked.family == "count":
+        return _none(table)
+    evidence = table.evidence
+    effective = evidence.n_effective * evidence.n_person_value / np.maximum(evidence.n_value, 1)
+    return ~np.asarray(effective >= policy.min_persons * (1 - ROUND_OFF))
 
 
 def _few_for_inequality(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
@@ -133,6 +147,7 @@ def _tail(table: Aggregate, percentile: int) -> Tail:
 
 RULES = (
     Rule("fewer persons than the policy asks for, or none", _few_persons),
+    Rule("fewer persons of equal weight, which the weights are worth, than the policy asks for", _few_weighted),
     Rule("fewer persons than an index of inequality needs", _few_for_inequality),
     Rule("fewer persons with a value other than zero than the policy asks for", _few_contributors),
     Rule("fewer persons in or outside the proportion than the policy asks for", _few_on_one_side),
