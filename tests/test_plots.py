@@ -220,7 +220,7 @@ def test_nothing_overlaps_in_a_figure_of_panels() -> None:
 
 
 def test_a_chart_of_which_nothing_can_be_shown_says_so(tmp_path: Path) -> None:
-    frame = workers(8)
+    frame = workers(12)
     chart = Chart("trajectory", aggregate(["year"], frame), x="year", line="p50", band=("p25", "p75"))
     figure, _ = drawn(chart)
     assert [text.get_text() for text in figure.texts][-1] == "No number can be shown: too few persons."

@@ -37,13 +37,16 @@ def persons_per_group(**sizes: int) -> pd.DataFrame:
 def shown(
     frame: pd.DataFrame, statistics: list[str], values: str | None = "pay", unit: str | None = "GBP/year"
 ) -> dict:
-    """Return {(group, statistic): text as released}."""
-    table = protect(table_of(frame, values, BY, statistics, unit=unit), BASE)
-    labels = table.keys["group"].labels
+    """Return {(group, statistic): text as released}; a group whose count is shown stands beside those of the frame."""
+    beside = persons_per_group(beside=30).assign(person=np.arange(30) + 10_000)
+    frame = pd.concat([frame, beside])
+    table = protect(table_of(frame, values, BY, list(dict.fromkeys([*statistics, "n_person"])), unit=unit), BASE)
+    groups = [table.keys["group"].labels[code] for code in table.keys["group"].codes]
     return {
-        (labels[code], name): table.texts[name][n]
+        (group, name): table.texts[name][n]
         for name in statistics
-        for n, code in enumerate(table.keys["group"].codes)
+        for n, group in enumerate(groups)
+        if group != "beside"
     }
 
 
@@ -290,6 +293,25 @@ def test_a_key_of_persons_is_refused() -> None:
     table = table_of(frame.assign(group=frame["person"]), "pay", BY, ["n_obs"], unit="GBP/year")
     with pytest.raises(DisclosureError, match=r"key 'group': of 40 levels, 40 have no cell that can be shown"):
         protect(table, BASE)
+
+
+@pytest.mark.parametrize("n_level", [1, 9])
+def test_a_key_of_which_no_level_can_be_shown_is_refused(n_level: int) -> None:
+    frame = persons_per_group(**{f"person-{n}": 8 for n in range(n_level)})
+    with pytest.raises(DisclosureError, match=f"key 'group': of {n_level} levels, {n_level} have no cell") as caught:
+        protect(table_of(frame, None, BY, ["n_person", "n_obs"]), BASE)
+    assert "person-" not in str(caught.value)
+
+
+def test_a_table_without_keys_may_be_hidden_as_a_whole() -> None:
+    assert protect(table_of(persons_per_group(a=9), None, [], ["n_person"]), BASE).texts == {"n_person": ("c",)}
+
+
+def test_hidden_cells_keep_their_keys() -> None:
+    frame = persons_per_group(**{f"person-{n}": 8 for n in range(9)}, group=12)
+    table = protect(table_of(frame, None, BY, ["n_person"]), BASE)
+    assert table.texts == {"n_person": ("10", *["c"] * 9)}
+    assert table.keys["group"].labels == ("group", *(f"person-{n}" for n in range(9)))
 
 
 def test_a_key_of_fractional_numbers_is_refused() -> None:

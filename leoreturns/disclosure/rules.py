@@ -232,7 +232,8 @@ def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
     """Refuse keys whose levels are likely to be persons' own values: their labels would leave with the table.
 
     Fractional numbers are never categories. A key with ten or more levels, most of which no cell can show, is an
-    identifier or a fine measurement rather than a classification.
+    identifier or a fine measurement rather than a classification; and of a key that no cell can show any level of,
+    nothing but the labels would leave.
     """
     shown = _none(table)
     for why in hidden.values():
@@ -244,7 +245,7 @@ def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
             )
         n_level = len(np.unique(key.codes))
         n_silent = n_level - len(np.unique(key.codes[shown]))
-        if n_silent >= 10 and 2 * n_silent > n_level:
+        if (n_silent >= 10 and 2 * n_silent > n_level) or (n_silent == n_level > 0):
             raise DisclosureError(
                 f"key '{name}': of {n_level:,} levels, {n_silent:,} have no cell that can be shown; it would list "
                 "persons or small units rather than groups. Group its levels, or leave the small ones out with where="
