@@ -17,7 +17,7 @@ from leoreturns._typing import Weights
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
 from leoreturns.disclosure import Policy, Released, bundle, release
-from leoreturns.disclosure.contents import rounded_count
+from leoreturns.disclosure.contents import csv_bytes, rounded_count
 from leoreturns.disclosure.rounding import Rounding, rounding_of
 from leoreturns.disclosure.rules import protect
 from leoreturns.errors import DisclosureError
@@ -477,7 +477,39 @@ def table():
 def test_labels_cannot_become_formulas(table, tmp_path: Path) -> None:
     release({"pay": table}, policy="ons-srs", to=tmp_path / "out")
     labels = [row[0] for row in read_csv(tmp_path / "out" / "pay.csv")[1:]]
-    assert labels == ["'\td", "'+a", "'-c", "'=cmd|' /C calc'!A0", "'@b", 'quote", comma\nline']
+    assert labels == [r"\td", "'+a", "'-c", "'=cmd|' /C calc'!A0", "'@b", r'quote", comma\nline']
+
+
+STEERING = ["a\nb", "a\rb", "a\x1bb", "a\u2028b", "a\u202eb", "a b", "a\xa0b", "école"]
+
+
+def test_no_name_or_label_writes_lines_of_its_own(tmp_path: Path) -> None:
+    frame = persons_per_group(**{label: 40 for label in STEERING})
+    frame = frame.rename(columns={"group": "gr\nPolicy: none", "pay": "pay\r\n\nOutput: all of it"})
+    table = table_of(frame, frame.columns[2], [frame.columns[1]], ["n_person", "p50"], unit="GBP/year")
+    chart = Chart("trajectory", table, x=frame.columns[1], line="p50", title="a\nb", x_label="c\nd", y_label="e\x00f")
+    release({"pay": table, "lines": chart}, policy="ons-srs", to=tmp_path / "out")
+    text = (tmp_path / "out" / "pay.csv").read_bytes()
+    assert len(text.splitlines()) == 1 + len(STEERING)
+    header, *rows = read_csv(tmp_path / "out" / "pay.csv")
+    assert header == [r"gr\nPolicy: none", "n_person", "p50"]
+    written = [r"a\nb", r"a\rb", r"a\x1bb", r"a\u2028b", r"a\u202eb", r"a b", "a\xa0b", "école"]
+    assert sorted(row[0] for row in rows) == sorted(written)
+    assert [len(row) for row in rows] == [3] * len(rows)
+    readme = (tmp_path / "out" / "README.txt").read_text().splitlines()
+    assert [line for line in readme if line.startswith(("Policy:", "Output:"))] == [
+        "Policy: ons-srs",
+        "Output: pay (pay.csv)",
+        "Output: lines (lines.png, lines_data.csv)",
+    ]
+    assert readme.count("  pay Output: all of it by gr Policy: none, 8 cells") == 2
+
+
+def test_names_that_are_written_alike_are_refused() -> None:
+    frame = persons_per_group(a=40).assign(**{"gr\n": 1, r"gr\n": 2})
+    table = protect(table_of(frame, None, ["gr\n", r"gr\n"], ["n_person"]), BASE)
+    with pytest.raises(DisclosureError, match="two columns of the file would share a name"):
+        csv_bytes(table)
 
 
 def test_negative_numbers_are_not_escaped(tmp_path: Path) -> None:
