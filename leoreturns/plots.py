@@ -281,25 +281,21 @@ class _Layout:
 
     def _write(self, figure: Figure, first: Axes) -> None:
         """Write title, what is shown, legend and notes."""
-        top = MARGIN
+        left, top = MARGIN / self.width, MARGIN
         for line in self.texts.title:
-            figure.text(
-                MARGIN / self.width, 1 - top / self.height, line, fontsize=TITLE_SIZE, fontweight="bold", va="top"
-            )
+            figure.text(left, 1 - top / self.height, line, fontsize=TITLE_SIZE, fontweight="bold", va="top")
             top += TITLE_LINE
         for line in self.texts.what:
-            figure.text(MARGIN / self.width, 1 - top / self.height, line, va="top")
+            figure.text(left, 1 - top / self.height, line, va="top")
             top += LINE
         if self.names:
-            corner = (MARGIN / self.width, 1 - top / self.height)
+            corner = (left, 1 - top / self.height)
             figure.legend(
                 first.get_lines(), self.names, ncols=self.n_name_column, loc="upper left", bbox_to_anchor=corner,
                 frameon=False, borderpad=0, borderaxespad=0, handlelength=HANDLE, columnspacing=GAP,
             )  # fmt: skip
         for position, line in enumerate(reversed(self.texts.notes)):
-            figure.text(
-                MARGIN / self.width, (MARGIN + LINE * position) / self.height, line, va="bottom", fontstyle="italic"
-            )
+            figure.text(left, (MARGIN + LINE * position) / self.height, line, va="bottom", fontstyle="italic")
 
 
 # ---- axes

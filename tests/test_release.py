@@ -360,6 +360,56 @@ def test_numbers_are_rounded_by_family_and_unit(unit: str | None, name: str, num
     assert float(rounding.text(float(text) / rounding.scale)) == float(text)
 
 
+@pytest.mark.parametrize(
+    ("weight", "number", "text", "words"),
+    [
+        (0.02, 1.9, "0", "to the nearest 5"),
+        (1.0, 13.0, "15", "to the nearest 5"),
+        (1.2, 13.0, "10", "to the nearest 10"),
+        (1000.0, 13_000.0, "15000", "to the nearest 5,000"),
+        (1001.0, 13_013.0, "10000", "to the nearest 10,000"),
+        (60_000.0, 780_000.0, "1000000", "to the nearest 500,000"),
+    ],
+)
+def test_sums_of_weights_are_rounded_to_the_weight_of_five_rows(
+    weight: float, number: float, text: str, words: str
+) -> None:
+    rounding = rounding_of(statistic("n_weighted"), "pay", "GBP/year", BASE, weight=weight)
+    assert (rounding.text(number), rounding.words) == (text, words)
+
+
+@pytest.mark.parametrize("n_person", [28, 29, 31, 32])
+def test_a_sum_of_weights_tells_no_more_than_the_count(n_person: int) -> None:
+    got = weighted(persons_per_group(a=n_person), np.full(n_person, 1000.0), ["n_weighted", "n_person", "sum", "mean"])
+    assert [got["n_weighted"], got["n_person"]] == ["30000", "30"]
+
+
+def test_money_as_weights_does_not_come_out_as_a_count() -> None:
+    frame = persons_per_group(a=30)
+    assert weighted(frame, frame["pay"].to_numpy(), ["n_weighted"]) == {"n_weighted": "750000"}  # 659,595 to 250,000
+
+
+@pytest.mark.parametrize("name", ["mean", "sum", "var", "sd"])
+def test_a_true_or_false_column_leaves_as_a_share(name: str) -> None:
+    frame = persons_per_group(a=60).assign(graduate=np.arange(60) % 3 == 0)
+    table = aggregate(frame, "graduate", by=BY, statistics=[name, "share"], person="person")
+    with pytest.raises(
+        DisclosureError, match=f"'graduate' has no unit, so '{name}'.*true/false column release 'share'"
+    ):
+        protect(table, BASE)
+    assert protect(aggregate(frame, "graduate", by=BY, statistics="share", person="person"), BASE).texts == {
+        "share": ("33.3",)
+    }
+
+
+def test_weighted_percentiles_need_persons_beyond_them() -> None:
+    frame = persons_per_group(a=40)
+    rising = np.where(np.arange(40) < 31, 1.0, 20.0)  # half of the weight lies with the last persons
+    got = weighted(frame, rising, ["p10", "p50", "mean"])
+    assert [text == "c" for text in got.values()] == [True, True, False]
+    assert "c" not in weighted(frame, np.full(40, 3.7), ["p25", "p50", "p75", "mean"]).values()
+
+
 def test_large_numbers_are_written_without_exponent() -> None:
     assert Rounding("GBP/year", "sigfig", 3).text(1.23456e21) == "1230000000000000000000"
     assert Rounding("GBP/year", "multiple", 100).text(1e15 + 49) == "1000000000000000"

@@ -182,7 +182,8 @@ def protect(table: Aggregate, policy: Policy) -> ProtectedTable:
     """
     _check_persons(table)
     asked = [_known(name) for name in table.statistics]
-    roundings = {each.name: rounding_of(each, table.variable, table.unit, policy) for each in asked}
+    weight = _mean_weight(table)
+    roundings = {each.name: rounding_of(each, table.variable, table.unit, policy, weight=weight) for each in asked}
     hidden = {each.name: _hidden(table, each, policy) for each in asked}
     _check_keys(table, hidden)
     return ProtectedTable(
@@ -202,6 +203,15 @@ def _known(name: str) -> Statistic:
         return statistic(name)
     except SupportError as error:
         raise DisclosureError(f"statistic '{name}' has no disclosure rule and cannot be released") from error
+
+
+def _mean_weight(table: Aggregate) -> float:
+    """Return the average weight of a row with a value, over the whole table; 1 where the weights are not asked for."""
+    if "n_weighted" not in table.statistics:
+        return 1.0
+    weights, rows = np.asarray(table.statistics["n_weighted"]), table.evidence.n_value
+    known = np.isfinite(weights) & (rows > 0)
+    return float(weights[known].sum() / rows[known].sum()) if known.any() else 1.0
 
 
 def _hidden(table: Aggregate, asked: Statistic, policy: Policy) -> ByteArray:
