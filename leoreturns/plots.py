@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def _levels(table: ProtectedTable, key: str | None) -> list[int]:
 
 def _name(table: ProtectedTable, key: str, level: int) -> str:
     """Return the label of a level on one line."""
-    return " ".join(str(table.keys[key].labels[level]).split())
+    return one_line(str(table.keys[key].labels[level]))
 
 
 def _cells(table: ProtectedTable, key: str | None, level: int) -> BoolArray:
@@ -139,6 +140,19 @@ def _cells(table: ProtectedTable, key: str | None, level: int) -> BoolArray:
 
 
 # ---- texts
+
+
+def one_line(text: str) -> str:
+    """Return a text on one line: control characters and runs of white space become single spaces."""
+    return " ".join("".join(" " if is_control(letter) else letter for letter in text).split())
+
+
+def is_control(letter: str) -> bool:
+    """Tell whether a character steers the output instead of being seen: line ends, control and formatting characters.
+
+    Formatting characters may reverse the order in which a line is shown; halves of a surrogate pair cannot be written.
+    """
+    return unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +181,7 @@ def _texts(chart: Chart, table: ProtectedTable, n_panel: int) -> _Texts:
     return _Texts(
         title=_wrapped(chart.title, width, TITLE_SIZE * BOLD),
         what=_wrapped(what, width, TEXT_SIZE),
-        x_label=chart.x_label or _sentence(chart.x),
+        x_label=one_line(chart.x_label) or _sentence(chart.x),
         notes=_wrapped(note, width, TEXT_SIZE),
     )
 
@@ -178,18 +192,18 @@ def _what(line: str, table: ProtectedTable) -> str:
     unit = f"{CURRENCIES.get(currency, currency)} per {period}" if period else currency
     if unit == "count":
         return _sentence(NAMES.get(line, line))
-    return f"{_sentence(NAMES.get(line, line))} {(table.variable or '').replace('_', ' ')}, {unit}"
+    return f"{_sentence(NAMES.get(line, line))} {one_line((table.variable or '').replace('_', ' '))}, {unit}"
 
 
 def _sentence(name: str) -> str:
     """Return a column's name as the start of a sentence."""
-    words = name.replace("_", " ")
+    words = one_line(name.replace("_", " "))
     return words[:1].upper() + words[1:]
 
 
 def _wrapped(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines of a width in inches."""
-    return textwrap.wrap(text, max(int(width * 72 / (LETTER * size)), 10))
+    return textwrap.wrap(one_line(text), max(int(width * 72 / (LETTER * size)), 10))
 
 
 # ---- layout
@@ -267,25 +281,21 @@ class _Layout:
 
     def _write(self, figure: Figure, first: Axes) -> None:
         """Write title, what is shown, legend and notes."""
-        top = MARGIN
+        left, top = MARGIN / self.width, MARGIN
         for line in self.texts.title:
-            figure.text(
-                MARGIN / self.width, 1 - top / self.height, line, fontsize=TITLE_SIZE, fontweight="bold", va="top"
-            )
+            figure.text(left, 1 - top / self.height, line, fontsize=TITLE_SIZE, fontweight="bold", va="top")
             top += TITLE_LINE
         for line in self.texts.what:
-            figure.text(MARGIN / self.width, 1 - top / self.height, line, va="top")
+            figure.text(left, 1 - top / self.height, line, va="top")
             top += LINE
         if self.names:
-            corner = (MARGIN / self.width, 1 - top / self.height)
+            corner = (left, 1 - top / self.height)
             figure.legend(
                 first.get_lines(), self.names, ncols=self.n_name_column, loc="upper left", bbox_to_anchor=corner,
                 frameon=False, borderpad=0, borderaxespad=0, handlelength=HANDLE, columnspacing=GAP,
             )  # fmt: skip
         for position, line in enumerate(reversed(self.texts.notes)):
-            figure.text(
-                MARGIN / self.width, (MARGIN + LINE * position) / self.height, line, va="bottom", fontstyle="italic"
-            )
+            figure.text(left, (MARGIN + LINE * position) / self.height, line, va="bottom", fontstyle="italic")
 
 
 # ---- axes
@@ -369,15 +379,9 @@ def _draw_line(axis: Axes, chart: Chart, table: ProtectedTable, cells: BoolArray
         # A range with gaps on both sides has no area: a bar stands for it.
         axis.vlines(grid.points[alone], low[alone], high[alone], color=colour, alpha=0.3, linewidth=4)
     axis.plot(
-        grid.points,
-        line,
-        color=colour,
-        linestyle=DASHES[style % len(DASHES)],
-        linewidth=1.6,
-        marker=MARKERS[style],
-        markersize=4.5,
-        markeredgewidth=0,
-    )
+        grid.points, line, color=colour, linestyle=DASHES[style % len(DASHES)], linewidth=1.6,
+        marker=MARKERS[style], markersize=4.5, markeredgewidth=0,
+    )  # fmt: skip
 
 
 def _along(table: ProtectedTable, statistic: str, cells: BoolArray, grid: _Grid) -> FloatArray:

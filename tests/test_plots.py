@@ -190,6 +190,17 @@ def test_texts_are_made_from_names_or_taken_as_they_are(given: str, expected: st
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["F", "M"]
 
 
+def test_texts_of_a_figure_stay_on_their_lines() -> None:
+    frame = workers().rename(columns={"sex": "s\nex", "year": "y\near", "pay": "p\nay"})
+    frame["s\nex"] = frame["s\nex"].map({"F": "F\x07\nF", "M": "M"})
+    table = table_of(frame, "p\nay", ["s\nex", "y\near"], ["p50"], unit="GBP/year")
+    figure, _ = drawn(Chart("trajectory", table, x="y\near", line="p50", colour="s\nex", title="a\u202e\nb"))
+    assert [text.get_text() for text in figure.texts] == ["a b", "Median p ay, £ per year"]
+    assert figure.axes[0].get_xlabel() == "Y ear"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["F F", "M"]
+    assert plots.one_line(" a\ud800b\u2029 ") == "a b"
+
+
 def test_text_labels_stand_at_equal_steps_in_declared_order() -> None:
     figure, _ = drawn(Chart("trajectory", aggregate(["route"]), x="route", line="p50"))
     axis = figure.axes[0]
@@ -220,7 +231,7 @@ def test_nothing_overlaps_in_a_figure_of_panels() -> None:
 
 
 def test_a_chart_of_which_nothing_can_be_shown_says_so(tmp_path: Path) -> None:
-    frame = workers(8)
+    frame = workers(12)
     chart = Chart("trajectory", aggregate(["year"], frame), x="year", line="p50", band=("p25", "p75"))
     figure, _ = drawn(chart)
     assert [text.get_text() for text in figure.texts][-1] == "No number can be shown: too few persons."

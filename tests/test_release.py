@@ -13,9 +13,11 @@ import pandas as pd
 import pytest
 from reference_table import table_of
 
+from leoreturns._typing import Weights
+from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
 from leoreturns.disclosure import Policy, Released, bundle, release
-from leoreturns.disclosure.contents import rounded_count
+from leoreturns.disclosure.contents import csv_bytes, rounded_count
 from leoreturns.disclosure.rounding import Rounding, rounding_of
 from leoreturns.disclosure.rules import protect
 from leoreturns.errors import DisclosureError
@@ -35,13 +37,16 @@ def persons_per_group(**sizes: int) -> pd.DataFrame:
 def shown(
     frame: pd.DataFrame, statistics: list[str], values: str | None = "pay", unit: str | None = "GBP/year"
 ) -> dict:
-    """Return {(group, statistic): text as released}."""
-    table = protect(table_of(frame, values, BY, statistics, unit=unit), BASE)
-    labels = table.keys["group"].labels
+    """Return {(group, statistic): text as released}; a group whose count is shown stands beside those of the frame."""
+    beside = persons_per_group(beside=30).assign(person=np.arange(30) + 10_000)
+    frame = pd.concat([frame, beside])
+    table = protect(table_of(frame, values, BY, list(dict.fromkeys([*statistics, "n_person"])), unit=unit), BASE)
+    groups = [table.keys["group"].labels[code] for code in table.keys["group"].codes]
     return {
-        (labels[code], name): table.texts[name][n]
+        (group, name): table.texts[name][n]
         for name in statistics
-        for n, code in enumerate(table.keys["group"].codes)
+        for n, group in enumerate(groups)
+        if group != "beside"
     }
 
 
@@ -125,6 +130,94 @@ def test_a_share_needs_ten_persons_inside_and_outside(n_with: int, n_without: in
     assert shown(frame, ["share"], unit=None)["a", "share"] == text
 
 
+TOTALS = ["sum", "mean", "var", "sd"]
+
+
+def test_a_total_of_one_person_is_hidden() -> None:
+    frame = persons_per_group(one=30, none=30)
+    frame.loc[5, "pay"] = 98_765_432.0
+    got = shown(frame, [*TOTALS, "n_person", "n_value", "p50"])
+    assert {got["one", name] for name in TOTALS} == {"c"}
+    assert [got["one", name] for name in ("n_person", "n_value", "p50")] == ["30", "30", "22100"]
+    assert "c" not in {got["none", name] for name in TOTALS}
+
+
+@pytest.mark.parametrize(("others", "hidden"), [(99.0, True), (100.0, False)])
+def test_two_persons_may_hold_nine_tenths_of_a_total_and_no_more(others: float, hidden: bool) -> None:
+    frame = persons_per_group(a=12)
+    frame["pay"] = [6_000.0, 3_000.0, *[others] * 10]
+    got = shown(frame, ["sum", "mean"])
+    assert [got["a", name] == "c" for name in ("sum", "mean")] == [hidden] * 2
+
+
+def test_a_total_is_that_of_a_person_over_all_rows_and_of_either_sign() -> None:
+    frame = persons_per_group(many_rows=120, negative=30)
+    frame.loc[0:89, "person"] = 0  # one person of ninety rows, thirty of one
+    frame.loc[frame["group"] == "many_rows", "pay"] = [50_000.0 + n for n in range(90)] + [1.0 + n for n in range(30)]
+    frame.loc[125, "pay"] = -98_765_432.0
+    got = shown(frame, TOTALS)
+    assert {got[group, name] for group in ("many_rows", "negative") for name in TOTALS} == {"c"}
+
+
+def test_shares_of_a_total_are_hidden_with_it() -> None:
+    frame = persons_per_group(one=200, none=200)
+    frame.loc[5, "pay"] = 987_654_321.0
+    table = table_of(frame, "pay", BY, ["p90", "mean"], unit="GBP/year")
+    indices = {"gini": np.array([0.3, 0.99]), "top10": np.array([0.2, 0.99])}
+    object.__setattr__(table, "statistics", {**indices, "p90": table.statistics["p90"]})
+    assert table.keys["group"].labels == ("none", "one")
+    assert protect(table, BASE).texts == {"gini": ("30.0", "c"), "top10": ("20.0", "c"), "p90": ("71900", "44700")}
+
+
+def test_a_variance_of_one_person_is_hidden_where_the_total_is_not() -> None:
+    frame = persons_per_group(one=1000, none=1000)
+    frame.loc[5, "pay"] = 50_000_000.0  # a quarter of the total, and 99.9 per cent of the squared deviations
+    got = shown(frame, TOTALS)
+    assert [got["one", name] == "c" for name in TOTALS] == [False, False, True, True]
+    assert "c" not in {got["none", name] for name in TOTALS}
+
+
+def test_persons_of_several_rows_do_not_pass_for_large_ones() -> None:
+    rng = np.random.default_rng(11)
+    frame = pd.DataFrame({"person": np.repeat(np.arange(12), 10), "group": "a"})
+    frame["pay"] = 25_000.0 + np.round(rng.normal(0, 5_000, 120))
+    assert "c" not in shown(frame, TOTALS).values()
+
+
+def weighted(frame: pd.DataFrame, weights: np.ndarray, statistics: list[str]) -> dict[str, str]:
+    """Return the statistics of one weighted cell as released."""
+    table = aggregate(
+        frame.assign(weight=weights),
+        "pay",
+        statistics=statistics,
+        weights=Weights("weight", "probability"),
+        person="person",
+        unit="GBP/year",
+    )
+    return {name: text for name, (text,) in protect(table, BASE).texts.items()}
+
+
+WEIGHTED = ["mean", "sum", "sd", "p50", "n_weighted"]
+
+
+def test_weights_of_one_person_hide_all_but_counts() -> None:
+    got = weighted(persons_per_group(a=30), np.array([1.0] + [1e-9] * 29), [*WEIGHTED, "n_value", "n_person"])
+    assert got == {**dict.fromkeys(WEIGHTED, "c"), "n_value": "30", "n_person": "30"}
+
+
+@pytest.mark.parametrize(("heavy", "hidden"), [(9, True), (10, False)])
+def test_weights_are_worth_ten_persons(heavy: int, hidden: bool) -> None:
+    got = weighted(persons_per_group(a=40), np.repeat([0.1, 1e-12], [heavy, 40 - heavy]), ["mean", "sum"])
+    assert [text == "c" for text in got.values()] == [hidden] * 2
+
+
+def test_many_rows_of_weight_do_not_stand_for_persons() -> None:
+    frame = persons_per_group(a=300)
+    frame["person"] = np.arange(300) // 15
+    assert set(weighted(frame, np.where(frame["person"] == 3, 1.0, 1e-9), WEIGHTED).values()) == {"c"}
+    assert "c" not in weighted(frame, np.full(300, 0.1), WEIGHTED).values()
+
+
 def test_equal_values_are_hidden() -> None:
     frame = persons_per_group(a=200, b=200)
     frame.loc[frame["group"] == "a", "pay"] = 12_345.0
@@ -202,6 +295,25 @@ def test_a_key_of_persons_is_refused() -> None:
         protect(table, BASE)
 
 
+@pytest.mark.parametrize("n_level", [1, 9])
+def test_a_key_of_which_no_level_can_be_shown_is_refused(n_level: int) -> None:
+    frame = persons_per_group(**{f"person-{n}": 8 for n in range(n_level)})
+    with pytest.raises(DisclosureError, match=f"key 'group': of {n_level} levels, {n_level} have no cell") as caught:
+        protect(table_of(frame, None, BY, ["n_person", "n_obs"]), BASE)
+    assert "person-" not in str(caught.value)
+
+
+def test_a_table_without_keys_may_be_hidden_as_a_whole() -> None:
+    assert protect(table_of(persons_per_group(a=9), None, [], ["n_person"]), BASE).texts == {"n_person": ("c",)}
+
+
+def test_hidden_cells_keep_their_keys() -> None:
+    frame = persons_per_group(**{f"person-{n}": 8 for n in range(9)}, group=12)
+    table = protect(table_of(frame, None, BY, ["n_person"]), BASE)
+    assert table.texts == {"n_person": ("10", *["c"] * 9)}
+    assert table.keys["group"].labels == ("group", *(f"person-{n}" for n in range(9)))
+
+
 def test_a_key_of_fractional_numbers_is_refused() -> None:
     frame = persons_per_group(a=40).assign(group=np.repeat([1.5, 2.0], 20))
     with pytest.raises(DisclosureError, match="key 'group' holds fractional numbers") as caught:
@@ -248,6 +360,56 @@ def test_numbers_are_rounded_by_family_and_unit(unit: str | None, name: str, num
     assert float(rounding.text(float(text) / rounding.scale)) == float(text)
 
 
+@pytest.mark.parametrize(
+    ("weight", "number", "text", "words"),
+    [
+        (0.02, 1.9, "0", "to the nearest 5"),
+        (1.0, 13.0, "15", "to the nearest 5"),
+        (1.2, 13.0, "10", "to the nearest 10"),
+        (1000.0, 13_000.0, "15000", "to the nearest 5,000"),
+        (1001.0, 13_013.0, "10000", "to the nearest 10,000"),
+        (60_000.0, 780_000.0, "1000000", "to the nearest 500,000"),
+    ],
+)
+def test_sums_of_weights_are_rounded_to_the_weight_of_five_rows(
+    weight: float, number: float, text: str, words: str
+) -> None:
+    rounding = rounding_of(statistic("n_weighted"), "pay", "GBP/year", BASE, weight=weight)
+    assert (rounding.text(number), rounding.words) == (text, words)
+
+
+@pytest.mark.parametrize("n_person", [28, 29, 31, 32])
+def test_a_sum_of_weights_tells_no_more_than_the_count(n_person: int) -> None:
+    got = weighted(persons_per_group(a=n_person), np.full(n_person, 1000.0), ["n_weighted", "n_person", "sum", "mean"])
+    assert [got["n_weighted"], got["n_person"]] == ["30000", "30"]
+
+
+def test_money_as_weights_does_not_come_out_as_a_count() -> None:
+    frame = persons_per_group(a=30)
+    assert weighted(frame, frame["pay"].to_numpy(), ["n_weighted"]) == {"n_weighted": "750000"}  # 659,595 to 250,000
+
+
+@pytest.mark.parametrize("name", ["mean", "sum", "var", "sd"])
+def test_a_true_or_false_column_leaves_as_a_share(name: str) -> None:
+    frame = persons_per_group(a=60).assign(graduate=np.arange(60) % 3 == 0)
+    table = aggregate(frame, "graduate", by=BY, statistics=[name, "share"], person="person")
+    with pytest.raises(
+        DisclosureError, match=f"'graduate' has no unit, so '{name}'.*true/false column release 'share'"
+    ):
+        protect(table, BASE)
+    assert protect(aggregate(frame, "graduate", by=BY, statistics="share", person="person"), BASE).texts == {
+        "share": ("33.3",)
+    }
+
+
+def test_weighted_percentiles_need_persons_beyond_them() -> None:
+    frame = persons_per_group(a=40)
+    rising = np.where(np.arange(40) < 31, 1.0, 20.0)  # half of the weight lies with the last persons
+    got = weighted(frame, rising, ["p10", "p50", "mean"])
+    assert [text == "c" for text in got.values()] == [True, True, False]
+    assert "c" not in weighted(frame, np.full(40, 3.7), ["p25", "p50", "p75", "mean"]).values()
+
+
 def test_large_numbers_are_written_without_exponent() -> None:
     assert Rounding("GBP/year", "sigfig", 3).text(1.23456e21) == "1230000000000000000000"
     assert Rounding("GBP/year", "multiple", 100).text(1e15 + 49) == "1000000000000000"
@@ -283,6 +445,10 @@ def test_counts_need_no_unit() -> None:
         {"money_sigfig": 4},
         {"ratio_sigfig": 9},
         {"pct_dp": 2},
+        {"dominance_share": 0.95},
+        {"dominance_share": -0.1},
+        {"dominance_share": float("nan")},
+        {"dominance_share": True},
         {"log_dp": 3},
         {"min_persons": True},
         {"min_persons": 10.5},
@@ -361,7 +527,39 @@ def table():
 def test_labels_cannot_become_formulas(table, tmp_path: Path) -> None:
     release({"pay": table}, policy="ons-srs", to=tmp_path / "out")
     labels = [row[0] for row in read_csv(tmp_path / "out" / "pay.csv")[1:]]
-    assert labels == ["'\td", "'+a", "'-c", "'=cmd|' /C calc'!A0", "'@b", 'quote", comma\nline']
+    assert labels == [r"\td", "'+a", "'-c", "'=cmd|' /C calc'!A0", "'@b", r'quote", comma\nline']
+
+
+STEERING = ["a\nb", "a\rb", "a\x1bb", "a\u2028b", "a\u202eb", "a b", "a\xa0b", "école"]
+
+
+def test_no_name_or_label_writes_lines_of_its_own(tmp_path: Path) -> None:
+    frame = persons_per_group(**{label: 40 for label in STEERING})
+    frame = frame.rename(columns={"group": "gr\nPolicy: none", "pay": "pay\r\n\nOutput: all of it"})
+    table = table_of(frame, frame.columns[2], [frame.columns[1]], ["n_person", "p50"], unit="GBP/year")
+    chart = Chart("trajectory", table, x=frame.columns[1], line="p50", title="a\nb", x_label="c\nd", y_label="e\x00f")
+    release({"pay": table, "lines": chart}, policy="ons-srs", to=tmp_path / "out")
+    text = (tmp_path / "out" / "pay.csv").read_bytes()
+    assert len(text.splitlines()) == 1 + len(STEERING)
+    header, *rows = read_csv(tmp_path / "out" / "pay.csv")
+    assert header == [r"gr\nPolicy: none", "n_person", "p50"]
+    written = [r"a\nb", r"a\rb", r"a\x1bb", r"a\u2028b", r"a\u202eb", r"a b", "a\xa0b", "école"]
+    assert sorted(row[0] for row in rows) == sorted(written)
+    assert [len(row) for row in rows] == [3] * len(rows)
+    readme = (tmp_path / "out" / "README.txt").read_text().splitlines()
+    assert [line for line in readme if line.startswith(("Policy:", "Output:"))] == [
+        "Policy: ons-srs",
+        "Output: pay (pay.csv)",
+        "Output: lines (lines.png, lines_data.csv)",
+    ]
+    assert readme.count("  pay Output: all of it by gr Policy: none, 8 cells") == 2
+
+
+def test_names_that_are_written_alike_are_refused() -> None:
+    frame = persons_per_group(a=40).assign(**{"gr\n": 1, r"gr\n": 2})
+    table = protect(table_of(frame, None, ["gr\n", r"gr\n"], ["n_person"]), BASE)
+    with pytest.raises(DisclosureError, match="two columns of the file would share a name"):
+        csv_bytes(table)
 
 
 def test_negative_numbers_are_not_escaped(tmp_path: Path) -> None:
@@ -392,6 +590,7 @@ def test_the_readme_states_policy_rounding_and_what_is_hidden(tmp_path: Path) ->
     assert "cleared" not in text
     assert "Policy: ons-srs" in text
     assert "tail_persons = 10" in text
+    assert "dominance_share = 0.9" in text
     assert "n_person: count, to the nearest 5; under 5 (15 per cent) hidden" in text
     assert "p75: GBP/year, to the nearest 100; about 20 (100 per cent) hidden" in text
     assert "about 15: fewer persons strictly beyond a percentile" in text

@@ -10,17 +10,19 @@ from typing import Any
 
 from leoreturns.disclosure.policy import Policy
 from leoreturns.errors import DisclosureError
+from leoreturns.plots import is_control, one_line
 from leoreturns.results.protected import ProtectedTable
 
-FORMULA_START = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_START = ("=", "+", "-", "@")
 HEADING = "Prepared for output checking with leoreturns"
 PREAMBLE = """\
 These files are prepared for an output check. Nobody has checked them yet: they stay in the secure environment
 until the output checking service has let them out.
 
-Every number in the tables and figures is rounded, and every number that rests on too few persons is replaced by
-"{marker}". Counts are rounded each on its own, so they need not add up to their totals. Hidden cells are not protected
-against being worked out from other tables, released before or beside these: compare them with care.
+Every number in the tables and figures is rounded, and every number that rests on too few persons, or nearly wholly on
+one or two of them, is replaced by "{marker}". Counts are rounded each on its own, so they need not add up to their
+totals. Hidden cells are not protected against being worked out from other tables, released before or beside these:
+compare them with care.
 """
 
 
@@ -30,23 +32,32 @@ def csv_bytes(table: ProtectedTable) -> bytes:
     Raises
     ------
     DisclosureError
-        If a key and a statistic have the same name.
+        If two columns have the same name as they are written.
     """
-    header = [*table.keys, *table.texts]
+    header = [*map(_label, table.keys), *table.texts]
     if len(set(header)) != len(header):
-        raise DisclosureError(f"a key and a statistic share a name: {header}")
+        raise DisclosureError(f"two columns of the file would share a name: {header}")
     labels = [[_label(key.labels[code]) for code in key.codes.tolist()] for key in table.keys.values()]
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(map(_label, header))
+    writer.writerow(header)
     writer.writerows(zip(*labels, *table.texts.values(), strict=True))
     return stream.getvalue().encode()
 
 
 def _label(label: Any) -> str:
-    """Return a label as text that no spreadsheet reads as a formula; numbers are left alone."""
-    text = str(label)
+    """Return a label as text on one line that no spreadsheet reads as a formula; numbers are left alone.
+
+    Control characters are written as escapes rather than left out: labels that differ by nothing else stay apart, and
+    the checker sees them.
+    """
+    text = "".join(_escaped(letter) if is_control(letter) else letter for letter in str(label))
     return f"'{text}" if isinstance(label, str) and text.startswith(FORMULA_START) else text
+
+
+def _escaped(letter: str) -> str:
+    """Return the escape of a character, as in Python's literals."""
+    return letter.encode("unicode_escape").decode("ascii")
 
 
 def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: Mapping[str, Sequence[str]]) -> bytes:
@@ -75,7 +86,8 @@ def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: M
 def _described(table: ProtectedTable) -> list[str]:
     """Describe one output: what it shows, how each statistic is rounded and how much of it is hidden."""
     lines = [
-        f"  {table.variable or 'rows and persons'} by {', '.join(table.keys) or 'nothing'}, {table.n_cells:,} cells",
+        f"  {one_line(table.variable or 'rows and persons')} by {one_line(', '.join(table.keys)) or 'nothing'}, "
+        f"{table.n_cells:,} cells",
         "  Statistics, their rounding and the cells hidden:",
     ]
     for name in table.texts:

@@ -12,7 +12,7 @@ from typing import Any
 from leoreturns.errors import DisclosureError
 
 AT_LEAST = ("min_persons", "tail_persons", "count_base", "money_base")
-AT_MOST = ("money_sigfig", "ratio_sigfig", "log_dp", "pct_dp")
+AT_MOST = ("dominance_share", "money_sigfig", "ratio_sigfig", "log_dp", "pct_dp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,9 @@ class Policy:
     tail_persons : int
         Persons that must lie strictly beyond a percentile, on each side. With 10, a median needs at least 20 persons, a
         quartile 40 and a decile 100.
+    dominance_share : float
+        The part of a total, or of a variance's squared deviations, that the two largest persons may make up at most.
+        Totals are those of the absolute values of persons over all their rows in the cell.
     count_base : int
         Counts are rounded to a multiple of this, each on its own, so rounded counts need not add up.
     money_base : int
@@ -53,12 +56,14 @@ class Policy:
     References
     ----------
     ONS Secure Research Service output rules ("10-5 rule"). Griffiths et al. (2019), Handbook on Statistical Disclosure
-    Control for Outputs.
+    Control for Outputs. Hundepool et al. (2012), Statistical Disclosure Control, chapter 4 (the (n, k) dominance rule,
+    here with n = 2).
     """
 
     name: str
     min_persons: int = 10
     tail_persons: int = 10
+    dominance_share: float = 0.9
     count_base: int = 5
     money_base: int = 100
     money_sigfig: int = 3
@@ -75,8 +80,7 @@ class Policy:
         base: dict[str, Any] = {field.name: field.default for field in fields(Policy)}
         for field in (*AT_LEAST, *AT_MOST):
             value = getattr(self, field)
-            if type(value) is not int or value < 0:
-                raise DisclosureError(f"policy: {field} must be a whole number, not negative")
+            _check_number(field, value, whole=isinstance(base[field], int))
             if (value < base[field]) if field in AT_LEAST else (value > base[field]):
                 bound = "least" if field in AT_LEAST else "most"
                 raise DisclosureError(
@@ -86,6 +90,12 @@ class Policy:
             raise DisclosureError("policy: money_sigfig and ratio_sigfig must be at least 1")
         if self.name in POLICIES and self != POLICIES[self.name]:
             raise DisclosureError(f"policy: '{self.name}' is a built-in policy; give other values another name")
+
+
+def _check_number(field: str, value: Any, *, whole: bool) -> None:
+    """Refuse a value of the wrong type, or below zero."""
+    if type(value) not in ((int,) if whole else (int, float)) or not value >= 0:
+        raise DisclosureError(f"policy: {field} must be a {'whole ' if whole else ''}number, not negative")
 
 
 POLICIES: dict[str, Policy] = {}

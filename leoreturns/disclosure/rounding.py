@@ -43,7 +43,7 @@ class Rounding:
         """The rounding in words."""
         match self.to:
             case "multiple":
-                return f"to the nearest {self.amount}"
+                return f"to the nearest {self.amount:,}"
             case "sigfig":
                 return f"{self.amount} significant figures"
             case "decimals":
@@ -69,7 +69,9 @@ def _quantized(number: Decimal, exponent: int) -> Decimal:
     return number.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_HALF_EVEN)
 
 
-def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, policy: Policy) -> Rounding:
+def rounding_of(
+    statistic: Statistic, variable: str | None, unit: str | None, policy: Policy, *, weight: float = 1.0
+) -> Rounding:
     """Choose the rounding of a statistic.
 
     Parameters
@@ -82,6 +84,8 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
         Its unit: "<currency>/year", "<currency>/hour" or "log". Counts, proportions and ratios need none.
     policy : Policy
         Bases, figures and decimals.
+    weight : float
+        Average weight of a row of the table.
 
     Raises
     ------
@@ -89,8 +93,11 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
         If a statistic of the values has no unit, or one whose rounding is not defined.
     """
     match statistic.family:
-        case "count" | "weight":
+        case "count":
             return Rounding("count", "multiple", policy.count_base)
+        case "weight":
+            # Rows that stand for a thousand each, rounded to five, would tell their exact number.
+            return Rounding("count", "multiple", policy.count_base * _rounded_up(weight))
         case "proportion":
             return Rounding("per cent", "decimals", policy.pct_dp, scale=100)
         case "ratio":
@@ -108,6 +115,14 @@ def rounding_of(statistic: Statistic, variable: str | None, unit: str | None, po
     if statistic.family == "square":
         return Rounding(f"{unit} squared", "sigfig", policy.money_sigfig)
     return _value_rounding(statistic.family, unit, policy)
+
+
+def _rounded_up(number: float) -> int:
+    """Return the least of 1, 2, 5, 10, 20, 50, ... that is not below a number."""
+    power = 1
+    while number > 5 * power:
+        power *= 10
+    return next(power * digit for digit in (1, 2, 5) if number <= power * digit)
 
 
 def _value_rounding(family: Family, unit: str, policy: Policy) -> Rounding:

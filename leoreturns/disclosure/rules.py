@@ -15,6 +15,8 @@ from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.results.aggregate import Aggregate, Tail
 from leoreturns.results.protected import ProtectedTable
 
+ROUND_OFF = 1e-9  # ten equal weights are worth ten persons but for the last digits of their sums
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -37,6 +39,18 @@ def _few_persons(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArra
     evidence = table.evidence
     persons = evidence.n_person if asked.source == "rows" else np.minimum(evidence.n_person, evidence.n_person_value)
     return np.asarray(persons < policy.min_persons)
+
+
+def _few_weighted(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Count the persons of equal weight that the weights are worth: where one weighs all, a mean is that one's value.
+
+    Rows may all be of one person, so effective rows count as persons by the rows per person of the cell.
+    """
+    if asked.family == "count":
+        return _none(table)
+    evidence = table.evidence
+    effective = evidence.n_effective * evidence.n_person_value / np.maximum(evidence.n_value, 1)
+    return ~np.asarray(effective >= policy.min_persons * (1 - ROUND_OFF))
 
 
 def _few_for_inequality(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
@@ -72,6 +86,32 @@ def _few_beyond_percentile(table: Aggregate, asked: Statistic, policy: Policy) -
     return hidden
 
 
+def _dominated_total(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Ask whether two persons make up nearly the whole of the total: either could then work out the other."""
+    if not _rests_on_total(asked):
+        return _none(table)
+    evidence = table.evidence
+    # Not "larger than", so that evidence that is not a number hides too.
+    return ~np.asarray(evidence.top1 + evidence.top2 <= policy.dominance_share * evidence.total_absolute)
+
+
+def _dominated_variation(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
+    """Ask the same of the squared deviations, of which one large value may be nearly the whole long before the total.
+
+    A person of k rows with the total t adds at least (t - k m)^2 / k about the mean m, where k is taken as the rows per
+    person of the cell, and k m as the mean absolute total of a person, which it is where nothing is negative.
+    """
+    if asked.name not in ("var", "sd"):
+        return _none(table)
+    evidence = table.evidence
+    persons = np.maximum(evidence.n_person_value, 1)
+    usual, rows = evidence.total_absolute / persons, evidence.n_value / persons
+    beyond = [np.maximum(top - usual, 0.0) ** 2 for top in (evidence.top1, evidence.top2)]
+    number = np.asarray(table.statistics[asked.name], dtype=np.float64)
+    squares = (number if asked.name == "var" else number**2) * (evidence.n_value - 1)
+    return ~np.asarray(sum(beyond) <= policy.dominance_share * squares * rows)
+
+
 def _no_variation(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArray:
     """Find cells whose values are all the same: whatever describes them tells each person's."""
     return _none(table) if asked.family in ("count", "weight") else np.asarray(table.evidence.all_equal)
@@ -85,6 +125,12 @@ def _not_a_number(table: Aggregate, asked: Statistic, policy: Policy) -> BoolArr
 def _is_share(asked: Statistic) -> bool:
     """Tell whether a statistic is the share of values other than zero (not a share of a total)."""
     return asked.family == "proportion" and asked.source == "moments"
+
+
+def _rests_on_total(asked: Statistic) -> bool:
+    """Tell whether a statistic is made of totals: sums, means, moments about them, and shares of a total."""
+    described = asked.source in ("moments", "order") and asked.family not in ("count", "weight")
+    return described and not _is_share(asked)
 
 
 def _none(table: Aggregate) -> BoolArray:
@@ -101,10 +147,13 @@ def _tail(table: Aggregate, percentile: int) -> Tail:
 
 RULES = (
     Rule("fewer persons than the policy asks for, or none", _few_persons),
+    Rule("fewer persons of equal weight, which the weights are worth, than the policy asks for", _few_weighted),
     Rule("fewer persons than an index of inequality needs", _few_for_inequality),
     Rule("fewer persons with a value other than zero than the policy asks for", _few_contributors),
     Rule("fewer persons in or outside the proportion than the policy asks for", _few_on_one_side),
     Rule("fewer persons strictly beyond a percentile than the policy asks for", _few_beyond_percentile),
+    Rule("two persons make up nearly the whole of the total", _dominated_total),
+    Rule("two persons make up nearly the whole of the variation", _dominated_variation),
     Rule("all values are the same", _no_variation),
     Rule("the statistic is not defined", _not_a_number),
 )
@@ -133,7 +182,8 @@ def protect(table: Aggregate, policy: Policy) -> ProtectedTable:
     """
     _check_persons(table)
     asked = [_known(name) for name in table.statistics]
-    roundings = {each.name: rounding_of(each, table.variable, table.unit, policy) for each in asked}
+    weight = _mean_weight(table)
+    roundings = {each.name: rounding_of(each, table.variable, table.unit, policy, weight=weight) for each in asked}
     hidden = {each.name: _hidden(table, each, policy) for each in asked}
     _check_keys(table, hidden)
     return ProtectedTable(
@@ -153,6 +203,15 @@ def _known(name: str) -> Statistic:
         return statistic(name)
     except SupportError as error:
         raise DisclosureError(f"statistic '{name}' has no disclosure rule and cannot be released") from error
+
+
+def _mean_weight(table: Aggregate) -> float:
+    """Return the average weight of a row with a value, over the whole table; 1 where the weights are not asked for."""
+    if "n_weighted" not in table.statistics:
+        return 1.0
+    weights, rows = np.asarray(table.statistics["n_weighted"]), table.evidence.n_value
+    known = np.isfinite(weights) & (rows > 0)
+    return float(weights[known].sum() / rows[known].sum()) if known.any() else 1.0
 
 
 def _hidden(table: Aggregate, asked: Statistic, policy: Policy) -> ByteArray:
@@ -183,7 +242,8 @@ def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
     """Refuse keys whose levels are likely to be persons' own values: their labels would leave with the table.
 
     Fractional numbers are never categories. A key with ten or more levels, most of which no cell can show, is an
-    identifier or a fine measurement rather than a classification.
+    identifier or a fine measurement rather than a classification; and of a key that no cell can show any level of,
+    nothing but the labels would leave.
     """
     shown = _none(table)
     for why in hidden.values():
@@ -195,7 +255,7 @@ def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
             )
         n_level = len(np.unique(key.codes))
         n_silent = n_level - len(np.unique(key.codes[shown]))
-        if n_silent >= 10 and 2 * n_silent > n_level:
+        if (n_silent >= 10 and 2 * n_silent > n_level) or (n_silent == n_level > 0):
             raise DisclosureError(
                 f"key '{name}': of {n_level:,} levels, {n_silent:,} have no cell that can be shown; it would list "
                 "persons or small units rather than groups. Group its levels, or leave the small ones out with where="
