@@ -72,8 +72,13 @@ def release_pay(pay: Aggregate, to: Path) -> Released:
 def released_table(released: Released) -> pd.DataFrame:
     """Return the quartiles as released, years across."""
     cells = pd.read_csv(released.path / "hourly_pay.csv", dtype=str).set_index(["schooling", "union", "year"])
-    long = cells[list(QUARTILES)].rename_axis(columns="hourly pay, $").stack()
-    return pd.DataFrame(long.unstack("year", sort=False))
+    groups = (
+        cells[list(QUARTILES)].rename_axis(columns="hourly pay, $").groupby(level=["schooling", "union"], sort=False)
+    )
+    # Put together by hand: unstacking without sorting mixes up rows in pandas 2.
+    return pd.concat(
+        {group: part.droplevel(["schooling", "union"]).T for group, part in groups}, names=["schooling", "union"]
+    )
 
 
 def run_demo(to: Path, show: Callable[[str], None] = print) -> Released:

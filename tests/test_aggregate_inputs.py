@@ -25,7 +25,7 @@ STATISTICS = ["n_obs", "n_value", "n_person", "mean", "p50", "gini"]
 LEVELS = ["a", "b", "c"]
 KEYS: dict[str, Callable[[np.ndarray], Any]] = {
     "objects": lambda codes: np.array([*LEVELS, None], dtype=object)[codes],
-    "text": lambda codes: pd.array([[*LEVELS, None][code] for code in codes], dtype="str"),
+    "text": lambda codes: pd.array([[*LEVELS, None][code] for code in codes], dtype="string"),
     "quotes, commas and newlines": lambda codes: np.array(['a "quoted", one', "b\nnew; line", "c'x`", None], object)[
         codes
     ],
