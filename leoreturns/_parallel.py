@@ -89,6 +89,15 @@ def granted_cpus(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     return max(1, cpus)
 
 
+def progress(total: int, label: str) -> tqdm[NoReturn]:
+    """Return a progress bar, to be used as a context manager and told of units done with ``update(n)``.
+
+    It shows itself on a terminal once the work has taken two seconds, and not at all under ``LEORETURNS_PROGRESS=0``.
+    """
+    silent = True if os.environ.get(PROGRESS_VARIABLE) == "0" else None
+    return tqdm(total=total, desc=label, delay=PROGRESS_AFTER_SECONDS, disable=silent, leave=False, unit_scale=True)
+
+
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], *, n_jobs: int | None = None, label: str = ""
 ) -> list[Result]:
@@ -115,19 +124,18 @@ def ordered_map(
     """
     work: Sequence[Item] = list(items)
     count = min(thread_count(n_jobs), len(work))
-    silent = True if os.environ.get(PROGRESS_VARIABLE) == "0" else None
-    with tqdm(total=len(work), desc=label, delay=PROGRESS_AFTER_SECONDS, disable=silent, leave=False) as progress:
+    with progress(len(work), label) as shown:
         if count > 1:
-            return _in_threads(function, work, count, progress)
+            return _in_threads(function, work, count, shown)
         results = []
         for item in work:
             results.append(function(item))
-            progress.update()
+            shown.update()
         return results
 
 
 def _in_threads(
-    function: Callable[[Item], Result], work: Sequence[Item], count: int, progress: tqdm[NoReturn]
+    function: Callable[[Item], Result], work: Sequence[Item], count: int, shown: tqdm[NoReturn]
 ) -> list[Result]:
     """Let threads take the items in turn."""
     results: dict[int, Result] = {}
@@ -147,7 +155,7 @@ def _in_threads(
                 errors[place] = error
                 stopped.set()
             with turn:
-                progress.update()
+                shown.update()
 
     pool = [threading.Thread(target=take_turns, name=f"leoreturns_{number}") for number in range(count)]
     try:

@@ -11,7 +11,7 @@ import numpy as np
 
 from leoreturns._core import entities as kernel_entities
 from leoreturns._core import gather, moments, quantiles, ranked, sketch
-from leoreturns._parallel import ordered_map
+from leoreturns._parallel import ordered_map, progress
 from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, UIntArray, Weights
 from leoreturns.aggregates.rows import Buffers, Plan, Wave, read_wave
 from leoreturns.aggregates.statistics import Statistic
@@ -180,15 +180,17 @@ def describe(
     # Nobody can have lost all rows unless some rows were lost; counting who is left takes a pass.
     complete = int(plan.offsets[-1]) == sum(panel.n_row for panel in plan.panels)
     n_person = sum(panel.n_person for panel in plan.panels) if complete else 0
-    for traits in plan.waves():
-        wave = read_wave(plan, traits, columns, buffers)
-        members = _members(wave.keys, buffers) if sketched else None
-        n_person += 0 if complete else _persons_in(wave)
+    with progress(int(plan.offsets[-1]), "describing rows") as shown:
+        for traits in plan.waves():
+            wave = read_wave(plan, traits, columns, buffers)
+            members = _members(wave.keys, buffers) if sketched else None
+            n_person += 0 if complete else _persons_in(wave)
 
-        def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> None:
-            _describe_task(task, wave, members, out, request)
+            def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> None:
+                _describe_task(task, wave, members, out, request)
 
-        ordered_map(work, _tasks(wave.offsets), label="describing cells")
+            ordered_map(work, _tasks(wave.offsets), label="describing cells")
+            shown.update(len(wave.persons))
     return out.described(request, n_person)
 
 
