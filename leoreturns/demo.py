@@ -31,11 +31,11 @@ QUARTILES = ("p25", "p50", "p75")
 FILES = {"README.txt", "hourly_pay.csv", "hourly_pay_trajectories.png", "hourly_pay_trajectories_data.csv"}
 
 
-def build_wage_panel() -> Panel:
-    """Return the wage panel: schooling in three bands as a trait, union membership and hourly pay by year."""
+def wage_frame() -> pd.DataFrame:
+    """Return one row per man and year: schooling in three bands, union membership and hourly pay."""
     frame = wage_panel.load()
     bands = ["under 12 years", "12 years", "over 12 years"]
-    years = pd.DataFrame(
+    return pd.DataFrame(
         {
             "man": frame["nr"],
             "year": frame["year"],
@@ -46,6 +46,10 @@ def build_wage_panel() -> Panel:
             "hourly_pay": np.exp(frame["lwage"]),
         }
     )
+
+
+def build_wage_panel(years: pd.DataFrame) -> Panel:
+    """Return the panel of `wage_frame`: schooling is a trait, stored once per man, and pay has a unit."""
     return Panel.from_frame(years, person="man", time="year", traits=["schooling"], units={"hourly_pay": "USD/hour"})
 
 
@@ -101,7 +105,7 @@ def run_demo(to: Path, show: Callable[[str], None] = print) -> Released:
     DisclosureError
         If ``wage_panel`` exists and is not an earlier demo's.
     """
-    panel = build_wage_panel()
+    panel = build_wage_panel(wage_frame())
     pay = pay_by_schooling(panel)
     folder = to / FOLDER
     _clear_earlier(folder)

@@ -88,7 +88,8 @@ def test_the_command_ends_with_one_on_a_foreign_folder(tmp_path: Path) -> None:
 def test_the_example_shows_the_same_run(out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MPLBACKEND", "Agg")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    released = runpy.run_path(str(ROOT / "examples" / "plot_wage_panel.py"))["released"]
+    names = runpy.run_path(str(ROOT / "examples" / "plot_wage_panel.py"))  # its folder goes when its names do
+    released = names["released"]
     assert set(released.files) == demo.FILES
     for name in released.files:
         assert (released.path / name).read_bytes() == (out / name).read_bytes()

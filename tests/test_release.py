@@ -467,6 +467,14 @@ def test_a_stricter_policy_holds() -> None:
     assert protect(table, strict).texts == {"n_person": ("low", "30"), "mean": ("low", "26000")}
 
 
+def test_a_policy_may_ask_for_less_dominance() -> None:
+    frame = persons_per_group(a=12)
+    frame.loc[:1, "pay"] = 200_000.0  # two of twelve hold six tenths
+    table = table_of(frame, "pay", BY, ["n_person", "mean"], unit="GBP/year")
+    assert protect(table, BASE).texts["mean"] != ("c",)
+    assert protect(table, Policy("tight", dominance_share=0.5)).texts == {"n_person": ("10",), "mean": ("c",)}
+
+
 def test_a_built_in_name_keeps_its_values() -> None:
     with pytest.raises(DisclosureError, match="'ons-srs' is a built-in policy"):
         Policy("ons-srs", min_persons=30)
@@ -594,6 +602,16 @@ def test_the_readme_states_policy_rounding_and_what_is_hidden(tmp_path: Path) ->
     assert "n_person: count, to the nearest 5; under 5 (15 per cent) hidden" in text
     assert "p75: GBP/year, to the nearest 100; about 20 (100 per cent) hidden" in text
     assert "about 15: fewer persons strictly beyond a percentile" in text
+
+
+def test_the_readme_says_that_one_person_dominates(tmp_path: Path) -> None:
+    frame = persons_per_group(a=30, b=30)
+    frame.loc[0, "pay"] = 98_765_432.0
+    table = table_of(frame, "pay", BY, ["n_person", "mean"], unit="GBP/year")
+    release({"pay": table}, policy="ons-srs", to=tmp_path / "out")
+    text = (tmp_path / "out" / "README.txt").read_text()
+    assert "under 5: two persons make up nearly the whole of the total" in text
+    assert "987" not in text + (tmp_path / "out" / "pay.csv").read_text()
 
 
 def test_hidden_cells_are_counted_roughly() -> None:
