@@ -8,19 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from leoreturns import _checks
+from leoreturns._typing import IntArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, rows
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.expression import FALSE, TRUE, Coded, Condition, Evaluator
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import describe
-from leoreturns.panel.schema import Level
 from leoreturns.panel.source import Source, as_raw, open_frame
-
-Array = NDArray[Any]
 
 
 def assign(
@@ -132,14 +129,14 @@ def _value_name(name: str, source: Source, keys: set[str]) -> str:
     raise PanelError(f"column {name!r}: the table must have one column of values, or one named {name!r}")
 
 
-def _person_of(panel: Panel, name: str, source: Source) -> NDArray[np.int64]:
+def _person_of(panel: Panel, name: str, source: Source) -> IntArray:
     codes, distinct = ids.encode_ids(panel.schema.person, source.column(panel.schema.person))
     positions = panel.ids.positions(distinct)
     _checks.persons_known(f"the table for column {name!r}", int((positions < 0).sum()))
     return positions[codes]
 
 
-def _row_of(panel: Panel, name: str, source: Source, persons: NDArray[np.int64]) -> NDArray[np.int64]:
+def _row_of(panel: Panel, name: str, source: Source, persons: IntArray) -> IntArray:
     """Return the stored row of each (person, time) of the table."""
     time = panel.schema.time
     key = panel.key(time)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leoreturns import _checks
+from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import levels, rows
 from leoreturns.panel.schema import Kind, Label
@@ -24,14 +25,12 @@ NAT = np.iinfo(np.int64).min  # how NumPy stores a missing datetime
 OBJECT_CHUNK = 1 << 22  # Python objects turned into Arrow at a time
 EXACT = 2**53  # whole numbers that a float64 tells apart
 
-Array = NDArray[Any]
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Encoded:
     """A column in the rows' given order: codes (-1 missing) with labels, or numbers (NaN missing)."""
 
-    values: Array
+    values: AnyArray
     kind: Kind
     labels: tuple[Label, ...] = ()
     ordered: bool = False
@@ -69,13 +68,13 @@ def encode_coded(name: str, raw: Raw) -> Encoded:
     return _categorical(name, pd.Categorical(encoded.values))
 
 
-def encode_codes(codes: Array, labels: Sequence[Label], *, ordered: bool = False) -> Encoded:
+def encode_codes(codes: AnyArray, labels: Sequence[Label], *, ordered: bool = False) -> Encoded:
     """Settle codes that are given: no unused label, labels sorted unless their order was declared."""
     settled, used = levels.settle(np.ascontiguousarray(codes), labels, ordered=ordered)
     return Encoded(settled, "code", used, ordered)
 
 
-def _numbers(name: str, values: Array) -> Encoded:
+def _numbers(name: str, values: AnyArray) -> Encoded:
     if values.dtype.kind in "iu":
         try:
             return Encoded(levels.narrow(values), "number")
@@ -85,7 +84,7 @@ def _numbers(name: str, values: Array) -> Encoded:
     return Encoded(np.ascontiguousarray(values, dtype=np.float64), "number")
 
 
-def _moments(name: str, values: Array, *, zoned: bool) -> Encoded:
+def _moments(name: str, values: AnyArray, *, zoned: bool) -> Encoded:
     """Code datetimes by their distinct integers; only these are turned into labels."""
     numbered = levels.number_distinct(values.view(np.int64))
     assert numbered is not None
@@ -166,7 +165,7 @@ def _arrow_moments(name: str, column: pa.ChunkedArray) -> Encoded:
     return _moments(name, _filled(column, pa.int64(), NAT).view(f"datetime64[{unit}]"), zoned=zoned)
 
 
-def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> Array:
+def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> AnyArray:
     """Return whole numbers with missing entries replaced, chunk by chunk into one array."""
     out = np.empty(len(column), dtype=kind.to_pandas_dtype())
     at = 0
@@ -191,7 +190,7 @@ def text_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
     return _filled(indices, pa.int32(), -1), labels
 
 
-def dictionary_codes(column: pa.ChunkedArray) -> tuple[Array, pa.Array]:
+def dictionary_codes(column: pa.ChunkedArray) -> tuple[AnyArray, pa.Array]:
     """Return codes (-1 missing) and the dictionary of a dictionary-encoded Arrow column."""
     if column.num_chunks == 0:
         return np.empty(0, dtype=np.int32), pa.array([], column.type.value_type)
@@ -223,7 +222,7 @@ def _dictionary(name: str, column: pa.ChunkedArray) -> Encoded:
 # ---- Python objects -------------------------------------------------------------------------------------------------
 
 
-def _objects(name: str, values: Array) -> Encoded:
+def _objects(name: str, values: AnyArray) -> Encoded:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "string":
         return _object_text(name, values)
@@ -241,14 +240,14 @@ def _objects(name: str, values: Array) -> Encoded:
     )
 
 
-def _part(name: str, values: Array) -> pa.Array:
+def _part(name: str, values: AnyArray) -> pa.Array:
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         raise PanelError(f"column {name!r} holds Python objects of several kinds; convert it to one kind") from None
 
 
-def _arrow_or_numbers(name: str, values: Array) -> Encoded:
+def _arrow_or_numbers(name: str, values: AnyArray) -> Encoded:
     """Encode numbers held as Python objects: whole numbers stay whole where none is missing."""
     missing = pd.isna(values)
     known = values[~missing]
@@ -269,12 +268,12 @@ def _arrow_or_numbers(name: str, values: Array) -> Encoded:
     return _numbers(name, out)
 
 
-def _object_text(name: str, values: Array) -> Encoded:
+def _object_text(name: str, values: AnyArray) -> Encoded:
     codes, labels = object_text_codes(name, values)
     return encode_codes(codes, labels.to_pylist())
 
 
-def object_text_codes(name: str, values: Array) -> tuple[NDArray[np.int32], pa.Array]:
+def object_text_codes(name: str, values: AnyArray) -> tuple[NDArray[np.int32], pa.Array]:
     """Return codes and distinct texts of Python strings; only a chunk and the distinct texts are held as Arrow."""
     labels = pa.array([], pa.large_string())
     codes = np.empty(len(values), dtype=np.int32)
@@ -299,20 +298,20 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real | decimal.Decimal) and not isinstance(value, bool | np.bool_)
 
 
-def count_numeric(values: Array) -> tuple[int, int]:
+def count_numeric(values: AnyArray) -> tuple[int, int]:
     """Count the entries that are numbers and those that are neither numbers nor missing."""
     known = values[~pd.isna(values)]
     numeric = sum(map(is_number, known))
     return numeric, len(known) - numeric
 
 
-def order_codes(values: Array) -> NDArray[np.int32]:
+def order_codes(values: AnyArray) -> NDArray[np.int32]:
     """Return codes of a number column in the order of its values (for periods that are not whole)."""
     _, codes = np.unique(values, return_inverse=True)
     return codes.astype(np.int32)
 
 
-def all_whole(values: Array) -> bool:
+def all_whole(values: AnyArray) -> bool:
     """Whether every float is a whole number that a float tells apart from its neighbours."""
     return all(
         bool(((part == np.floor(part)) & (np.abs(part) <= EXACT)).all())

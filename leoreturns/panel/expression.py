@@ -20,11 +20,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leoreturns._typing import AnyArray, BoolArray, ByteArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel import rows
-from leoreturns.panel.schema import Column, Label, Level
+from leoreturns.panel.schema import Column, Label
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
@@ -56,14 +56,12 @@ FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
     "sqrt": np.sqrt,
 }
 
-Array = NDArray[Any]
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Condition:
     """False, unknown or true (uint8 0, 1, 2) per stored person or row; level None for a constant."""
 
-    truth: NDArray[np.uint8]
+    truth: ByteArray
     level: Level | None
 
 
@@ -80,7 +78,7 @@ class Coded:
     """A code column."""
 
     column: Column
-    codes: Array
+    codes: AnyArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +112,12 @@ class Evaluator:
             self._refuse("it names no column")
         return operand
 
-    def condition(self) -> NDArray[np.bool_]:
+    def condition(self) -> BoolArray:
         """Return the stored rows on which the condition is true."""
         result = self._condition(self._parsed())
         return np.equal(self._on_rows(result.truth, result.level), TRUE)
 
-    def among(self, wanted: Mapping[str, Sequence[Label]]) -> NDArray[np.bool_]:
+    def among(self, wanted: Mapping[str, Sequence[Label]]) -> BoolArray:
         """Return the stored rows on which every column has one of its wanted values."""
         result: Condition | None = None
         for name, values in wanted.items():
@@ -181,18 +179,18 @@ class Evaluator:
             self._refuse(f"{name!r} is not a true/false column; compare it with something")
         return _lookup(Coded(column, self._panel.array(name)), [bool(label) for label in column.labels])
 
-    def _joined(self, left: Condition, right: Condition, join: Callable[[Array, Array], Array]) -> Condition:
+    def _joined(self, left: Condition, right: Condition, join: Callable[[AnyArray, AnyArray], AnyArray]) -> Condition:
         level = _wider(left.level, right.level)
         if left.level == right.level:
             return Condition(join(left.truth, right.truth), level)
         return Condition(join(self._at_level(left, level), self._at_level(right, level)), level)
 
-    def _at_level(self, part: Condition, level: Level | None) -> Array:
+    def _at_level(self, part: Condition, level: Level | None) -> AnyArray:
         if part.level is None or part.level == level:
             return part.truth
         return rows.expand(part.truth, self._panel.offsets)
 
-    def _on_rows(self, truth: Array, level: Level | None) -> Array:
+    def _on_rows(self, truth: AnyArray, level: Level | None) -> AnyArray:
         if level == "person":
             return rows.expand(truth, self._panel.offsets)
         return truth if level == "year" else np.full(self._panel.n_row_stored, truth)

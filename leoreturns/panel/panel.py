@@ -12,16 +12,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leoreturns._core import columns as kernel_columns
+from leoreturns._typing import AnyArray, BoolArray, IntArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel.ids import PersonIds
-from leoreturns.panel.schema import Column, Key, Level, Schema
+from leoreturns.panel.schema import Column, Key, Schema
 from leoreturns.results.flow import SampleFlow
 
 if TYPE_CHECKING:
     from leoreturns.panel.lists import PersonList
     from leoreturns.panel.scan import Scan
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -58,11 +57,11 @@ class Panel:
     schema: Schema
     ids: PersonIds
     keys: NDArray[np.uint64]
-    offsets: NDArray[np.int64]
-    people: dict[str, Array]
-    years: dict[str, Array]
+    offsets: IntArray
+    people: dict[str, AnyArray]
+    years: dict[str, AnyArray]
     lists: dict[str, PersonList] = field(default_factory=dict)
-    selection: NDArray[np.bool_] | None = None
+    selection: BoolArray | None = None
     flow: SampleFlow = field(default_factory=SampleFlow)
     n_person: int = field(init=False)
     n_row: int = field(init=False)
@@ -86,7 +85,7 @@ class Panel:
 
     def _freeze(self) -> None:
         """Make every array read-only."""
-        arrays: list[Array | None] = [self.ids.data, self.ids.offsets, self.keys, self.offsets, self.selection]
+        arrays: list[AnyArray | None] = [self.ids.data, self.ids.offsets, self.keys, self.offsets, self.selection]
         arrays += [*self.people.values(), *self.years.values()]
         for entries in self.lists.values():
             arrays += [entries.offsets, entries.codes, entries.start, entries.end, entries.weight]
@@ -220,7 +219,7 @@ class Panel:
             known = ", ".join(map(repr, self.schema.columns))
             raise PanelError(f"unknown column {name!r}; known: {known}") from None
 
-    def array(self, name: str) -> Array:
+    def array(self, name: str) -> AnyArray:
         """Return a stored column, read-only: codes or numbers, one per stored person or stored row by its level."""
         return (self.people if self.column(name).level == "person" else self.years)[name]
 

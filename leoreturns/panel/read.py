@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from leoreturns import _checks
 from leoreturns._core import codes as kernel_codes
+from leoreturns._typing import AnyArray, IntArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, levels, rows
 from leoreturns.panel.lists import read_list
 from leoreturns.panel.panel import Panel
-from leoreturns.panel.schema import Column, Level, ListColumn, Schema
+from leoreturns.panel.schema import Column, ListColumn, Schema
 from leoreturns.panel.source import Source
 
-Array = NDArray[Any]
 _YEAR: Level = "year"
 
 
@@ -64,7 +64,7 @@ def build(source: Source, declared: Declared, lists: Mapping[str, Any], *, n_job
     people, keys, order, offsets = _order_persons(declared.person, source)
     times = _order_periods(declared, source, order, offsets, n_jobs)
     columns: dict[str, Column] = {}
-    stored: dict[Level, dict[str, Array]] = {"person": {}, "year": {}}
+    stored: dict[Level, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for name in source.names:
         if name == declared.person:
             continue
@@ -106,8 +106,8 @@ def _stored(
     name: str,
     source: Source,
     declared: Declared,
-    order: NDArray[np.int64],
-    offsets: NDArray[np.int64],
+    order: IntArray,
+    offsets: IntArray,
     n_jobs: int | None,
 ) -> tuple[encode.Encoded, Level]:
     """Return a column along the panel's order, once per person where it is a trait."""
@@ -122,9 +122,7 @@ def _stored(
     return dataclasses.replace(given, values=values), level
 
 
-def _order_persons(
-    person: str, source: Source
-) -> tuple[ids.PersonIds, NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+def _order_persons(person: str, source: Source) -> tuple[ids.PersonIds, NDArray[np.uint64], IntArray, IntArray]:
     """Return the persons in key order with their keys, and the rows in their order with offsets."""
     codes, people = ids.encode_ids(person, source.column(person))
     keys = people.hashed()
@@ -140,8 +138,8 @@ def _order_persons(
 def _order_periods(
     declared: Declared,
     source: Source,
-    order: NDArray[np.int64],
-    offsets: NDArray[np.int64],
+    order: IntArray,
+    offsets: IntArray,
     n_jobs: int | None,
 ) -> encode.Encoded:
     """Put each person's rows into time order, in place; return the period along that order."""
@@ -161,7 +159,7 @@ def _order_periods(
 
 
 def _level(
-    name: str, values: Array, coded: bool, offsets: NDArray[np.int64], declared: Declared, n_jobs: int | None
+    name: str, values: AnyArray, coded: bool, offsets: IntArray, declared: Declared, n_jobs: int | None
 ) -> Level:
     """Decide whether a column is stored once per person; refuse a declared trait that varies."""
     if name in declared.time_varying or (declared.traits is not None and name not in declared.traits):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from leoreturns._typing import BoolArray
 from leoreturns.errors import PanelError
 from leoreturns.panel.expression import Evaluator
 from leoreturns.panel.schema import Label
@@ -35,7 +35,7 @@ def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
     return _kept(panel, Evaluator(f"at({label})", panel).among(wanted), label)
 
 
-def _kept(panel: Panel, rows: NDArray[np.bool_], label: str) -> Panel:
+def _kept(panel: Panel, rows: BoolArray, label: str) -> Panel:
     """Return the panel with fewer rows, and the step in its flow."""
     kept = rows if panel.selection is None else rows & panel.selection
     smaller = dataclasses.replace(panel, selection=kept)

@@ -7,12 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from leoreturns._typing import CodeArray, Level
 from leoreturns.errors import PanelError
 
-Level = Literal["person", "year"]
 Kind = Literal["code", "number"]
 Label = str | bool | int | float | dt.date | dt.datetime
 
@@ -146,7 +143,7 @@ class Key:
     level : {"person", "year"}
     """
 
-    codes: NDArray[np.signedinteger[Any]]
+    codes: CodeArray
     labels: tuple[Label, ...]
     level: Level
 
