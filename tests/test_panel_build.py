@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panel_cases import assert_same, wage_panel, wages
 
+from leoreturns import _parallel
 from leoreturns.errors import PanelError, SupportError
-from leoreturns.panel import Panel, ids, keys
+from leoreturns.panel import Panel, ids, keys, rows
 
 
 def small(**columns):
@@ -154,6 +155,32 @@ def test_row_order_does_not_matter(seed):
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
 def test_threads_do_not_matter(n_jobs):
     assert_same(wage_panel(), wage_panel(n_jobs=n_jobs))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_n_jobs_is_the_number_of_threads(n_jobs, monkeypatch, tmp_path):
+    started = []
+    in_threads = _parallel._in_threads
+
+    def watched(function, work, count, progress):
+        started.append(count)
+        return in_threads(function, work, count, progress)
+
+    monkeypatch.setattr(rows, "SLICE", 7)
+    monkeypatch.setattr(_parallel, "_in_threads", watched)
+    frame = wages()
+    lists = {"aims": pd.DataFrame({"person": frame["person"].unique(), "code": "a"})}
+    expected = wage_panel(frame, lists=lists, n_jobs=n_jobs)
+    in_frame = set(started)
+    started.clear()
+    frame.to_parquet(tmp_path / "in.parquet")
+    options = {"units": {"earnings": "GBP/year"}, "owners": {"earnings": "HMRC"}, "entities": ["school"]}
+    path = tmp_path / "in.parquet"
+    read = Panel.from_parquet(path, person="person", time="tax_year", lists=lists, n_jobs=n_jobs, **options)
+    assert in_frame == set(started) == ({n_jobs} - {1})
+    assert_same(expected, read)
+    with pytest.raises(ValueError, match="n_jobs must be a positive number"):
+        wage_panel(n_jobs=0)
 
 
 def test_pandas_polars_arrow_and_mappings_give_the_same_panel():

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leoreturns._core import columns as kernel_columns
+from leoreturns._parallel import threads
 from leoreturns._typing import AnyArray, BoolArray, IntArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel.ids import PersonIds
@@ -150,7 +151,8 @@ class Panel:
         from leoreturns.panel import read, source
 
         declared = read.Declared(person, time, traits, owners or {}, units or {}, entities, time_varying)
-        return read.build(source.open_frame(frame), declared, lists or {}, n_jobs=n_jobs)
+        with threads(n_jobs):
+            return read.build(source.open_frame(frame), declared, lists or {})
 
     @classmethod
     def from_parquet(
@@ -180,10 +182,11 @@ class Panel:
         """
         from leoreturns.panel import parquet, read
 
-        source = parquet.ParquetSource(Path(path))
         given = read.Declared(person or "", time or "", traits, owners or {}, units or {}, entities, time_varying)
-        found = parquet.stored_lists(Path(path)) if lists is None else lists
-        return read.build(source, source.declared(given), found, n_jobs=n_jobs)
+        with threads(n_jobs):
+            source = parquet.ParquetSource(Path(path))
+            found = parquet.stored_lists(Path(path)) if lists is None else lists
+            return read.build(source, source.declared(given), found)
 
     @classmethod
     def open(cls, path: str | Path) -> Panel:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leoreturns import _checks
+from leoreturns._parallel import thread_count
 from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import lists, rows, store
@@ -59,7 +60,7 @@ class ParquetSource:
             try:
                 with pq.ParquetFile(file, read_dictionary=[name] if name in self._texts else None) as opened:
                     # A request for "a" also brings "a.b".
-                    parts.append(opened.read(columns=[name]).column(name))
+                    parts.append(opened.read(columns=[name], use_threads=thread_count() > 1).column(name))
             except UNREADABLE:
                 raise _unreadable(file) from None
         kind = next((part.type for part in parts if not pa.types.is_null(part.type)), pa.null())

@@ -55,14 +55,14 @@ class Declared:
         ]
 
 
-def build(source: Source, declared: Declared, lists: Mapping[str, Any], *, n_jobs: int | None = None) -> Panel:
+def build(source: Source, declared: Declared, lists: Mapping[str, Any]) -> Panel:
     """Build a panel from a source that gives one column at a time; see `Panel.from_frame`."""
     _checks.known_names(declared.names(), source.names)
     if declared.person == declared.time:
         raise PanelError(f"person and time are both {declared.person!r}; name two columns")
     _checks.has_rows(source.n_row)
     people, keys, order, offsets = _order_persons(declared.person, source)
-    times = _order_periods(declared, source, order, offsets, n_jobs)
+    times = _order_periods(declared, source, order, offsets)
     columns: dict[str, Column] = {}
     stored: dict[Level, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for name in source.names:
@@ -71,7 +71,7 @@ def build(source: Source, declared: Declared, lists: Mapping[str, Any], *, n_job
         if name == declared.time:
             encoded, level = times, _YEAR
         else:
-            encoded, level = _stored(name, source, declared, order, offsets, n_jobs)
+            encoded, level = _stored(name, source, declared, order, offsets)
         stored[level][name] = encoded.values
         columns[name] = describe(
             name,
@@ -108,17 +108,16 @@ def _stored(
     declared: Declared,
     order: IntArray,
     offsets: IntArray,
-    n_jobs: int | None,
 ) -> tuple[encode.Encoded, Level]:
     """Return a column along the panel's order, once per person where it is a trait."""
     raw = source.column(name)
     given = encode.encode_coded(name, raw) if name in declared.codes else encode.encode(name, raw)
     if name in declared.units:
         _checks.numeric(name, given.kind, rows.count_known(given.values), source.n_row)
-    values = rows.take(given.values, order, n_jobs=n_jobs)
-    level = _level(name, values, given.kind == "code", offsets, declared, n_jobs)
+    values = rows.take(given.values, order)
+    level = _level(name, values, given.kind == "code", offsets, declared)
     if level == "person":
-        values = rows.take(values, offsets[:-1], n_jobs=n_jobs)
+        values = rows.take(values, offsets[:-1])
     return dataclasses.replace(given, values=values), level
 
 
@@ -140,7 +139,6 @@ def _order_periods(
     source: Source,
     order: IntArray,
     offsets: IntArray,
-    n_jobs: int | None,
 ) -> encode.Encoded:
     """Put each person's rows into time order, in place; return the period along that order."""
     name = declared.time
@@ -153,18 +151,16 @@ def _order_periods(
     whole = values.dtype.kind != "f"
     if not whole and encode.all_whole(values):
         values, whole = levels.narrow(values.astype(np.int64)), True
-    times = rows.take(values if whole else encode.order_codes(values), order, n_jobs=n_jobs)
-    _checks.one_row_per_period(declared.person, name, *rows.sort_within(times, order, offsets, n_jobs=n_jobs))
-    return dataclasses.replace(given, values=times if whole else rows.take(values, order, n_jobs=n_jobs))
+    times = rows.take(values if whole else encode.order_codes(values), order)
+    _checks.one_row_per_period(declared.person, name, *rows.sort_within(times, order, offsets))
+    return dataclasses.replace(given, values=times if whole else rows.take(values, order))
 
 
-def _level(
-    name: str, values: AnyArray, coded: bool, offsets: IntArray, declared: Declared, n_jobs: int | None
-) -> Level:
+def _level(name: str, values: AnyArray, coded: bool, offsets: IntArray, declared: Declared) -> Level:
     """Decide whether a column is stored once per person; refuse a declared trait that varies."""
     if name in declared.time_varying or (declared.traits is not None and name not in declared.traits):
         return "year"
-    changing, only_missing = rows.varying(values, coded=coded, offsets=offsets, n_jobs=n_jobs)
+    changing, only_missing = rows.varying(values, coded=coded, offsets=offsets)
     if declared.traits is not None:
         _checks.constant_within_persons(name, changing, only_missing)
     return "year" if changing else "person"

@@ -27,50 +27,50 @@ def slices(n: int) -> Iterator[tuple[int, int]]:
     return ((at, min(at + SLICE, n)) for at in range(0, n, SLICE))
 
 
-def take(values: AnyArray, order: IntArray, *, n_jobs: int | None = None) -> AnyArray:
+def take(values: AnyArray, order: IntArray) -> AnyArray:
     """Gather ``values[order]`` without a temporary of the column's length."""
     out = np.empty(len(order), dtype=values.dtype)
 
     def part(bounds: tuple[int, int]) -> None:
         kernel.take(as_bytes(values), values.itemsize, order, *bounds, as_bytes(out))
 
-    ordered_map(part, slices(len(order)), n_jobs=n_jobs)
+    ordered_map(part, slices(len(order)))
     return out
 
 
-def expand(values: AnyArray, offsets: IntArray, *, n_jobs: int | None = None) -> AnyArray:
+def expand(values: AnyArray, offsets: IntArray) -> AnyArray:
     """Repeat each person's value along the person's rows."""
     out = np.empty(int(offsets[-1]), dtype=values.dtype)
 
     def part(bounds: tuple[int, int]) -> None:
         kernel.expand(as_bytes(values), values.itemsize, offsets, *bounds, as_bytes(out))
 
-    ordered_map(part, slices(len(values)), n_jobs=n_jobs)
+    ordered_map(part, slices(len(values)))
     return out
 
 
-def varying(values: AnyArray, *, coded: bool, offsets: IntArray, n_jobs: int | None = None) -> tuple[int, int]:
+def varying(values: AnyArray, *, coded: bool, offsets: IntArray) -> tuple[int, int]:
     """Count persons in whom a column varies, and of these those in whom it varies only by a missing value."""
     floating = values.dtype.kind == "f"
 
     def part(bounds: tuple[int, int]) -> tuple[int, int]:
         return kernel.constant_within(as_bytes(values), values.itemsize, coded, floating, offsets, *bounds)
 
-    counts = ordered_map(part, slices(len(offsets) - 1), n_jobs=n_jobs)
+    counts = ordered_map(part, slices(len(offsets) - 1))
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def sort_within(times: CodeArray, order: IntArray, offsets: IntArray, *, n_jobs: int | None = None) -> tuple[int, int]:
+def sort_within(times: CodeArray, order: IntArray, offsets: IntArray) -> tuple[int, int]:
     """Sort each person's rows by time, in place; return rows that repeat a period and the persons who have them."""
 
     def part(bounds: tuple[int, int]) -> tuple[int, int]:
         return kernel_codes.sort_within(offsets, *bounds, as_bytes(times), times.itemsize, order)
 
-    counts = ordered_map(part, slices(len(offsets) - 1), n_jobs=n_jobs)
+    counts = ordered_map(part, slices(len(offsets) - 1))
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def observed(values: CodeArray, *, base: int, span: int, n_jobs: int | None = None) -> tuple[BoolArray, int]:
+def observed(values: CodeArray, *, base: int, span: int) -> tuple[BoolArray, int]:
     """Mark which of the levels ``base : base + span`` occur, and count the values outside."""
 
     def part(bounds: tuple[int, int], seen: ByteArray) -> int:
@@ -85,22 +85,20 @@ def observed(values: CodeArray, *, base: int, span: int, n_jobs: int | None = No
         marks = np.zeros(span, dtype=np.uint8)
         return marks, part(bounds, marks)
 
-    found = ordered_map(own, slices(len(values)), n_jobs=n_jobs)
+    found = ordered_map(own, slices(len(values)))
     for marks, _ in found:
         seen |= marks
     return seen.view(np.bool_), sum(outside for _, outside in found)
 
 
-def recode(
-    values: CodeArray, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any], n_jobs: int | None = None
-) -> CodeArray:
+def recode(values: CodeArray, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any]) -> CodeArray:
     """Return ``table[values - base]`` in a type that holds the table's entries; -1 where the table does not reach."""
     out = np.empty(len(values), dtype=dtype)
 
     def part(bounds: tuple[int, int]) -> None:
         kernel.recode(as_bytes(values), values.itemsize, base, table, *bounds, as_bytes(out), out.itemsize)
 
-    ordered_map(part, slices(len(values)), n_jobs=n_jobs)
+    ordered_map(part, slices(len(values)))
     return out
 
 
