@@ -477,12 +477,40 @@ def test_columns_of_different_length():
         (pd.period_range("2010", periods=2, freq="Y"), "cannot hold"),
         (np.array(["2010-01-01T00:00:00.000000001"] * 2, dtype="datetime64[ns]"), "finer than a microsecond"),
         (np.array([dt.timedelta(1)] * 2), "kind timedelta"),
-        (np.array(["a", "\ud800"], dtype=object), "no valid Unicode"),
+        (np.array(["a", "\ud800"], dtype=object), "1 text not valid as UTF-8"),
     ],
 )
 def test_types_that_a_panel_cannot_hold(values, message):
     with pytest.raises(PanelError, match=message):
         build({"id": [1, 2], "year": [1, 1], "x": values})
+
+
+def damaged_texts(kind):
+    """Three texts, two of them not UTF-8, as every kind of column that can hold such a thing."""
+    raw = pa.array([b"\xfftell", b"a", b"tell\xfe"])
+    if kind in ("string", "large_string", "string_view"):
+        return raw.cast(getattr(pa, kind.replace("string", "binary"))()).view(getattr(pa, kind)())
+    if kind == "dictionary":
+        return pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), raw.view(pa.string()))
+    if kind == "chunks":
+        texts = raw.view(pa.string())
+        return pa.chunked_array([texts[:1].dictionary_encode(), texts[1:].dictionary_encode()])
+    python = ["tell\ud800", "a", "\udcfftell"]
+    if kind == "category":
+        return pd.Categorical.from_codes([0, 1, 2], pd.Index(python, dtype=object))
+    return np.array(python, dtype=object if kind == "object" else None)
+
+
+@pytest.mark.parametrize("role", ["id", "x"])
+@pytest.mark.parametrize(
+    "kind", ["string", "large_string", "string_view", "dictionary", "chunks", "category", "object", "array"]
+)
+def test_text_that_is_not_utf8_is_counted_not_quoted(kind, role):
+    with pytest.raises(PanelError) as refusal:
+        build({"id": [1, 2, 3], "year": [1, 1, 1], "x": [1, 2, 3]} | {role: damaged_texts(kind)})
+    assert str(refusal.value) == f"column '{role}' holds 2 texts not valid as UTF-8; correct the encoding"
+    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
 
 
 def test_frames_that_are_none():

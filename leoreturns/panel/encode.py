@@ -108,6 +108,8 @@ def _categorical(name: str, values: pd.Categorical[Any]) -> Encoded:
 def category_labels(name: str, categories: pd.Index[Any]) -> list[Label]:
     """Return the categories as labels; kinds without a Python scalar (intervals, periods) by their text."""
     kind = pd.api.types.infer_dtype(categories, skipna=False)
+    if kind == "string":
+        _checks.valid_text(name, categories)
     if kind in ("string", "boolean", "integer", "date", "empty"):
         return list(categories.tolist())
     if kind in ("floating", "mixed-integer-float"):
@@ -131,7 +133,7 @@ def _arrow(name: str, column: pa.ChunkedArray) -> Encoded:
     if types.is_dictionary(kind):
         return _dictionary(name, column)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _text(column)
+        return _text(name, column)
     if types.is_boolean(kind):
         return encode_codes(_filled(column, pa.int8(), -1), (False, True))
     if types.is_date(kind) or types.is_timestamp(kind):
@@ -175,22 +177,23 @@ def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> AnyArra
     return out
 
 
-def _text(column: pa.ChunkedArray) -> Encoded:
-    codes, labels = text_codes(column)
+def _text(name: str, column: pa.ChunkedArray) -> Encoded:
+    codes, labels = text_codes(name, column)
     return encode_codes(codes, labels.to_pylist())
 
 
-def text_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
+def text_codes(name: str, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
     """Return codes (-1 missing) and the distinct texts of an Arrow text column, by first appearance."""
     if not pa.types.is_large_string(column.type):
         column = column.cast(pa.large_string())
     encoded = pc.dictionary_encode(column)
     labels = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], pa.large_string())
+    _valid_text(name, labels)
     indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
     return _filled(indices, pa.int32(), -1), labels
 
 
-def dictionary_codes(column: pa.ChunkedArray) -> tuple[AnyArray, pa.Array]:
+def dictionary_codes(name: str, column: pa.ChunkedArray) -> tuple[AnyArray, pa.Array]:
     """Return codes (-1 missing) and the dictionary of a dictionary-encoded Arrow column."""
     if column.num_chunks == 0:
         return np.empty(0, dtype=np.int32), pa.array([], column.type.value_type)
@@ -203,11 +206,20 @@ def dictionary_codes(column: pa.ChunkedArray) -> tuple[AnyArray, pa.Array]:
         )
     unified = column.unify_dictionaries()
     indices = pa.chunked_array([chunk.indices for chunk in unified.chunks])
+    _valid_text(name, unified.chunk(0).dictionary)
     return _filled(indices, pa.int32(), -1), unified.chunk(0).dictionary
 
 
+def _valid_text(name: str, texts: pa.Array) -> None:
+    """Refuse texts that are not UTF-8, which Arrow itself takes on trust."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        _checks.valid_text(name, texts.cast(pa.large_binary()).to_pylist())
+
+
 def _dictionary(name: str, column: pa.ChunkedArray) -> Encoded:
-    codes, dictionary = dictionary_codes(column)
+    codes, dictionary = dictionary_codes(name, column)
     if dictionary.null_count:  # a missing entry may also be coded as a level that is null
         known = np.asarray(dictionary.is_valid())
         table = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
@@ -280,9 +292,10 @@ def object_text_codes(name: str, values: AnyArray) -> tuple[NDArray[np.int32], p
     for at in range(0, len(values), OBJECT_CHUNK):
         try:
             part = pa.array(values[at : at + OBJECT_CHUNK], pa.large_string(), from_pandas=True)
-        except UnicodeEncodeError:  # whose message quotes the text
-            raise PanelError(f"column {name!r} holds text that is no valid Unicode; correct its encoding") from None
-        here, fresh = text_codes(pa.chunked_array([part]))
+        except UnicodeEncodeError:
+            _checks.valid_text(name, values)
+            raise
+        here, fresh = text_codes(name, pa.chunked_array([part]))
         place = pc.index_in(fresh, value_set=labels)
         unknown = place.is_null()
         new = pc.filter(fresh, unknown)

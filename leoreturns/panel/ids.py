@@ -201,14 +201,14 @@ def _category_ids(name: str, values: pd.Categorical[Any]) -> tuple[NDArray[np.in
 def _arrow_ids(name: str, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], PersonIds]:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        codes, labels = encode.dictionary_codes(column)
+        codes, labels = encode.dictionary_codes(name, column)
         if pa.types.is_integer(labels.type):
             column = pa.chunked_array([labels.take(pa.array(codes, mask=codes < 0))])
             kind = column.type
         elif pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type):
             return _text_ids(name, *_distinct(codes, labels))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _text_ids(name, *encode.text_codes(column))
+        return _text_ids(name, *encode.text_codes(name, column))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         _checks.no_missing(name, column.null_count, "the id")
         return _number_ids(name, column.to_numpy())

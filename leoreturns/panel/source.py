@@ -132,6 +132,9 @@ def _as_numpy(values: np.ndarray[Any, Any], name: str) -> Raw:
 def _as_arrow(values: Any, name: str) -> pa.ChunkedArray:
     try:
         array = pa.array(values)
+    except UnicodeError:
+        _checks.valid_text(name, values.tolist())
+        raise
     except (pa.ArrowException, TypeError):
         dtype = getattr(values, "dtype", type(values).__name__)
         # From None: Arrow's own message may quote a value.
