@@ -12,12 +12,15 @@ import pandas as pd
 from leoreturns import _checks
 from leoreturns._typing import IntArray, Level
 from leoreturns.errors import PanelError
-from leoreturns.panel import encode, ids, rows
+from leoreturns.panel import encode, ids, rows, syntax
 from leoreturns.panel.encode import Encoded
-from leoreturns.panel.expression import FALSE, TRUE, Coded, Condition, Evaluator
+from leoreturns.panel.evaluate import column_of
+from leoreturns.panel.expression import Coded, Condition
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import describe
 from leoreturns.panel.source import Source, as_raw, open_frame
+
+TRUTH_CODES = np.array([0, -1, 1], dtype=np.int32)  # unknown, between false and true, is the missing code
 
 
 def assign(
@@ -69,16 +72,15 @@ def _owned(encoded: Encoded) -> Encoded:
 
 
 def _expression(panel: Panel, name: str, text: str, level: Level) -> Encoded:
-    result = Evaluator(text, panel).evaluate()
+    result = column_of(panel, syntax.parse(text))
     found = result.column.level if isinstance(result, Coded) else result.level
     if isinstance(result, Coded):
         encoded = Encoded(result.codes, "code", result.column.labels, result.column.ordered)
     elif isinstance(result, Condition):
-        # Unknown, between false and true, is the missing code.
-        codes = np.where(result.truth == TRUE, np.int8(1), np.where(result.truth == FALSE, np.int8(0), np.int8(-1)))
+        codes = rows.recode(result.truth.view(np.int8), TRUTH_CODES, base=0, dtype=np.dtype(np.int8))
         encoded = encode.encode_codes(codes, (False, True))
     else:
-        encoded = encode.encode(name, np.asarray(result.values))
+        encoded = encode.encode(name, result.values)
     if level == "person" and found != "person":
         raise PanelError(f"column {name!r}: {text!r} varies over periods; assign it with level='year'")
     if level == "year" and found == "person":

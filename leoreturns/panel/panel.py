@@ -219,6 +219,8 @@ class Panel:
         try:
             return self.schema.columns[name]
         except KeyError:
+            if name == self.schema.person:
+                raise PanelError(f"{name!r} is the id, which cannot be used in conditions or as a column") from None
             known = ", ".join(map(repr, self.schema.columns))
             raise PanelError(f"unknown column {name!r}; known: {known}") from None
 
@@ -292,9 +294,10 @@ class Panel:
             As in `from_frame`, for all columns given here.
         **columns
             Name and one of: an expression such as ``"log(earnings / 12)"`` or ``"age >= 25"`` (the grammar of `where`
-            with ``+ - * / **``, abs, exp, log, log1p, sqrt); a callable that takes the panel; a Series or frame keyed
-            by person (and time), joined by id, missing where it has no row; or, on a panel without a selection, an
-            array with one value per stored person or row.
+            with ``+ - * / **``, abs, exp, log, log1p, sqrt), missing where an operand is and where there is no such
+            number (the log or root of a loss, 0 / 0); a callable that takes the panel; a Series or frame keyed by
+            person (and time), joined by id, missing where it has no row; or, on a panel without a selection, an array
+            with one value per stored person or row. `info` counts what is missing.
 
         Raises
         ------
