@@ -107,7 +107,7 @@ def constant_within_persons(name: str, varying: int, only_missing: int) -> None:
     if varying:
         raise PanelError(
             f"trait {name!r} varies within {counted(varying, 'person')} (in {only_missing:,} of them only between "
-            "one value and missing); correct it, or name it in time_varying"
+            "one value and missing); correct it, or name it in time_varying instead"
         )
 
 

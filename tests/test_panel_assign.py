@@ -173,5 +173,9 @@ def test_what_cannot_be_aligned_is_refused():
         PANEL.assign(x="hours", level="row")
     with pytest.raises(PanelError, match="it names no column"):
         PANEL.assign(x="1 + 1")
+    with pytest.raises(PanelError, match="column 'x' is of the type int; give an array"):
+        PANEL.assign(x=1)
+    with pytest.raises(PanelError, match="unit 'pounds' of column 'x' is not known"):
+        PANEL.assign(x="earnings", unit="pounds")
     with pytest.raises(PanelError, match="must hold numbers, but"):
         PANEL.assign(x="sex", unit="GBP/year")

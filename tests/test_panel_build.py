@@ -353,7 +353,40 @@ def test_traits_are_found_or_checked():
         build(VARYING, traits=["fixed", "gap"])
     with pytest.raises(PanelError, match=r"trait 'moving' varies within 2 persons \(in 1 of them"):
         build(VARYING, traits=["moving"])
-    assert list(build(VARYING, traits=["fixed", "moving"], time_varying=["moving"]).people) == ["fixed"]
+    assert list(build(VARYING, traits=["fixed"], time_varying=["moving"]).people) == ["fixed"]
+
+
+def test_one_name_need_not_be_in_a_list():
+    assert list(build(VARYING, traits="fixed").people) == ["fixed"]
+    assert list(build(VARYING, time_varying="fixed").people) == []
+    entities = build(VARYING.rename(columns={"gap": "ed"}), entities="fixed").schema.columns
+    assert [name for name, column in entities.items() if column.entity] == ["fixed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"traits": ["fixed", "id"]}, "traits names 'id', which is the id"),
+        ({"time_varying": "id"}, "time_varying names 'id', which is the id"),
+        ({"entities": ["id"]}, "entities names 'id', which is the id"),
+        ({"owners": {"id": "DfE"}}, "owners names 'id', which is the id"),
+        ({"units": {"id": "GBP/year"}}, "units names 'id', which is the id"),
+        ({"traits": ["year"]}, "traits names 'year', which is the period"),
+        ({"traits": ["fixed", "gap"], "time_varying": ["gap"]}, "'gap' named in traits and in time_varying"),
+        ({"units": {"pay": "pounds"}}, "unit 'pounds' of column 'pay' is not known; known are '<currency>/year' and"),
+        ({"units": {"pay": "gbp/year"}}, "unit 'gbp/year' of column 'pay' is not known"),
+        ({"units": {"pay": None}}, "unit None of column 'pay' is not known"),
+        ({"traits": "fix"}, "unknown column 'fix'"),
+    ],
+)
+def test_declarations_that_cannot_be(options, message):
+    with pytest.raises(PanelError, match=message):
+        build(VARYING.assign(pay=1.0), **options)
+
+
+@pytest.mark.parametrize("unit", ["GBP/year", "USD/hour", "log"])
+def test_units_are_kept(unit):
+    assert build(VARYING.assign(pay=1.0), units={"pay": unit}).column("pay").unit == unit
 
 
 def test_one_person_and_one_row():
@@ -514,7 +547,7 @@ def test_text_that_is_not_utf8_is_counted_not_quoted(kind, role):
 
 
 def test_frames_that_are_none():
-    with pytest.raises(PanelError, match="cannot read a str"):
+    with pytest.raises(PanelError, match="cannot read the type str"):
         build("table")
 
 

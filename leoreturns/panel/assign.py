@@ -18,6 +18,7 @@ from leoreturns.panel.evaluate import column_of
 from leoreturns.panel.expression import Coded, Condition
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import describe
+from leoreturns.panel.schema import check_unit
 from leoreturns.panel.source import Source, as_raw, open_frame
 
 TRUTH_CODES = np.array([0, -1, 1], dtype=np.int32)  # unknown, between false and true, is the missing code
@@ -29,6 +30,8 @@ def assign(
     """See `Panel.assign`; columns see those assigned before them."""
     if level not in ("person", "year"):
         raise PanelError(f"level must be 'person' or 'year', not {level!r}")
+    if unit is not None:
+        check_unit(", ".join(columns), unit)
     for name, value in columns.items():
         if name in (panel.schema.person, panel.schema.time):
             raise PanelError(f"column {name!r} identifies the rows and cannot be replaced")

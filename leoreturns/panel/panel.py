@@ -121,7 +121,7 @@ class Panel:
             Column with the id: whole numbers (also as floats) or text. Ids are told apart exactly.
         time : str
             Column with the period: numbers, dates or labels that sort in time.
-        traits : sequence of str, optional
+        traits : sequence of str, or one str, optional
             Columns that must not vary within a person; they are stored once per person. Default: every column that does
             not vary.
         lists : mapping of str to frame, optional
@@ -129,10 +129,11 @@ class Panel:
         owners : mapping of str to str, optional
             Who owns a column's data, such as ``{"earnings": "HMRC"}``.
         units : mapping of str to str, optional
-            Units of number columns, such as ``{"earnings": "GBP/year"}``; declares that the column must hold numbers.
-        entities : sequence of str
+            Units of number columns, ``"<currency>/year"``, ``"<currency>/hour"`` or ``"log"``, such as
+            ``{"earnings": "GBP/year"}``; declares that the column must hold numbers.
+        entities : sequence of str, or one str
             Columns that disclosure control counts as entities, such as schools and employers.
-        time_varying : sequence of str
+        time_varying : sequence of str, or one str
             Columns kept per person and period whatever the data.
         n_jobs : int, optional
             Threads; None for as many as allowed. The panel is the same for any number.

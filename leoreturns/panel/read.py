@@ -22,7 +22,7 @@ from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, levels, rows
 from leoreturns.panel.lists import read_list
 from leoreturns.panel.panel import Panel
-from leoreturns.panel.schema import Column, ListColumn, Schema
+from leoreturns.panel.schema import Column, ListColumn, Schema, check_unit
 from leoreturns.panel.source import Source
 
 _YEAR: Level = "year"
@@ -41,6 +41,27 @@ class Declared:
     time_varying: Collection[str] = ()
     codes: Collection[str] = ()  # number columns that hold codes: categories of numbers read back from Parquet
 
+    def __post_init__(self) -> None:
+        for option in ("traits", "entities", "time_varying"):
+            if isinstance(named := getattr(self, option), str):
+                object.__setattr__(self, option, (named,))
+
+    def check(self, known: Sequence[str]) -> None:
+        """Refuse unknown columns, unknown units, and what contradicts itself."""
+        _checks.known_names(self.names(), known)
+        if self.person == self.time:
+            raise PanelError(f"person and time are both {self.person!r}; name two columns")
+        for option in ("traits", "owners", "units", "entities", "time_varying"):
+            if self.person in (getattr(self, option) or ()):
+                raise PanelError(f"{option} names {self.person!r}, which is the id; name columns of values only")
+        if self.time in (self.traits or ()):
+            raise PanelError(f"traits names {self.time!r}, which is the period and varies within persons")
+        both = [name for name in self.traits or () if name in self.time_varying]
+        if both:
+            raise PanelError(f"{', '.join(map(repr, both))} named in traits and in time_varying; choose one of them")
+        for name, unit in self.units.items():
+            check_unit(name, unit)
+
     def names(self) -> list[str]:
         """Return every column that is named."""
         return [
@@ -57,9 +78,7 @@ class Declared:
 
 def build(source: Source, declared: Declared, lists: Mapping[str, Any]) -> Panel:
     """Build a panel from a source that gives one column at a time; see `Panel.from_frame`."""
-    _checks.known_names(declared.names(), source.names)
-    if declared.person == declared.time:
-        raise PanelError(f"person and time are both {declared.person!r}; name two columns")
+    declared.check(source.names)
     _checks.has_rows(source.n_row)
     people, keys, order, offsets = _order_persons(declared.person, source)
     times = _order_periods(declared, source, order, offsets)
