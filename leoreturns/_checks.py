@@ -52,6 +52,27 @@ def no_missing(name: str, missing: int, role: str) -> None:
         )
 
 
+def valid_text(name: str, texts: Iterable[object]) -> None:
+    """Refuse texts that are not valid Unicode: bytes that UTF-8 cannot read, Python text that it cannot write."""
+    broken = sum(map(_is_broken, texts))
+    if broken:
+        # From None: Python's own message quotes the text.
+        raise PanelError(
+            f"column {name!r} holds {counted(broken, 'text')} not valid as UTF-8; correct the encoding"
+        ) from None
+
+
+def _is_broken(text: object) -> bool:
+    try:
+        if isinstance(text, bytes):
+            text.decode()
+        elif isinstance(text, str):
+            text.encode()
+    except UnicodeError:
+        return True
+    return False
+
+
 def finite(name: str, values: NDArray[np.floating[Any]]) -> None:
     """Refuse infinite values; NaN is missing and passes."""
     infinite = sum(int(np.isinf(values[at : at + CHUNK]).sum()) for at in range(0, len(values), CHUNK))
@@ -86,7 +107,7 @@ def constant_within_persons(name: str, varying: int, only_missing: int) -> None:
     if varying:
         raise PanelError(
             f"trait {name!r} varies within {counted(varying, 'person')} (in {only_missing:,} of them only between "
-            "one value and missing); correct it, or name it in time_varying"
+            "one value and missing); correct it, or name it in time_varying instead"
         )
 
 

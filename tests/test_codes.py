@@ -9,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 
 from leoreturns._core import codes as kernel
 from leoreturns._core import columns
+from leoreturns._parallel import threads
 from leoreturns.errors import SupportError
 from leoreturns.panel import levels, rows
 from leoreturns.panel.keys import interact
@@ -268,12 +269,13 @@ def test_slices_do_not_change_results(monkeypatch):
     table = np.array([2, 0, 1], dtype=np.int32)
 
     def results(n_jobs):
-        return (
-            rows.take(values, order, n_jobs=n_jobs).tobytes(),
-            rows.varying(values, coded=True, offsets=offsets, n_jobs=n_jobs),
-            rows.recode(values, table, base=0, dtype=np.dtype(np.int16), n_jobs=n_jobs).tobytes(),
-            rows.expand(values[: len(offsets) - 1].copy(), offsets, n_jobs=n_jobs).tobytes(),
-        )
+        with threads(n_jobs):
+            return (
+                rows.take(values, order).tobytes(),
+                rows.varying(values, coded=True, offsets=offsets),
+                rows.recode(values, table, base=0, dtype=np.dtype(np.int16)).tobytes(),
+                rows.expand(values[: len(offsets) - 1].copy(), offsets).tobytes(),
+            )
 
     whole = results(1)
     monkeypatch.setattr(rows, "SLICE", 7)

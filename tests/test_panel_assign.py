@@ -8,6 +8,7 @@ import pytest
 from panel_cases import assert_same, wage_panel, wages
 
 from leoreturns.errors import PanelError
+from leoreturns.panel import evaluate
 
 FRAME = wages(seed=7)
 PANEL = wage_panel(FRAME)
@@ -57,6 +58,32 @@ def test_levels_of_expressions():
     copied = PANEL.assign(again="band", place="region")
     assert copied.column("again").ordered
     assert column_of(copied, "place").tolist() == column_of(PANEL, "region").tolist()
+
+
+@pytest.mark.parametrize("block", [1, 7, 50])
+def test_the_size_of_the_stretches_does_not_matter(block, monkeypatch):
+    def assigned():
+        years = PANEL.assign(a="log(earnings) + hours", b="earnings > 20000", c="band", d="hours", e="sex == 'F'")
+        return years.assign(f="sex == 'F'", g="born", level="person")
+
+    whole = assigned()
+    monkeypatch.setattr(evaluate, "BLOCK", block)
+    assert_same(whole, assigned())
+
+
+def test_numbers_that_do_not_exist_are_missing_and_counted():
+    panel = PANEL.assign(net="earnings - 20000").assign(
+        log_net="log(net)", root="sqrt(net)", ratio="0 * net / (0 * net)"
+    )
+    losses = int((FRAME["earnings"] < 20000).sum())
+    assert losses > 0
+    missing = int(FRAME["earnings"].isna().sum())
+    assert panel.info()["missing"][["net", "log_net", "root", "ratio"]].tolist() == [
+        missing,
+        missing + losses,
+        missing + losses,
+        len(FRAME),
+    ]
 
 
 def test_an_infinite_result_is_refused_with_its_count():
@@ -146,5 +173,9 @@ def test_what_cannot_be_aligned_is_refused():
         PANEL.assign(x="hours", level="row")
     with pytest.raises(PanelError, match="it names no column"):
         PANEL.assign(x="1 + 1")
+    with pytest.raises(PanelError, match="column 'x' is of the type int; give an array"):
+        PANEL.assign(x=1)
+    with pytest.raises(PanelError, match="unit 'pounds' of column 'x' is not known"):
+        PANEL.assign(x="earnings", unit="pounds")
     with pytest.raises(PanelError, match="must hold numbers, but"):
         PANEL.assign(x="sex", unit="GBP/year")

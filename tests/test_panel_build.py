@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from panel_cases import assert_same, wage_panel, wages
 
+from leoreturns import _parallel
 from leoreturns.errors import PanelError, SupportError
-from leoreturns.panel import Panel, ids, keys
+from leoreturns.panel import Panel, ids, keys, rows
 
 
 def small(**columns):
@@ -154,6 +155,32 @@ def test_row_order_does_not_matter(seed):
 @pytest.mark.parametrize("n_jobs", [1, 2, 3])
 def test_threads_do_not_matter(n_jobs):
     assert_same(wage_panel(), wage_panel(n_jobs=n_jobs))
+
+
+@pytest.mark.parametrize("n_jobs", [1, 3])
+def test_n_jobs_is_the_number_of_threads(n_jobs, monkeypatch, tmp_path):
+    started = []
+    in_threads = _parallel._in_threads
+
+    def watched(function, work, count, progress):
+        started.append(count)
+        return in_threads(function, work, count, progress)
+
+    monkeypatch.setattr(rows, "SLICE", 7)
+    monkeypatch.setattr(_parallel, "_in_threads", watched)
+    frame = wages()
+    lists = {"aims": pd.DataFrame({"person": frame["person"].unique(), "code": "a"})}
+    expected = wage_panel(frame, lists=lists, n_jobs=n_jobs)
+    in_frame = set(started)
+    started.clear()
+    frame.to_parquet(tmp_path / "in.parquet")
+    options = {"units": {"earnings": "GBP/year"}, "owners": {"earnings": "HMRC"}, "entities": ["school"]}
+    path = tmp_path / "in.parquet"
+    read = Panel.from_parquet(path, person="person", time="tax_year", lists=lists, n_jobs=n_jobs, **options)
+    assert in_frame == set(started) == ({n_jobs} - {1})
+    assert_same(expected, read)
+    with pytest.raises(ValueError, match="n_jobs must be a positive number"):
+        wage_panel(n_jobs=0)
 
 
 def test_pandas_polars_arrow_and_mappings_give_the_same_panel():
@@ -326,7 +353,40 @@ def test_traits_are_found_or_checked():
         build(VARYING, traits=["fixed", "gap"])
     with pytest.raises(PanelError, match=r"trait 'moving' varies within 2 persons \(in 1 of them"):
         build(VARYING, traits=["moving"])
-    assert list(build(VARYING, traits=["fixed", "moving"], time_varying=["moving"]).people) == ["fixed"]
+    assert list(build(VARYING, traits=["fixed"], time_varying=["moving"]).people) == ["fixed"]
+
+
+def test_one_name_need_not_be_in_a_list():
+    assert list(build(VARYING, traits="fixed").people) == ["fixed"]
+    assert list(build(VARYING, time_varying="fixed").people) == []
+    entities = build(VARYING.rename(columns={"gap": "ed"}), entities="fixed").schema.columns
+    assert [name for name, column in entities.items() if column.entity] == ["fixed"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"traits": ["fixed", "id"]}, "traits names 'id', which is the id"),
+        ({"time_varying": "id"}, "time_varying names 'id', which is the id"),
+        ({"entities": ["id"]}, "entities names 'id', which is the id"),
+        ({"owners": {"id": "DfE"}}, "owners names 'id', which is the id"),
+        ({"units": {"id": "GBP/year"}}, "units names 'id', which is the id"),
+        ({"traits": ["year"]}, "traits names 'year', which is the period"),
+        ({"traits": ["fixed", "gap"], "time_varying": ["gap"]}, "'gap' named in traits and in time_varying"),
+        ({"units": {"pay": "pounds"}}, "unit 'pounds' of column 'pay' is not known; known are '<currency>/year' and"),
+        ({"units": {"pay": "gbp/year"}}, "unit 'gbp/year' of column 'pay' is not known"),
+        ({"units": {"pay": None}}, "unit None of column 'pay' is not known"),
+        ({"traits": "fix"}, "unknown column 'fix'"),
+    ],
+)
+def test_declarations_that_cannot_be(options, message):
+    with pytest.raises(PanelError, match=message):
+        build(VARYING.assign(pay=1.0), **options)
+
+
+@pytest.mark.parametrize("unit", ["GBP/year", "USD/hour", "log"])
+def test_units_are_kept(unit):
+    assert build(VARYING.assign(pay=1.0), units={"pay": unit}).column("pay").unit == unit
 
 
 def test_one_person_and_one_row():
@@ -450,7 +510,7 @@ def test_columns_of_different_length():
         (pd.period_range("2010", periods=2, freq="Y"), "cannot hold"),
         (np.array(["2010-01-01T00:00:00.000000001"] * 2, dtype="datetime64[ns]"), "finer than a microsecond"),
         (np.array([dt.timedelta(1)] * 2), "kind timedelta"),
-        (np.array(["a", "\ud800"], dtype=object), "no valid Unicode"),
+        (np.array(["a", "\ud800"], dtype=object), "1 text not valid as UTF-8"),
     ],
 )
 def test_types_that_a_panel_cannot_hold(values, message):
@@ -458,8 +518,36 @@ def test_types_that_a_panel_cannot_hold(values, message):
         build({"id": [1, 2], "year": [1, 1], "x": values})
 
 
+def damaged_texts(kind):
+    """Three texts, two of them not UTF-8, as every kind of column that can hold such a thing."""
+    raw = pa.array([b"\xfftell", b"a", b"tell\xfe"])
+    if kind in ("string", "large_string", "string_view"):
+        return raw.cast(getattr(pa, kind.replace("string", "binary"))()).view(getattr(pa, kind)())
+    if kind == "dictionary":
+        return pa.DictionaryArray.from_arrays(pa.array([0, 1, 2]), raw.view(pa.string()))
+    if kind == "chunks":
+        texts = raw.view(pa.string())
+        return pa.chunked_array([texts[:1].dictionary_encode(), texts[1:].dictionary_encode()])
+    python = ["tell\ud800", "a", "\udcfftell"]
+    if kind == "category":
+        return pd.Categorical.from_codes([0, 1, 2], pd.Index(python, dtype=object))
+    return np.array(python, dtype=object if kind == "object" else None)
+
+
+@pytest.mark.parametrize("role", ["id", "x"])
+@pytest.mark.parametrize(
+    "kind", ["string", "large_string", "string_view", "dictionary", "chunks", "category", "object", "array"]
+)
+def test_text_that_is_not_utf8_is_counted_not_quoted(kind, role):
+    with pytest.raises(PanelError) as refusal:
+        build({"id": [1, 2, 3], "year": [1, 1, 1], "x": [1, 2, 3]} | {role: damaged_texts(kind)})
+    assert str(refusal.value) == f"column '{role}' holds 2 texts not valid as UTF-8; correct the encoding"
+    assert refusal.value.__cause__ is None
+    assert refusal.value.__suppress_context__
+
+
 def test_frames_that_are_none():
-    with pytest.raises(PanelError, match="cannot read a str"):
+    with pytest.raises(PanelError, match="cannot read the type str"):
         build("table")
 
 

@@ -1,6 +1,7 @@
 """Conditions on rows: the grammar, three-valued logic against pandas, the flow, and what is refused."""
 
 import datetime as dt
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from panel_cases import wage_panel, wages
 
 from leoreturns.errors import PanelError
-from leoreturns.panel import Panel
+from leoreturns.panel import Panel, evaluate
 from leoreturns.results.flow import SampleFlow
 
 FRAME = wages(seed=4)
@@ -104,6 +105,39 @@ def test_names_that_are_no_identifiers_stand_in_backquotes():
     assert panel.at(**{"is `odd`": [1, 3]}).n_row == 2
 
 
+def test_backquotes_and_apostrophes_belong_to_what_they_stand_in():
+    frame = pd.DataFrame({"id": [1, 2, 3], "year": 1, "kind": ["a `b` c", "`b`", "it's"], "it's": [1, 2, 3]})
+    panel = Panel.from_frame(frame, person="id", time="year")
+    assert panel.where("kind == 'a `b` c'").ids is panel.ids
+    assert panel.where("kind == 'a `b` c' or kind == \"`b`\"").n_row == 2
+    assert panel.where("kind == 'it\\'s' and `it's` > 2").n_row == 1
+    assert panel.where("`it's` < 3 and kind == '`b`'").n_row == 1
+
+
+@pytest.mark.parametrize("block", [1, 7, 50])
+def test_the_size_of_the_stretches_does_not_matter(block, monkeypatch):
+    conditions = [*FINITE, "sex == 'F' and earnings > 20000", "sex == 'F' or region is missing", "not sex == 'F'"]
+    whole = [PANEL.where(condition).selection for condition in conditions]
+    at = PANEL.at(tax_year=[2010, 2013], sex="F").selection
+    monkeypatch.setattr(evaluate, "BLOCK", block)
+    for condition, selection in zip(conditions, whole, strict=True):
+        np.testing.assert_array_equal(PANEL.where(condition).selection, selection)
+    np.testing.assert_array_equal(PANEL.at(tax_year=[2010, 2013], sex="F").selection, at)
+
+
+def test_conditions_hold_little_beside_the_selection(monkeypatch):
+    n = 300_000
+    columns = {"id": np.arange(n) // 10, "year": np.arange(n) % 10, "pay": np.arange(n) / 7, "hours": np.arange(n) % 40}
+    panel = Panel.from_frame(columns, person="id", time="year")
+    monkeypatch.setattr(evaluate, "BLOCK", 4096)
+    for condition in ("pay / 12 + hours * 2 > 1000", "year in [0, 1, 2, 3, 4, 5, 6]", "hours > 3 and not pay < 9"):
+        tracemalloc.start()
+        panel.where(condition)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 3 * n, condition  # bytes
+
+
 def test_dates_with_time_zones_compare_as_moments():
     moments = pd.to_datetime(["2015-04-01 12:00", "2015-04-02 12:00", None]).tz_localize("UTC")
     panel = Panel.from_frame({"id": [1, 2, 3], "year": [1, 1, 1], "seen": moments}, person="id", time="year")
@@ -193,7 +227,21 @@ def test_a_rendered_flow_masks_small_counts():
     [
         ("", "must be a text"),
         ("sex ==", "is not an expression"),
-        ("sex = 'F'", "is not an expression"),
+        ("sex ==", "it is not an expression; see Panel.where"),
+        ("sex = 'F'", "it is not an expression; write '==' to compare"),
+        ("region == 'a=b' and", "it is not an expression; see Panel.where"),
+        ("employed & (hours > 3)", "write 'and' instead of '&'"),
+        ("employed | (hours > 3)", "write 'or' instead of '|'"),
+        ("~employed", "write 'not' instead of '~'"),
+        ("person == 5", "'person' is the id, which cannot be used in conditions"),
+        ("earnings > 10**400", r"'10 \*\* 400' is not a finite number"),
+        ("earnings > 1" + 400 * "0", "is not a finite number"),
+        ("hours in [1e999]", "is not a finite number"),
+        ("earnings > -(1 / 0)", "'1 / 0' is not a finite number"),
+        ("earnings > (-1) ** 0.5", "is not a finite number"),
+        ("earnings > log(-1)", "is not a finite number"),
+        ("`hours per week` + 1 > 2", "unknown column 'hours per week'"),
+        ("`a b` + 1", "'`a b` [+] 1' is not a condition"),
         ("wage > 3", "unknown column 'wage'"),
         ("sex == 'X'", "'sex' has no such label; it has 'F', 'M'"),
         ("school == 'school 99'", "has no such label; it has 'school 0'"),
@@ -230,6 +278,11 @@ def test_a_rendered_flow_masks_small_counts():
 def test_refusals_say_why(condition, message):
     with pytest.raises(PanelError, match=message):
         PANEL.where(condition)
+
+
+def test_at_refuses_the_id():
+    with pytest.raises(PanelError, match="'person' is the id, which cannot be used in conditions"):
+        PANEL.at(person=5)
 
 
 def test_an_unknown_label_lists_the_known_ones_only_where_they_are_few():

@@ -1,8 +1,8 @@
 """Codes: ids to dense person codes, rows into person order, columns along that order.
 
 Purpose: everything that a Panel does to rows once, at its border. A column of several possible widths arrives as its
-bytes (``array.view(uint8)``) with an item size of 1, 2, 4 or 8 bytes; a code of -1 is missing. Slices ``first:last`` let
-callers run parts in threads; every output element depends on its own row or person only.
+bytes (``array.view(uint8)``) with an item size of 1, 2, 4 or 8 bytes; a code of -1 is missing. Slices ``first:last``
+let callers run parts in threads; every output element depends on its own row or person only.
 
 Cost: one pass over the rows each, except the counting sort (two). Memory: what the caller passes in, and one int64 per
 level in the counting sort. The id hash is FNV-1a (Fowler, Noll, Vo) finished by murmur3's fmix64 (Appleby), so that its
@@ -13,28 +13,10 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint64_t
 
 import numpy as np
 
-ctypedef fused item_t:
-    int8_t
-    int16_t
-    int32_t
-    int64_t
+from leoreturns._core._bytes cimport check_slice, count_items, item_t
 
 cdef enum:
     INSERTION_LIMIT = 32
-
-
-cdef int64_t _items(int64_t n_bytes, int itemsize) except -1:
-    """Number of items in a byte view; refuses widths that no column has."""
-    if itemsize not in (1, 2, 4, 8) or n_bytes % itemsize:
-        raise ValueError("itemsize must be 1, 2, 4 or 8 and divide the bytes")
-    return n_bytes // itemsize
-
-
-cdef int _slice(int64_t first, int64_t last, int64_t n) except -1:
-    """Refuse a slice outside 0:n."""
-    if first < 0 or last < first or last > n:
-        raise ValueError("the slice lies outside the data")
-    return 0
 
 
 # ---- hash of the id's canonical bytes -------------------------------------------------------------------------------
@@ -137,7 +119,7 @@ def dense_codes(const unsigned char[::1] values not None, int itemsize, int64_t 
     found IN/OUT int64[capacity / 2], the distinct values. Returns ``(row, n_found)``: `row` < n says that the table is
     half full there; insert `found` into a larger one with `fill_slots` and go on from `row`.
     """
-    cdef int64_t row = 0, n = _items(values.shape[0], itemsize), mask = slots.shape[0] // 2 - 1
+    cdef int64_t row = 0, n = count_items(values.shape[0], itemsize), mask = slots.shape[0] // 2 - 1
     if mask < 1 or (mask & (mask + 1)) or slots.shape[0] != 2 * (mask + 1) or found.shape[0] < (mask + 1) // 2:
         raise ValueError("slots must hold a power of two of pairs, found half as many values")
     if codes.shape[0] != n or start < 0 or start > n or n_found < 0 or n_found > (mask + 1) // 2:
@@ -184,25 +166,20 @@ cdef bint _count(const item_t* codes, int64_t n, const int32_t* rank, int64_t n_
     return True
 
 
-cdef void _place(const item_t* codes, int64_t n, int64_t* cursor, int64_t* order) noexcept nogil:
-    cdef int64_t i, code
-    for i in range(n):
-        code = codes[i]
-        if code >= 0:
-            order[cursor[code]] = i
-            cursor[code] += 1
-
-
 cdef bint _sort_rows(const item_t* codes, int64_t n, const int32_t* rank, int64_t n_levels, int64_t* cursor,
                      int64_t* order, int64_t* offsets) noexcept nogil:
-    cdef int64_t level
+    cdef int64_t i, code, level
     if not _count(codes, n, rank, n_levels, offsets + 1):
         return False
     for level in range(n_levels):
         offsets[level + 1] += offsets[level]
     for level in range(n_levels):
         cursor[level] = offsets[rank[level]]
-    _place(codes, n, cursor, order)
+    for i in range(n):
+        code = codes[i]
+        if code >= 0:
+            order[cursor[code]] = i
+            cursor[code] += 1
     return True
 
 
@@ -213,7 +190,7 @@ def sort_rows(const unsigned char[::1] codes not None, int itemsize, const int32
     codes IN bytes of n signed items; rank IN int32[n_levels], a permutation; order OUT int64[n], the first
     ``offsets[-1]`` entries are rows in order; offsets OUT int64[n_levels + 1]. Two passes, one int64 per level.
     """
-    cdef int64_t n = _items(codes.shape[0], itemsize), n_levels = rank.shape[0]
+    cdef int64_t n = count_items(codes.shape[0], itemsize), n_levels = rank.shape[0]
     cdef int64_t[::1] cursor = np.empty(n_levels + 1, dtype=np.int64)
     cdef bint valid = True
     if order.shape[0] != n or offsets.shape[0] != n_levels + 1:
@@ -301,12 +278,12 @@ def sort_within(const int64_t[::1] offsets not None, int64_t first, int64_t last
     offsets IN int64[n_person + 1]; times IN/OUT bytes of signed items along `order`; order IN/OUT int64[n].
     Returns ``(rows, persons)``: rows that repeat a time of their person, and persons with such rows.
     """
-    cdef int64_t n = _items(times.shape[0], itemsize), n_person = offsets.shape[0] - 1
+    cdef int64_t n = count_items(times.shape[0], itemsize), n_person = offsets.shape[0] - 1
     cdef int64_t[2] repeats
     repeats[0] = repeats[1] = 0
     if n_person < 0 or offsets[0] < 0 or offsets[n_person] != n or order.shape[0] != n:
         raise ValueError("offsets, times and order must describe the same rows")
-    _slice(first, last, n_person)
+    check_slice(first, last, n_person)
     if n == 0:
         return 0, 0
     cdef unsigned char* data = &times[0]

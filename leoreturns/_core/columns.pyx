@@ -1,17 +1,13 @@
 """Columns along the panel's order: gather, expand, condense, recode, combine.
 
-Purpose: the passes over one stored column. A column arrives as its bytes (``array.view(uint8)``) with an item size of 1,
-2, 4 or 8 bytes; a code of -1 is missing. Every output element depends on its own row or person only, so slices
+Purpose: the passes over one stored column. A column arrives as its bytes (``array.view(uint8)``) with an item size of
+1, 2, 4 or 8 bytes; a code of -1 is missing. Every output element depends on its own row or person only, so slices
 ``first:last`` may run in threads. Cost: one pass each. Memory: what the caller passes in.
 """
 
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t
 
-ctypedef fused item_t:
-    int8_t
-    int16_t
-    int32_t
-    int64_t
+from leoreturns._core._bytes cimport check_slice, count_items, item_t
 
 ctypedef fused value_t:
     int8_t
@@ -19,20 +15,6 @@ ctypedef fused value_t:
     int32_t
     int64_t
     double
-
-
-cdef int64_t _items(int64_t n_bytes, int itemsize) except -1:
-    """Number of items in a byte view; refuses widths that no column has."""
-    if itemsize not in (1, 2, 4, 8) or n_bytes % itemsize:
-        raise ValueError("itemsize must be 1, 2, 4 or 8 and divide the bytes")
-    return n_bytes // itemsize
-
-
-cdef int _slice(int64_t first, int64_t last, int64_t n) except -1:
-    """Refuse a slice outside 0:n."""
-    if first < 0 or last < first or last > n:
-        raise ValueError("the slice lies outside the data")
-    return 0
 
 
 cdef bint _take(const item_t* values, int64_t n, const int64_t* order, int64_t first, int64_t last,
@@ -51,10 +33,10 @@ def take(const unsigned char[::1] values not None, int itemsize, const int64_t[:
 
     values IN bytes of n items; order IN int64[m]; out OUT bytes of m items. No temporary of the column's length.
     """
-    cdef int64_t n = _items(values.shape[0], itemsize), m = order.shape[0]
+    cdef int64_t n = count_items(values.shape[0], itemsize), m = order.shape[0]
     cdef bint valid = True
-    _slice(first, last, m)
-    if _items(out.shape[0], itemsize) != m:
+    check_slice(first, last, m)
+    if count_items(out.shape[0], itemsize) != m:
         raise ValueError("out must have one item per entry of order")
     if first == last:
         return
@@ -73,7 +55,8 @@ def take(const unsigned char[::1] values not None, int itemsize, const int64_t[:
         raise ValueError("order points outside the values")
 
 
-cdef void _expand(const item_t* values, const int64_t* offsets, int64_t first, int64_t last, item_t* out) noexcept nogil:
+cdef void _expand(const item_t* values, const int64_t* offsets, int64_t first, int64_t last,
+                  item_t* out) noexcept nogil:
     cdef int64_t person, i
     for person in range(first, last):
         for i in range(offsets[person], offsets[person + 1]):
@@ -86,10 +69,10 @@ def expand(const unsigned char[::1] values not None, int itemsize, const int64_t
 
     values IN bytes of n_person items; offsets IN int64[n_person + 1]; out OUT bytes of ``offsets[-1]`` items.
     """
-    cdef int64_t n_person = _items(values.shape[0], itemsize), n = _items(out.shape[0], itemsize)
+    cdef int64_t n_person = count_items(values.shape[0], itemsize), n = count_items(out.shape[0], itemsize)
     if offsets.shape[0] != n_person + 1 or offsets[0] < 0 or offsets[n_person] != n:
         raise ValueError("offsets must describe the persons of values and the rows of out")
-    _slice(first, last, n_person)
+    check_slice(first, last, n_person)
     if n == 0 or first == last:
         return
     cdef const unsigned char* data = &values[0]
@@ -140,12 +123,12 @@ def constant_within(const unsigned char[::1] values not None, int itemsize, bint
     is missing; offsets IN int64[n_person + 1]. Returns ``(varying, only_missing)``: persons in whom the column varies,
     and of these the persons in whom it varies only between one value and missing.
     """
-    cdef int64_t n = _items(values.shape[0], itemsize), n_person = offsets.shape[0] - 1
+    cdef int64_t n = count_items(values.shape[0], itemsize), n_person = offsets.shape[0] - 1
     cdef int64_t[2] counts
     counts[0] = counts[1] = 0
     if n_person < 0 or offsets[0] < 0 or offsets[n_person] != n or (floating and itemsize != 8):
         raise ValueError("offsets must describe the rows of values; floats have 8 bytes")
-    _slice(first, last, n_person)
+    check_slice(first, last, n_person)
     if n == 0:
         return 0, 0
     cdef const unsigned char* data = &values[0]
@@ -183,7 +166,7 @@ def observed(const unsigned char[::1] values not None, int itemsize, int64_t bas
     ``base : base + span`` (for codes with base 0: the missing ones).
     """
     cdef int64_t outside = 0, span = seen.shape[0]
-    _slice(first, last, _items(values.shape[0], itemsize))
+    check_slice(first, last, count_items(values.shape[0], itemsize))
     if first == last:
         return 0
     cdef const unsigned char* data = &values[0]
@@ -225,10 +208,10 @@ def recode(const unsigned char[::1] values not None, int itemsize, int64_t base,
     values IN bytes of n signed items; table IN int32[span], entries that fit the output; out OUT bytes of n items of 1,
     2 or 4 bytes (`out` may be `values` itself when the sizes agree).
     """
-    cdef int64_t n = _items(values.shape[0], itemsize), span = table.shape[0]
-    if out_itemsize == 8 or _items(out.shape[0], out_itemsize) != n:
+    cdef int64_t n = count_items(values.shape[0], itemsize), span = table.shape[0]
+    if out_itemsize == 8 or count_items(out.shape[0], out_itemsize) != n:
         raise ValueError("out must have one item of 1, 2 or 4 bytes per value")
-    _slice(first, last, n)
+    check_slice(first, last, n)
     if first == last:
         return
     cdef const unsigned char* data = &values[0]
@@ -259,7 +242,7 @@ def interact(const unsigned char[::1] codes not None, int itemsize, int64_t n_le
     codes IN bytes of signed items; cell IN/OUT int64[m] for rows first : first + m, 0 before the first column.
     """
     cdef int64_t m = cell.shape[0]
-    _slice(first, first + m, _items(codes.shape[0], itemsize))
+    check_slice(first, first + m, count_items(codes.shape[0], itemsize))
     if m == 0:
         return
     cdef const unsigned char* data = &codes[0]

@@ -5,7 +5,6 @@ Rounding is decimal (half to even) on the shortest text of the float: what is wr
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
@@ -13,8 +12,7 @@ from typing import Literal
 from leoreturns.aggregates.statistics import Family, Statistic
 from leoreturns.disclosure.policy import Policy
 from leoreturns.errors import DisclosureError
-
-MONEY = re.compile(r"[A-Z]{3}/(year|hour)")
+from leoreturns.panel.schema import UNITS, is_unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +105,9 @@ def rounding_of(
             f"column '{variable}' has no unit, so '{statistic.name}' cannot be rounded: name it when the panel is made,"
             f" Panel.from_frame(..., units={{'{variable}': 'GBP/year'}}); of a true/false column release 'share'"
         )
-    if unit != "log" and MONEY.fullmatch(unit) is None:
+    if not is_unit(unit):
         raise DisclosureError(
-            f"column '{variable}' has unit '{unit}', for which no rounding is defined: known are '<currency>/year' and "
-            "'<currency>/hour' with a three-letter currency code, such as 'GBP/year', and 'log'"
+            f"column '{variable}' has unit '{unit}', for which no rounding is defined: known are {UNITS}"
         )
     if statistic.family == "square":
         return Rounding(f"{unit} squared", "sigfig", policy.money_sigfig)

@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from leoreturns import _checks
+from leoreturns._typing import IntArray, Level
 from leoreturns.errors import PanelError
-from leoreturns.panel import encode, ids, rows
+from leoreturns.panel import encode, ids, rows, syntax
 from leoreturns.panel.encode import Encoded
-from leoreturns.panel.expression import FALSE, TRUE, Coded, Condition, Evaluator
+from leoreturns.panel.evaluate import column_of
+from leoreturns.panel.expression import Coded, Condition
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import describe
-from leoreturns.panel.schema import Level
+from leoreturns.panel.schema import check_unit
 from leoreturns.panel.source import Source, as_raw, open_frame
 
-Array = NDArray[Any]
+TRUTH_CODES = np.array([0, -1, 1], dtype=np.int32)  # unknown, between false and true, is the missing code
 
 
 def assign(
@@ -29,6 +30,8 @@ def assign(
     """See `Panel.assign`; columns see those assigned before them."""
     if level not in ("person", "year"):
         raise PanelError(f"level must be 'person' or 'year', not {level!r}")
+    if unit is not None:
+        check_unit(", ".join(columns), unit)
     for name, value in columns.items():
         if name in (panel.schema.person, panel.schema.time):
             raise PanelError(f"column {name!r} identifies the rows and cannot be replaced")
@@ -72,16 +75,15 @@ def _owned(encoded: Encoded) -> Encoded:
 
 
 def _expression(panel: Panel, name: str, text: str, level: Level) -> Encoded:
-    result = Evaluator(text, panel).evaluate()
+    result = column_of(panel, syntax.parse(text))
     found = result.column.level if isinstance(result, Coded) else result.level
     if isinstance(result, Coded):
         encoded = Encoded(result.codes, "code", result.column.labels, result.column.ordered)
     elif isinstance(result, Condition):
-        # Unknown, between false and true, is the missing code.
-        codes = np.where(result.truth == TRUE, np.int8(1), np.where(result.truth == FALSE, np.int8(0), np.int8(-1)))
+        codes = rows.recode(result.truth.view(np.int8), TRUTH_CODES, base=0, dtype=np.dtype(np.int8))
         encoded = encode.encode_codes(codes, (False, True))
     else:
-        encoded = encode.encode(name, np.asarray(result.values))
+        encoded = encode.encode(name, result.values)
     if level == "person" and found != "person":
         raise PanelError(f"column {name!r}: {text!r} varies over periods; assign it with level='year'")
     if level == "year" and found == "person":
@@ -132,14 +134,14 @@ def _value_name(name: str, source: Source, keys: set[str]) -> str:
     raise PanelError(f"column {name!r}: the table must have one column of values, or one named {name!r}")
 
 
-def _person_of(panel: Panel, name: str, source: Source) -> NDArray[np.int64]:
+def _person_of(panel: Panel, name: str, source: Source) -> IntArray:
     codes, distinct = ids.encode_ids(panel.schema.person, source.column(panel.schema.person))
     positions = panel.ids.positions(distinct)
     _checks.persons_known(f"the table for column {name!r}", int((positions < 0).sum()))
     return positions[codes]
 
 
-def _row_of(panel: Panel, name: str, source: Source, persons: NDArray[np.int64]) -> NDArray[np.int64]:
+def _row_of(panel: Panel, name: str, source: Source, persons: IntArray) -> IntArray:
     """Return the stored row of each (person, time) of the table."""
     time = panel.schema.time
     key = panel.key(time)

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leoreturns import _checks
+from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import levels, rows
 from leoreturns.panel.schema import Kind, Label
@@ -24,14 +25,12 @@ NAT = np.iinfo(np.int64).min  # how NumPy stores a missing datetime
 OBJECT_CHUNK = 1 << 22  # Python objects turned into Arrow at a time
 EXACT = 2**53  # whole numbers that a float64 tells apart
 
-Array = NDArray[Any]
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Encoded:
     """A column in the rows' given order: codes (-1 missing) with labels, or numbers (NaN missing)."""
 
-    values: Array
+    values: AnyArray
     kind: Kind
     labels: tuple[Label, ...] = ()
     ordered: bool = False
@@ -69,13 +68,13 @@ def encode_coded(name: str, raw: Raw) -> Encoded:
     return _categorical(name, pd.Categorical(encoded.values))
 
 
-def encode_codes(codes: Array, labels: Sequence[Label], *, ordered: bool = False) -> Encoded:
+def encode_codes(codes: AnyArray, labels: Sequence[Label], *, ordered: bool = False) -> Encoded:
     """Settle codes that are given: no unused label, labels sorted unless their order was declared."""
     settled, used = levels.settle(np.ascontiguousarray(codes), labels, ordered=ordered)
     return Encoded(settled, "code", used, ordered)
 
 
-def _numbers(name: str, values: Array) -> Encoded:
+def _numbers(name: str, values: AnyArray) -> Encoded:
     if values.dtype.kind in "iu":
         try:
             return Encoded(levels.narrow(values), "number")
@@ -85,7 +84,7 @@ def _numbers(name: str, values: Array) -> Encoded:
     return Encoded(np.ascontiguousarray(values, dtype=np.float64), "number")
 
 
-def _moments(name: str, values: Array, *, zoned: bool) -> Encoded:
+def _moments(name: str, values: AnyArray, *, zoned: bool) -> Encoded:
     """Code datetimes by their distinct integers; only these are turned into labels."""
     numbered = levels.number_distinct(values.view(np.int64))
     assert numbered is not None
@@ -109,6 +108,8 @@ def _categorical(name: str, values: pd.Categorical[Any]) -> Encoded:
 def category_labels(name: str, categories: pd.Index[Any]) -> list[Label]:
     """Return the categories as labels; kinds without a Python scalar (intervals, periods) by their text."""
     kind = pd.api.types.infer_dtype(categories, skipna=False)
+    if kind == "string":
+        _checks.valid_text(name, categories)
     if kind in ("string", "boolean", "integer", "date", "empty"):
         return list(categories.tolist())
     if kind in ("floating", "mixed-integer-float"):
@@ -132,7 +133,7 @@ def _arrow(name: str, column: pa.ChunkedArray) -> Encoded:
     if types.is_dictionary(kind):
         return _dictionary(name, column)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return _text(column)
+        return _text(name, column)
     if types.is_boolean(kind):
         return encode_codes(_filled(column, pa.int8(), -1), (False, True))
     if types.is_date(kind) or types.is_timestamp(kind):
@@ -166,7 +167,7 @@ def _arrow_moments(name: str, column: pa.ChunkedArray) -> Encoded:
     return _moments(name, _filled(column, pa.int64(), NAT).view(f"datetime64[{unit}]"), zoned=zoned)
 
 
-def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> Array:
+def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> AnyArray:
     """Return whole numbers with missing entries replaced, chunk by chunk into one array."""
     out = np.empty(len(column), dtype=kind.to_pandas_dtype())
     at = 0
@@ -176,22 +177,23 @@ def _filled(column: pa.ChunkedArray, kind: pa.DataType, missing: int) -> Array:
     return out
 
 
-def _text(column: pa.ChunkedArray) -> Encoded:
-    codes, labels = text_codes(column)
+def _text(name: str, column: pa.ChunkedArray) -> Encoded:
+    codes, labels = text_codes(name, column)
     return encode_codes(codes, labels.to_pylist())
 
 
-def text_codes(column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
+def text_codes(name: str, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], pa.Array]:
     """Return codes (-1 missing) and the distinct texts of an Arrow text column, by first appearance."""
     if not pa.types.is_large_string(column.type):
         column = column.cast(pa.large_string())
     encoded = pc.dictionary_encode(column)
     labels = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], pa.large_string())
+    _valid_text(name, labels)
     indices = pa.chunked_array([chunk.indices for chunk in encoded.chunks], pa.int32())
     return _filled(indices, pa.int32(), -1), labels
 
 
-def dictionary_codes(column: pa.ChunkedArray) -> tuple[Array, pa.Array]:
+def dictionary_codes(name: str, column: pa.ChunkedArray) -> tuple[AnyArray, pa.Array]:
     """Return codes (-1 missing) and the dictionary of a dictionary-encoded Arrow column."""
     if column.num_chunks == 0:
         return np.empty(0, dtype=np.int32), pa.array([], column.type.value_type)
@@ -204,11 +206,20 @@ def dictionary_codes(column: pa.ChunkedArray) -> tuple[Array, pa.Array]:
         )
     unified = column.unify_dictionaries()
     indices = pa.chunked_array([chunk.indices for chunk in unified.chunks])
+    _valid_text(name, unified.chunk(0).dictionary)
     return _filled(indices, pa.int32(), -1), unified.chunk(0).dictionary
 
 
+def _valid_text(name: str, texts: pa.Array) -> None:
+    """Refuse texts that are not UTF-8, which Arrow itself takes on trust."""
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        _checks.valid_text(name, texts.cast(pa.large_binary()).to_pylist())
+
+
 def _dictionary(name: str, column: pa.ChunkedArray) -> Encoded:
-    codes, dictionary = dictionary_codes(column)
+    codes, dictionary = dictionary_codes(name, column)
     if dictionary.null_count:  # a missing entry may also be coded as a level that is null
         known = np.asarray(dictionary.is_valid())
         table = np.where(known, np.cumsum(known) - 1, -1).astype(np.int32)
@@ -223,7 +234,7 @@ def _dictionary(name: str, column: pa.ChunkedArray) -> Encoded:
 # ---- Python objects -------------------------------------------------------------------------------------------------
 
 
-def _objects(name: str, values: Array) -> Encoded:
+def _objects(name: str, values: AnyArray) -> Encoded:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind == "string":
         return _object_text(name, values)
@@ -241,14 +252,14 @@ def _objects(name: str, values: Array) -> Encoded:
     )
 
 
-def _part(name: str, values: Array) -> pa.Array:
+def _part(name: str, values: AnyArray) -> pa.Array:
     try:
         return pa.array(values, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         raise PanelError(f"column {name!r} holds Python objects of several kinds; convert it to one kind") from None
 
 
-def _arrow_or_numbers(name: str, values: Array) -> Encoded:
+def _arrow_or_numbers(name: str, values: AnyArray) -> Encoded:
     """Encode numbers held as Python objects: whole numbers stay whole where none is missing."""
     missing = pd.isna(values)
     known = values[~missing]
@@ -269,21 +280,22 @@ def _arrow_or_numbers(name: str, values: Array) -> Encoded:
     return _numbers(name, out)
 
 
-def _object_text(name: str, values: Array) -> Encoded:
+def _object_text(name: str, values: AnyArray) -> Encoded:
     codes, labels = object_text_codes(name, values)
     return encode_codes(codes, labels.to_pylist())
 
 
-def object_text_codes(name: str, values: Array) -> tuple[NDArray[np.int32], pa.Array]:
+def object_text_codes(name: str, values: AnyArray) -> tuple[NDArray[np.int32], pa.Array]:
     """Return codes and distinct texts of Python strings; only a chunk and the distinct texts are held as Arrow."""
     labels = pa.array([], pa.large_string())
     codes = np.empty(len(values), dtype=np.int32)
     for at in range(0, len(values), OBJECT_CHUNK):
         try:
             part = pa.array(values[at : at + OBJECT_CHUNK], pa.large_string(), from_pandas=True)
-        except UnicodeEncodeError:  # whose message quotes the text
-            raise PanelError(f"column {name!r} holds text that is no valid Unicode; correct its encoding") from None
-        here, fresh = text_codes(pa.chunked_array([part]))
+        except UnicodeEncodeError:
+            _checks.valid_text(name, values)
+            raise
+        here, fresh = text_codes(name, pa.chunked_array([part]))
         place = pc.index_in(fresh, value_set=labels)
         unknown = place.is_null()
         new = pc.filter(fresh, unknown)
@@ -299,20 +311,20 @@ def is_number(value: object) -> bool:
     return isinstance(value, numbers.Real | decimal.Decimal) and not isinstance(value, bool | np.bool_)
 
 
-def count_numeric(values: Array) -> tuple[int, int]:
+def count_numeric(values: AnyArray) -> tuple[int, int]:
     """Count the entries that are numbers and those that are neither numbers nor missing."""
     known = values[~pd.isna(values)]
     numeric = sum(map(is_number, known))
     return numeric, len(known) - numeric
 
 
-def order_codes(values: Array) -> NDArray[np.int32]:
+def order_codes(values: AnyArray) -> NDArray[np.int32]:
     """Return codes of a number column in the order of its values (for periods that are not whole)."""
     _, codes = np.unique(values, return_inverse=True)
     return codes.astype(np.int32)
 
 
-def all_whole(values: Array) -> bool:
+def all_whole(values: AnyArray) -> bool:
     """Whether every float is a whole number that a float tells apart from its neighbours."""
     return all(
         bool(((part == np.floor(part)) & (np.abs(part) <= EXACT)).all())

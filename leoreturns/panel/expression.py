@@ -5,8 +5,8 @@
                 | operand [not] in [literal, ...] | name is [not] missing
     number     := name | literal | + - * / ** of numbers | abs exp log log1p sqrt (number)
 
-Text is parsed with `ast` and never executed. Names that are no identifiers stand in backquotes. A condition has the
-values false, unknown and true (0, 1, 2), so that and is the minimum, or the maximum, not the difference to 2.
+A condition has the values false, unknown and true (0, 1, 2), so that and is the minimum, or the maximum, not the
+difference to 2.
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
-from numpy.typing import NDArray
 
-from leoreturns.errors import PanelError
+from leoreturns._typing import AnyArray, BoolArray, ByteArray, Level
 from leoreturns.panel import rows
-from leoreturns.panel.schema import Column, Label, Level
+from leoreturns.panel.schema import Column, Label
+from leoreturns.panel.syntax import Parsed
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
@@ -56,15 +55,13 @@ FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
     "sqrt": np.sqrt,
 }
 
-Array = NDArray[Any]
-
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Condition:
-    """False, unknown or true (uint8 0, 1, 2) per stored person or row; level None for a constant."""
+    """False, unknown or true (uint8 0, 1, 2) per stored person or row."""
 
-    truth: NDArray[np.uint8]
-    level: Level | None
+    truth: ByteArray
+    level: Level
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -80,7 +77,7 @@ class Coded:
     """A code column."""
 
     column: Column
-    codes: Array
+    codes: AnyArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +91,45 @@ class Literal:
 Operand = Number | Coded | Literal
 
 
-class Evaluator:
-    """Evaluates one expression on the stored rows of a panel."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Stretch:
+    """Persons first:last of a panel, with their rows."""
 
-    def __init__(self, text: str, panel: Panel) -> None:
-        self._text = text
-        self._panel = panel
-        self._quoted: dict[str, str] = {}
+    panel: Panel
+    first: int
+    last: int
+
+    @property
+    def persons(self) -> slice:
+        """Where the persons are stored."""
+        return slice(self.first, self.last)
+
+    @property
+    def rows(self) -> slice:
+        """Where their rows are stored."""
+        return slice(int(self.panel.offsets[self.first]), int(self.panel.offsets[self.last]))
+
+    def array(self, column: Column) -> AnyArray:
+        """Return a column along the persons or rows of the stretch."""
+        return self.panel.array(column.name)[self.persons if column.level == "person" else self.rows]
+
+    def expand(self, values: AnyArray) -> AnyArray:
+        """Repeat each person's value along the person's rows."""
+        offsets = self.panel.offsets[self.first : self.last + 1]
+        return rows.expand(values, offsets - offsets[0])
+
+
+class Evaluator:
+    """Evaluates one expression on a stretch of a panel."""
+
+    def __init__(self, parsed: Parsed, stretch: Stretch) -> None:
+        self._parsed = parsed
+        self._stretch = stretch
+        self._refuse = parsed.refuse
 
     def evaluate(self) -> Condition | Number | Coded:
         """Return what the text stands for."""
-        tree = self._parsed()
+        tree = self._parsed.tree
         if isinstance(tree, ast.BoolOp | ast.Compare) or (
             isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not)
         ):
@@ -114,46 +139,10 @@ class Evaluator:
             self._refuse("it names no column")
         return operand
 
-    def condition(self) -> NDArray[np.bool_]:
-        """Return the stored rows on which the condition is true."""
-        result = self._condition(self._parsed())
-        return np.equal(self._on_rows(result.truth, result.level), TRUE)
-
-    def among(self, wanted: Mapping[str, Sequence[Label]]) -> NDArray[np.bool_]:
-        """Return the stored rows on which every column has one of its wanted values."""
-        result: Condition | None = None
-        for name, values in wanted.items():
-            literals = [
-                Number(value, None)
-                if isinstance(value, int | float) and not isinstance(value, bool)
-                else Literal(value)
-                for value in values
-            ]
-            part = self._any_of(self._column(name), literals)
-            result = part if result is None else self._joined(result, part, np.minimum)
-        assert result is not None
-        return np.equal(self._on_rows(result.truth, result.level), TRUE)
-
-    # ---- parsing ----------------------------------------------------------------------------------------------------
-
-    def _refuse(self, reason: str) -> NoReturn:
-        raise PanelError(f"cannot use {self._text!r}: {reason}")
-
-    def _parsed(self) -> ast.expr:
-        def stand_in(match: re.Match[str]) -> str:
-            token = f"quoted_{len(self._quoted)}_"
-            while token in self._text:
-                token += "_"
-            self._quoted[token] = match.group(1)
-            return token
-
-        try:
-            return ast.parse(re.sub(r"`([^`]+)`", stand_in, self._text.strip()), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            self._refuse("it is not an expression; see Panel.where for the grammar")
-
-    def _name(self, node: ast.Name) -> str:
-        return self._quoted.get(node.id, node.id)
+    def true_rows(self) -> BoolArray:
+        """Return the rows on which the condition is true."""
+        result = self._condition(self._parsed.tree)
+        return np.equal(self._at_level(result, "year"), TRUE)
 
     # ---- conditions -------------------------------------------------------------------------------------------------
 
@@ -172,30 +161,20 @@ class Evaluator:
             return self._comparisons(node)
         if isinstance(node, ast.Name):
             return self._bare(node)
-        self._refuse(f"{ast.unparse(node)!r} is not a condition")
+        self._refuse(f"{self._parsed.shown(node)} is not a condition")
 
     def _bare(self, node: ast.Name) -> Condition:
-        name = self._name(node)
-        column = self._panel.column(name)
-        if not column.is_bool:
-            self._refuse(f"{name!r} is not a true/false column; compare it with something")
-        return _lookup(Coded(column, self._panel.array(name)), [bool(label) for label in column.labels])
+        operand = self._column(node)
+        if not isinstance(operand, Coded) or not operand.column.is_bool:
+            self._refuse(f"{self._parsed.name(node)!r} is not a true/false column; compare it with something")
+        return _lookup(operand, [bool(label) for label in operand.column.labels])
 
-    def _joined(self, left: Condition, right: Condition, join: Callable[[Array, Array], Array]) -> Condition:
-        level = _wider(left.level, right.level)
-        if left.level == right.level:
-            return Condition(join(left.truth, right.truth), level)
+    def _joined(self, left: Condition, right: Condition, join: np.ufunc) -> Condition:
+        level: Level = left.level if left.level == right.level else "year"
         return Condition(join(self._at_level(left, level), self._at_level(right, level)), level)
 
-    def _at_level(self, part: Condition, level: Level | None) -> Array:
-        if part.level is None or part.level == level:
-            return part.truth
-        return rows.expand(part.truth, self._panel.offsets)
-
-    def _on_rows(self, truth: Array, level: Level | None) -> Array:
-        if level == "person":
-            return rows.expand(truth, self._panel.offsets)
-        return truth if level == "year" else np.full(self._panel.n_row_stored, truth)
+    def _at_level(self, part: Condition, level: Level) -> AnyArray:
+        return part.truth if part.level == level else self._stretch.expand(part.truth)
 
     # ---- comparisons ------------------------------------------------------------------------------------------------
 
@@ -249,17 +228,22 @@ class Evaluator:
         found = self._any_of(operand, wanted)
         return Condition(np.subtract(np.uint8(TRUE), found.truth), found.level) if negated else found
 
-    def _any_of(self, operand: Number | Coded, wanted: Sequence[Operand]) -> Condition:
+    def _any_of(self, operand: Number | Coded, wanted: list[Operand]) -> Condition:
         """Whether an operand equals one of some literals."""
-        parts = []
+        found: Condition | None = None
         for want in wanted:
             if isinstance(operand, Coded):
-                parts.append(self._compare_labels(operand, operator.eq, want, equality=True))
+                part = self._compare_labels(operand, operator.eq, want, equality=True)
             elif isinstance(want, Number):
-                parts.append(self._compare_numbers(operand, operator.eq, want))
+                part = self._compare_numbers(operand, operator.eq, want)
             else:
                 self._refuse("numbers cannot be compared with text, dates or conditions")
-        return Condition(np.maximum.reduce([part.truth for part in parts]), parts[0].level)
+            if found is None:
+                found = part
+            else:
+                np.maximum(found.truth, part.truth, out=found.truth)
+        assert found is not None
+        return found
 
     def _compare_labels(
         self, coded: Coded, compare: Callable[[Any, Any], Any], other: Operand, *, equality: bool
@@ -315,19 +299,29 @@ class Evaluator:
 
     def _operand(self, node: ast.expr) -> Operand:
         if isinstance(node, ast.Name):
-            return self._column(self._name(node))
+            return self._column(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bool):
             return Literal(node.value)
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-            return Number(node.value, None)
         return self._number(node)
 
-    def _column(self, name: str) -> Number | Coded:
-        column = self._panel.column(name)
-        values = self._panel.array(name)
+    def _column(self, node: ast.Name) -> Number | Coded:
+        column = self._stretch.panel.column(self._parsed.name(node))
+        values = self._stretch.array(column)
         return Number(values, column.level) if column.kind == "number" else Coded(column, values)
 
     def _number(self, node: ast.expr) -> Number:
+        try:
+            number = self._computed(node)
+        except OverflowError:  # a whole number beyond the floats
+            number = Number(np.inf, None)
+        if number.level is None and not np.isfinite(number.values):
+            self._refuse(f"{self._parsed.shown(node)} is not a finite number")
+        return number
+
+    def _computed(self, node: ast.expr) -> Number:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            float(node.value)
+            return Number(node.value, None)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             inner = self._numeric(node.operand)
             return Number(-_as_float(inner.values) if isinstance(node.op, ast.USub) else inner.values, inner.level)
@@ -342,27 +336,22 @@ class Evaluator:
             inner = self._numeric(node.args[0])
             with np.errstate(all="ignore"):
                 return Number(FUNCTIONS[node.func.id](_as_float(inner.values)), inner.level)
-        self._refuse(f"{ast.unparse(node)!r} is not in the grammar; see Panel.where")
+        self._refuse(f"{self._parsed.shown(node)} is not in the grammar; see Panel.where")
 
     def _numeric(self, node: ast.expr) -> Number:
         operand = self._operand(node)
         if not isinstance(operand, Number):
-            self._refuse(f"{ast.unparse(node)!r} is not a number")
+            self._refuse(f"{self._parsed.shown(node)} is not a number")
         return operand
 
     def _aligned(self, left: Number, right: Number) -> tuple[Any, Any, Level | None]:
         """Return the values of two numbers at the finer of their levels."""
-        level = _wider(left.level, right.level)
+        level: Level | None = "year" if "year" in (left.level, right.level) else left.level or right.level
         first, second = (
-            rows.expand(side.values, self._panel.offsets) if side.level == "person" and level == "year" else side.values
+            self._stretch.expand(side.values) if side.level == "person" and level == "year" else side.values
             for side in (left, right)
         )
         return first, second, level
-
-
-def _wider(left: Level | None, right: Level | None) -> Level | None:
-    """Return the level that holds both operands."""
-    return "year" if "year" in (left, right) else left or right
 
 
 def _lookup(coded: Coded, truths: list[bool]) -> Condition:
@@ -374,7 +363,8 @@ def _lookup(coded: Coded, truths: list[bool]) -> Condition:
 
 
 def _as_float(values: Any) -> Any:
-    return np.asarray(values, dtype=np.float64) if isinstance(values, np.ndarray) else float(values)
+    # NumPy's own scalar: Python's raises an error of its own at 1 / 0 and gives complex numbers for (-1) ** 0.5.
+    return np.asarray(values, dtype=np.float64) if isinstance(values, np.ndarray) else np.float64(values)
 
 
 def _shown(label: Label) -> Label:

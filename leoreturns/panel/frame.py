@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from leoreturns._typing import AnyArray
 from leoreturns.panel import rows
 from leoreturns.panel.schema import Column
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
-
-Array = NDArray[Any]
 
 
 def to_frame(panel: Panel) -> pd.DataFrame:
@@ -28,13 +26,13 @@ def to_frame(panel: Panel) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def selected(panel: Panel, values: Array, level: str) -> Array:
+def selected(panel: Panel, values: AnyArray, level: str) -> AnyArray:
     """Return a stored column along the selected rows."""
     along = rows.expand(values, panel.offsets) if level == "person" else values
     return along if panel.selection is None else along[panel.selection]
 
 
-def labelled(column: Column, values: Array) -> Any:
+def labelled(column: Column, values: AnyArray) -> Any:
     """Return codes as what pandas calls them: conditions, datetimes, categoricals; numbers as they are."""
     if column.kind == "number":
         return values
@@ -47,7 +45,7 @@ def labelled(column: Column, values: Array) -> Any:
     return pd.Categorical.from_codes(values, categories=labels, ordered=column.ordered)
 
 
-def _moments(column: Column, values: Array) -> Any:
+def _moments(column: Column, values: AnyArray) -> Any:
     zoned = isinstance(column.labels[0], dt.datetime) and column.labels[0].tzinfo is not None
     naive = [label.replace(tzinfo=None) if isinstance(label, dt.datetime) else label for label in column.labels]
     moments = np.array([*naive, None], dtype="datetime64[us]")[values]

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from leoreturns import _checks
 from leoreturns._core import codes as kernel_codes
+from leoreturns._typing import AnyArray, IntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, levels, rows
 from leoreturns.panel import offsets as csr
 from leoreturns.panel.source import Raw
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -37,8 +36,8 @@ class PersonIds:
         Where each text begins and ends; None for whole numbers.
     """
 
-    data: Array
-    offsets: NDArray[np.int64] | None = None
+    data: AnyArray
+    offsets: IntArray | None = None
 
     @property
     def is_text(self) -> bool:
@@ -68,7 +67,7 @@ class PersonIds:
         buffers = [None, pa.py_buffer(self.offsets), pa.py_buffer(self.data)]
         return pa.Array.from_buffers(pa.large_string(), len(self), buffers)
 
-    def take(self, order: NDArray[np.int64]) -> PersonIds:
+    def take(self, order: IntArray) -> PersonIds:
         """Return the ids of some persons, in the given order."""
         if self.offsets is None:
             return PersonIds(rows.take(self.data, order))
@@ -104,7 +103,7 @@ class PersonIds:
             return str(int(self.data[person])).encode()
         return bytes(self.data[self.offsets[person] : self.offsets[person + 1]])
 
-    def positions(self, others: PersonIds) -> NDArray[np.int64]:
+    def positions(self, others: PersonIds) -> IntArray:
         """Return where each of `others` stands among these ids; -1 where it does not."""
         mine, theirs = self.to_arrow(), others.to_arrow()
         if self.is_text != others.is_text:
@@ -113,7 +112,7 @@ class PersonIds:
         return np.asarray(found.fill_null(-1)).astype(np.int64)
 
 
-def sorted_persons(ids: PersonIds, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+def sorted_persons(ids: PersonIds, keys: NDArray[np.uint64]) -> IntArray:
     """Return the persons in the order of (key, canonical bytes)."""
     order = np.argsort(keys, kind="stable")
     in_order = keys[order]
@@ -149,7 +148,7 @@ def encode_ids(name: str, raw: Raw) -> tuple[NDArray[np.int32], PersonIds]:
     return _number_ids(name, raw)
 
 
-def _number_ids(name: str, values: Array) -> tuple[NDArray[np.int32], PersonIds]:
+def _number_ids(name: str, values: AnyArray) -> tuple[NDArray[np.int32], PersonIds]:
     if values.dtype.kind == "f":
         _checks.no_missing(name, sum(int(np.isnan(values[a:b]).sum()) for a, b in rows.slices(len(values))), "the id")
         _checks.finite(name, values)
@@ -167,7 +166,7 @@ def _number_ids(name: str, values: Array) -> tuple[NDArray[np.int32], PersonIds]
     return numbered[0], PersonIds(numbered[1])
 
 
-def _text_ids(name: str, codes: Array, texts: pa.Array) -> tuple[NDArray[np.int32], PersonIds]:
+def _text_ids(name: str, codes: AnyArray, texts: pa.Array) -> tuple[NDArray[np.int32], PersonIds]:
     """Drop texts that no row has; refuse missing and empty ids."""
     seen, missing = rows.observed(codes, base=0, span=len(texts))
     blank = np.asarray(pc.equal(pc.binary_length(texts), 0)).astype(bool) & seen
@@ -182,7 +181,7 @@ def _text_ids(name: str, codes: Array, texts: pa.Array) -> tuple[NDArray[np.int3
     )
 
 
-def _distinct(codes: Array, texts: pa.Array) -> tuple[Array, pa.Array]:
+def _distinct(codes: AnyArray, texts: pa.Array) -> tuple[AnyArray, pa.Array]:
     """Give equal texts one code: an Arrow dictionary may hold a text twice, or an entry that is null."""
     encoded = pc.dictionary_encode(texts.cast(pa.large_string()).fill_null(""))  # empty ids are refused as missing
     table = np.asarray(encoded.indices).astype(np.int32)
@@ -202,21 +201,21 @@ def _category_ids(name: str, values: pd.Categorical[Any]) -> tuple[NDArray[np.in
 def _arrow_ids(name: str, column: pa.ChunkedArray) -> tuple[NDArray[np.int32], PersonIds]:
     kind = column.type
     if pa.types.is_dictionary(kind):
-        codes, labels = encode.dictionary_codes(column)
+        codes, labels = encode.dictionary_codes(name, column)
         if pa.types.is_integer(labels.type):
             column = pa.chunked_array([labels.take(pa.array(codes, mask=codes < 0))])
             kind = column.type
         elif pa.types.is_string(labels.type) or pa.types.is_large_string(labels.type):
             return _text_ids(name, *_distinct(codes, labels))
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
-        return _text_ids(name, *encode.text_codes(column))
+        return _text_ids(name, *encode.text_codes(name, column))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         _checks.no_missing(name, column.null_count, "the id")
         return _number_ids(name, column.to_numpy())
     raise PanelError(f"column {name!r} has the Arrow type {kind}; ids must be whole numbers or text")
 
 
-def _object_ids(name: str, values: Array) -> tuple[NDArray[np.int32], PersonIds]:
+def _object_ids(name: str, values: AnyArray) -> tuple[NDArray[np.int32], PersonIds]:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     if kind in ("string", "empty"):
         return _text_ids(name, *encode.object_text_codes(name, values))

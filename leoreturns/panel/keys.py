@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leoreturns import _checks
 from leoreturns._core import columns as kernel_columns
+from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, Level
 from leoreturns.errors import SupportError
 from leoreturns.panel import levels, rows
-from leoreturns.panel.schema import Key, Label, Level
+from leoreturns.panel.schema import Key, Label
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 MAX_KEY_LEVELS = 500_000
 TABLE_SPAN = 1 << 22  # a whole-number column of a wider range is numbered by hashing instead of a table
 CELL_ROWS = 1 << 16  # rows combined at a time, so that their cell numbers stay in cache
-
-Codes = NDArray[np.signedinteger[Any]]
 
 
 def key(panel: Panel, name: str) -> Key:
@@ -42,7 +41,7 @@ def key(panel: Panel, name: str) -> Key:
     return _key(codes, labels, column.level)
 
 
-def interact(codes: Sequence[Codes], n_levels: Sequence[int]) -> Codes:
+def interact(codes: Sequence[CodeArray], n_levels: Sequence[int]) -> CodeArray:
     """Combine code columns of one length into one: mixed radix, the last column fastest, -1 where any is missing.
 
     Parameters
@@ -71,7 +70,7 @@ def interact(codes: Sequence[Codes], n_levels: Sequence[int]) -> Codes:
     return out
 
 
-def _key(codes: Codes, labels: tuple[Label, ...], level: Level) -> Key:
+def _key(codes: CodeArray, labels: tuple[Label, ...], level: Level) -> Key:
     codes.flags.writeable = False
     return Key(codes, labels, level)
 
@@ -81,7 +80,7 @@ def _within_limit(name: str, count: int) -> None:
         _checks.level_limit(name, f"{count:,}", MAX_KEY_LEVELS)
 
 
-def _integer_codes(name: str, values: Codes) -> tuple[Codes, tuple[Label, ...]]:
+def _integer_codes(name: str, values: CodeArray) -> tuple[CodeArray, tuple[Label, ...]]:
     """Number whole numbers by their rank among those that occur."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, -1)
     span = high - low + 1
@@ -97,7 +96,7 @@ def _integer_codes(name: str, values: Codes) -> tuple[Codes, tuple[Label, ...]]:
     return rows.recode(values, table, base=low, dtype=levels.code_dtype(len(found))), labels
 
 
-def _float_codes(name: str, values: NDArray[np.float64]) -> tuple[Codes, tuple[Label, ...]]:
+def _float_codes(name: str, values: FloatArray) -> tuple[CodeArray, tuple[Label, ...]]:
     """Number floats by their rank; whole floats get whole labels, so that 1.0 and 1 are one cell."""
     bits = np.empty(len(values), dtype=np.int64)
     for first, last in rows.slices(len(values)):
@@ -108,7 +107,7 @@ def _float_codes(name: str, values: NDArray[np.float64]) -> tuple[Codes, tuple[L
     return _ranked(codes, found.view(np.float64))
 
 
-def _numbered(name: str, values: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+def _numbered(name: str, values: AnyArray) -> tuple[NDArray[np.int32], IntArray]:
     """Number distinct values by hashing; stops at the limit, so a column of earnings is refused early."""
     numbered = levels.number_distinct(values, limit=MAX_KEY_LEVELS)
     if numbered is None:
@@ -116,7 +115,7 @@ def _numbered(name: str, values: NDArray[Any]) -> tuple[NDArray[np.int32], NDArr
     return numbered
 
 
-def _ranked(codes: NDArray[np.int32], found: NDArray[Any]) -> tuple[Codes, tuple[Label, ...]]:
+def _ranked(codes: NDArray[np.int32], found: AnyArray) -> tuple[CodeArray, tuple[Label, ...]]:
     """Renumber codes by the rank of their value; NaN becomes missing."""
     order = np.argsort(found)
     order = order[~np.isnan(found[order])]

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leoreturns._core import codes as kernel_codes
+from leoreturns._typing import CodeArray, IntArray
 from leoreturns.panel import rows
 from leoreturns.panel.schema import Label
 
 FIRST_CAPACITY = 1 << 16  # slots of the first hash table; it doubles when half full
-
-Integers = NDArray[np.signedinteger[Any]]
 
 
 def code_dtype(n_levels: int) -> np.dtype[Any]:
@@ -23,7 +22,7 @@ def code_dtype(n_levels: int) -> np.dtype[Any]:
     return np.dtype(np.int8 if n_levels <= 1 << 7 else np.int16 if n_levels <= 1 << 15 else np.int32)
 
 
-def narrow(values: NDArray[np.integer[Any]]) -> Integers:
+def narrow(values: NDArray[np.integer[Any]]) -> CodeArray:
     """Return whole numbers in the narrowest signed type that holds them all."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
     for dtype in (np.int8, np.int16, np.int32, np.int64):
@@ -33,9 +32,7 @@ def narrow(values: NDArray[np.integer[Any]]) -> Integers:
     raise OverflowError("whole numbers beyond 64 bits signed")
 
 
-def number_distinct(
-    values: Integers, *, limit: int | None = None
-) -> tuple[NDArray[np.int32], NDArray[np.int64]] | None:
+def number_distinct(values: CodeArray, *, limit: int | None = None) -> tuple[NDArray[np.int32], IntArray] | None:
     """Number the distinct values by first appearance.
 
     Returns codes int32[n] and the distinct values int64[m], or None once more than `limit` values are found.
@@ -60,7 +57,7 @@ def number_distinct(
         kernel_codes.fill_slots(found[:n_found], slots)
 
 
-def settle(codes: Integers, labels: Sequence[Label], *, ordered: bool) -> tuple[Integers, tuple[Label, ...]]:
+def settle(codes: CodeArray, labels: Sequence[Label], *, ordered: bool) -> tuple[CodeArray, tuple[Label, ...]]:
     """Drop labels that no row has, sort the others unless their order was declared, narrow the codes.
 
     Labels that are equal (as Arrow dictionaries may hold) become one.

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leoreturns import _checks
+from leoreturns._typing import AnyArray, FloatArray, IntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, rows
 from leoreturns.panel import offsets as csr
@@ -38,16 +39,16 @@ class PersonList:
         1 where none was given.
     """
 
-    offsets: NDArray[np.int64]
+    offsets: IntArray
     codes: NDArray[np.int32]
     start: NDArray[np.int32]
     end: NDArray[np.int32]
-    weight: NDArray[np.float64]
+    weight: FloatArray
 
     def __repr__(self) -> str:
         return f"<PersonList: {len(self.codes):,} entries of {len(self.offsets) - 1:,} persons>"
 
-    def take(self, persons: NDArray[np.int64]) -> PersonList:
+    def take(self, persons: IntArray) -> PersonList:
         """Return the entries of some persons, in the given order."""
         entries, offsets = csr.entries_of(self.offsets, persons)
         return PersonList(offsets, self.codes[entries], self.start[entries], self.end[entries], self.weight[entries])
@@ -63,7 +64,7 @@ class PersonList:
     @classmethod
     def joined(cls, parts: Sequence[PersonList]) -> PersonList:
         """Return the entries of parts whose persons follow each other."""
-        columns: list[NDArray[Any]] = [
+        columns: list[AnyArray] = [
             np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "start", "end", "weight")
         ]
         return cls(csr.joined([part.offsets for part in parts]), *columns)
@@ -106,7 +107,7 @@ def read_list(name: str, frame: Any, person: str, people: ids.PersonIds) -> tupl
     ), codes.labels
 
 
-def _positions(what: str, source: Source, id_name: str, people: ids.PersonIds) -> NDArray[np.int64]:
+def _positions(what: str, source: Source, id_name: str, people: ids.PersonIds) -> IntArray:
     """Return each entry's person; refuse persons who are not in the panel."""
     if source.n_row == 0:
         return np.empty(0, dtype=np.int64)
@@ -128,7 +129,7 @@ def _days(name: str, source: Source, bound: str) -> NDArray[np.int32]:
     return np.array([*days, NO_DATE], dtype=np.int32)[encoded.values]
 
 
-def _weights(name: str, source: Source) -> NDArray[np.float64]:
+def _weights(name: str, source: Source) -> FloatArray:
     if "weight" not in source.names:
         return np.ones(source.n_row)
     encoded = encode.encode(name, source.column("weight"))

@@ -8,22 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Offsets = NDArray[np.int64]
+from leoreturns._typing import IntArray
 
 
-def from_counts(counts: NDArray[np.integer[Any]]) -> Offsets:
+def from_counts(counts: NDArray[np.integer[Any]]) -> IntArray:
     """Return the offsets of runs of the given lengths."""
     out = np.zeros(len(counts) + 1, dtype=np.int64)
     np.cumsum(counts, out=out[1:])
     return out
 
 
-def joined(parts: Sequence[Offsets]) -> Offsets:
+def joined(parts: Sequence[IntArray]) -> IntArray:
     """Return the offsets of parts that follow each other."""
     return from_counts(np.concatenate([np.diff(part) for part in parts]))
 
 
-def entries_of(offsets: Offsets, persons: NDArray[np.int64]) -> tuple[NDArray[np.int64], Offsets]:
+def entries_of(offsets: IntArray, persons: IntArray) -> tuple[IntArray, IntArray]:
     """Return the entries of some persons, in their order, and the offsets among these."""
     counts = offsets[persons + 1] - offsets[persons]
     out = from_counts(counts)

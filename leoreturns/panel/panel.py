@@ -12,16 +12,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from leoreturns._core import columns as kernel_columns
+from leoreturns._parallel import threads
+from leoreturns._typing import AnyArray, BoolArray, IntArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel.ids import PersonIds
-from leoreturns.panel.schema import Column, Key, Level, Schema
+from leoreturns.panel.schema import Column, Key, Schema
 from leoreturns.results.flow import SampleFlow
 
 if TYPE_CHECKING:
     from leoreturns.panel.lists import PersonList
     from leoreturns.panel.scan import Scan
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -58,11 +58,11 @@ class Panel:
     schema: Schema
     ids: PersonIds
     keys: NDArray[np.uint64]
-    offsets: NDArray[np.int64]
-    people: dict[str, Array]
-    years: dict[str, Array]
+    offsets: IntArray
+    people: dict[str, AnyArray]
+    years: dict[str, AnyArray]
     lists: dict[str, PersonList] = field(default_factory=dict)
-    selection: NDArray[np.bool_] | None = None
+    selection: BoolArray | None = None
     flow: SampleFlow = field(default_factory=SampleFlow)
     n_person: int = field(init=False)
     n_row: int = field(init=False)
@@ -86,7 +86,7 @@ class Panel:
 
     def _freeze(self) -> None:
         """Make every array read-only."""
-        arrays: list[Array | None] = [self.ids.data, self.ids.offsets, self.keys, self.offsets, self.selection]
+        arrays: list[AnyArray | None] = [self.ids.data, self.ids.offsets, self.keys, self.offsets, self.selection]
         arrays += [*self.people.values(), *self.years.values()]
         for entries in self.lists.values():
             arrays += [entries.offsets, entries.codes, entries.start, entries.end, entries.weight]
@@ -121,7 +121,7 @@ class Panel:
             Column with the id: whole numbers (also as floats) or text. Ids are told apart exactly.
         time : str
             Column with the period: numbers, dates or labels that sort in time.
-        traits : sequence of str, optional
+        traits : sequence of str, or one str, optional
             Columns that must not vary within a person; they are stored once per person. Default: every column that does
             not vary.
         lists : mapping of str to frame, optional
@@ -129,10 +129,11 @@ class Panel:
         owners : mapping of str to str, optional
             Who owns a column's data, such as ``{"earnings": "HMRC"}``.
         units : mapping of str to str, optional
-            Units of number columns, such as ``{"earnings": "GBP/year"}``; declares that the column must hold numbers.
-        entities : sequence of str
+            Units of number columns, ``"<currency>/year"``, ``"<currency>/hour"`` or ``"log"``, such as
+            ``{"earnings": "GBP/year"}``; declares that the column must hold numbers.
+        entities : sequence of str, or one str
             Columns that disclosure control counts as entities, such as schools and employers.
-        time_varying : sequence of str
+        time_varying : sequence of str, or one str
             Columns kept per person and period whatever the data.
         n_jobs : int, optional
             Threads; None for as many as allowed. The panel is the same for any number.
@@ -151,7 +152,8 @@ class Panel:
         from leoreturns.panel import read, source
 
         declared = read.Declared(person, time, traits, owners or {}, units or {}, entities, time_varying)
-        return read.build(source.open_frame(frame), declared, lists or {}, n_jobs=n_jobs)
+        with threads(n_jobs):
+            return read.build(source.open_frame(frame), declared, lists or {})
 
     @classmethod
     def from_parquet(
@@ -181,10 +183,11 @@ class Panel:
         """
         from leoreturns.panel import parquet, read
 
-        source = parquet.ParquetSource(Path(path))
         given = read.Declared(person or "", time or "", traits, owners or {}, units or {}, entities, time_varying)
-        found = parquet.stored_lists(Path(path)) if lists is None else lists
-        return read.build(source, source.declared(given), found, n_jobs=n_jobs)
+        with threads(n_jobs):
+            source = parquet.ParquetSource(Path(path))
+            found = parquet.stored_lists(Path(path)) if lists is None else lists
+            return read.build(source, source.declared(given), found)
 
     @classmethod
     def open(cls, path: str | Path) -> Panel:
@@ -217,10 +220,12 @@ class Panel:
         try:
             return self.schema.columns[name]
         except KeyError:
+            if name == self.schema.person:
+                raise PanelError(f"{name!r} is the id, which cannot be used in conditions or as a column") from None
             known = ", ".join(map(repr, self.schema.columns))
             raise PanelError(f"unknown column {name!r}; known: {known}") from None
 
-    def array(self, name: str) -> Array:
+    def array(self, name: str) -> AnyArray:
         """Return a stored column, read-only: codes or numbers, one per stored person or stored row by its level."""
         return (self.people if self.column(name).level == "person" else self.years)[name]
 
@@ -290,9 +295,10 @@ class Panel:
             As in `from_frame`, for all columns given here.
         **columns
             Name and one of: an expression such as ``"log(earnings / 12)"`` or ``"age >= 25"`` (the grammar of `where`
-            with ``+ - * / **``, abs, exp, log, log1p, sqrt); a callable that takes the panel; a Series or frame keyed
-            by person (and time), joined by id, missing where it has no row; or, on a panel without a selection, an
-            array with one value per stored person or row.
+            with ``+ - * / **``, abs, exp, log, log1p, sqrt), missing where an operand is and where there is no such
+            number (the log or root of a loss, 0 / 0); a callable that takes the panel; a Series or frame keyed by
+            person (and time), joined by id, missing where it has no row; or, on a panel without a selection, an array
+            with one value per stored person or row. `info` counts what is missing.
 
         Raises
         ------

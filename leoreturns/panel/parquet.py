@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from leoreturns import _checks
+from leoreturns._parallel import thread_count
+from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import lists, rows, store
 from leoreturns.panel.folder import new_folder
@@ -59,7 +60,7 @@ class ParquetSource:
             try:
                 with pq.ParquetFile(file, read_dictionary=[name] if name in self._texts else None) as opened:
                     # A request for "a" also brings "a.b".
-                    parts.append(opened.read(columns=[name]).column(name))
+                    parts.append(opened.read(columns=[name], use_threads=thread_count() > 1).column(name))
             except UNREADABLE:
                 raise _unreadable(file) from None
         kind = next((part.type for part in parts if not pa.types.is_null(part.type)), pa.null())
@@ -196,13 +197,13 @@ def _batch(panel: Panel, first: int, last: int) -> pa.Table:
     return pa.table(columns)
 
 
-def _as_arrow(column: Column, values: NDArray[Any]) -> pa.Array:
+def _as_arrow(column: Column, values: AnyArray) -> pa.Array:
     if column.kind == "number":
         return pa.array(values, from_pandas=True)
     return coded_array(values, column.labels, ordered=column.ordered)
 
 
-def coded_array(codes: NDArray[Any], labels: tuple[Label, ...], *, ordered: bool = False) -> pa.Array:
+def coded_array(codes: AnyArray, labels: tuple[Label, ...], *, ordered: bool = False) -> pa.Array:
     """Return codes as a dictionary of texts or numbers, or as plain conditions and dates."""
     dictionary = pa.array(labels) if labels else pa.array([], pa.string())
     indices = pa.array(codes, mask=codes == -1)

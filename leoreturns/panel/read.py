@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from leoreturns import _checks
 from leoreturns._core import codes as kernel_codes
+from leoreturns._typing import AnyArray, IntArray, Level
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, levels, rows
 from leoreturns.panel.lists import read_list
 from leoreturns.panel.panel import Panel
-from leoreturns.panel.schema import Column, Level, ListColumn, Schema
+from leoreturns.panel.schema import Column, ListColumn, Schema, check_unit
 from leoreturns.panel.source import Source
 
-Array = NDArray[Any]
 _YEAR: Level = "year"
 
 
@@ -41,6 +41,27 @@ class Declared:
     time_varying: Collection[str] = ()
     codes: Collection[str] = ()  # number columns that hold codes: categories of numbers read back from Parquet
 
+    def __post_init__(self) -> None:
+        for option in ("traits", "entities", "time_varying"):
+            if isinstance(named := getattr(self, option), str):
+                object.__setattr__(self, option, (named,))
+
+    def check(self, known: Sequence[str]) -> None:
+        """Refuse unknown columns, unknown units, and what contradicts itself."""
+        _checks.known_names(self.names(), known)
+        if self.person == self.time:
+            raise PanelError(f"person and time are both {self.person!r}; name two columns")
+        for option in ("traits", "owners", "units", "entities", "time_varying"):
+            if self.person in (getattr(self, option) or ()):
+                raise PanelError(f"{option} names {self.person!r}, which is the id; name columns of values only")
+        if self.time in (self.traits or ()):
+            raise PanelError(f"traits names {self.time!r}, which is the period and varies within persons")
+        both = [name for name in self.traits or () if name in self.time_varying]
+        if both:
+            raise PanelError(f"{', '.join(map(repr, both))} named in traits and in time_varying; choose one of them")
+        for name, unit in self.units.items():
+            check_unit(name, unit)
+
     def names(self) -> list[str]:
         """Return every column that is named."""
         return [
@@ -55,23 +76,21 @@ class Declared:
         ]
 
 
-def build(source: Source, declared: Declared, lists: Mapping[str, Any], *, n_jobs: int | None = None) -> Panel:
+def build(source: Source, declared: Declared, lists: Mapping[str, Any]) -> Panel:
     """Build a panel from a source that gives one column at a time; see `Panel.from_frame`."""
-    _checks.known_names(declared.names(), source.names)
-    if declared.person == declared.time:
-        raise PanelError(f"person and time are both {declared.person!r}; name two columns")
+    declared.check(source.names)
     _checks.has_rows(source.n_row)
     people, keys, order, offsets = _order_persons(declared.person, source)
-    times = _order_periods(declared, source, order, offsets, n_jobs)
+    times = _order_periods(declared, source, order, offsets)
     columns: dict[str, Column] = {}
-    stored: dict[Level, dict[str, Array]] = {"person": {}, "year": {}}
+    stored: dict[Level, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for name in source.names:
         if name == declared.person:
             continue
         if name == declared.time:
             encoded, level = times, _YEAR
         else:
-            encoded, level = _stored(name, source, declared, order, offsets, n_jobs)
+            encoded, level = _stored(name, source, declared, order, offsets)
         stored[level][name] = encoded.values
         columns[name] = describe(
             name,
@@ -106,25 +125,22 @@ def _stored(
     name: str,
     source: Source,
     declared: Declared,
-    order: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    n_jobs: int | None,
+    order: IntArray,
+    offsets: IntArray,
 ) -> tuple[encode.Encoded, Level]:
     """Return a column along the panel's order, once per person where it is a trait."""
     raw = source.column(name)
     given = encode.encode_coded(name, raw) if name in declared.codes else encode.encode(name, raw)
     if name in declared.units:
         _checks.numeric(name, given.kind, rows.count_known(given.values), source.n_row)
-    values = rows.take(given.values, order, n_jobs=n_jobs)
-    level = _level(name, values, given.kind == "code", offsets, declared, n_jobs)
+    values = rows.take(given.values, order)
+    level = _level(name, values, given.kind == "code", offsets, declared)
     if level == "person":
-        values = rows.take(values, offsets[:-1], n_jobs=n_jobs)
+        values = rows.take(values, offsets[:-1])
     return dataclasses.replace(given, values=values), level
 
 
-def _order_persons(
-    person: str, source: Source
-) -> tuple[ids.PersonIds, NDArray[np.uint64], NDArray[np.int64], NDArray[np.int64]]:
+def _order_persons(person: str, source: Source) -> tuple[ids.PersonIds, NDArray[np.uint64], IntArray, IntArray]:
     """Return the persons in key order with their keys, and the rows in their order with offsets."""
     codes, people = ids.encode_ids(person, source.column(person))
     keys = people.hashed()
@@ -140,9 +156,8 @@ def _order_persons(
 def _order_periods(
     declared: Declared,
     source: Source,
-    order: NDArray[np.int64],
-    offsets: NDArray[np.int64],
-    n_jobs: int | None,
+    order: IntArray,
+    offsets: IntArray,
 ) -> encode.Encoded:
     """Put each person's rows into time order, in place; return the period along that order."""
     name = declared.time
@@ -155,18 +170,16 @@ def _order_periods(
     whole = values.dtype.kind != "f"
     if not whole and encode.all_whole(values):
         values, whole = levels.narrow(values.astype(np.int64)), True
-    times = rows.take(values if whole else encode.order_codes(values), order, n_jobs=n_jobs)
-    _checks.one_row_per_period(declared.person, name, *rows.sort_within(times, order, offsets, n_jobs=n_jobs))
-    return dataclasses.replace(given, values=times if whole else rows.take(values, order, n_jobs=n_jobs))
+    times = rows.take(values if whole else encode.order_codes(values), order)
+    _checks.one_row_per_period(declared.person, name, *rows.sort_within(times, order, offsets))
+    return dataclasses.replace(given, values=times if whole else rows.take(values, order))
 
 
-def _level(
-    name: str, values: Array, coded: bool, offsets: NDArray[np.int64], declared: Declared, n_jobs: int | None
-) -> Level:
+def _level(name: str, values: AnyArray, coded: bool, offsets: IntArray, declared: Declared) -> Level:
     """Decide whether a column is stored once per person; refuse a declared trait that varies."""
     if name in declared.time_varying or (declared.traits is not None and name not in declared.traits):
         return "year"
-    changing, only_missing = rows.varying(values, coded=coded, offsets=offsets, n_jobs=n_jobs)
+    changing, only_missing = rows.varying(values, coded=coded, offsets=offsets)
     if declared.traits is not None:
         _checks.constant_within_persons(name, changing, only_missing)
     return "year" if changing else "person"

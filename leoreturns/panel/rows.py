@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from leoreturns._core import codes as kernel_codes
 from leoreturns._core import columns as kernel
 from leoreturns._parallel import ordered_map
+from leoreturns._typing import AnyArray, BoolArray, ByteArray, CodeArray, IntArray
 
 SLICE = 1 << 21  # rows or persons per kernel call
 OWN_MARKS = 1 << 16  # levels up to which every slice marks an array of its own, so that threads share none
 
-Array = NDArray[Any]
-Integers = NDArray[np.signedinteger[Any]]
 
-
-def as_bytes(values: Array) -> NDArray[np.uint8]:
+def as_bytes(values: AnyArray) -> ByteArray:
     """Return the bytes of a contiguous array, as the kernels take columns of several widths."""
     return values.view(np.uint8)
 
@@ -29,55 +27,53 @@ def slices(n: int) -> Iterator[tuple[int, int]]:
     return ((at, min(at + SLICE, n)) for at in range(0, n, SLICE))
 
 
-def take(values: Array, order: NDArray[np.int64], *, n_jobs: int | None = None) -> Array:
+def take(values: AnyArray, order: IntArray) -> AnyArray:
     """Gather ``values[order]`` without a temporary of the column's length."""
     out = np.empty(len(order), dtype=values.dtype)
 
     def part(bounds: tuple[int, int]) -> None:
         kernel.take(as_bytes(values), values.itemsize, order, *bounds, as_bytes(out))
 
-    ordered_map(part, slices(len(order)), n_jobs=n_jobs)
+    ordered_map(part, slices(len(order)))
     return out
 
 
-def expand(values: Array, offsets: NDArray[np.int64], *, n_jobs: int | None = None) -> Array:
+def expand(values: AnyArray, offsets: IntArray) -> AnyArray:
     """Repeat each person's value along the person's rows."""
     out = np.empty(int(offsets[-1]), dtype=values.dtype)
 
     def part(bounds: tuple[int, int]) -> None:
         kernel.expand(as_bytes(values), values.itemsize, offsets, *bounds, as_bytes(out))
 
-    ordered_map(part, slices(len(values)), n_jobs=n_jobs)
+    ordered_map(part, slices(len(values)))
     return out
 
 
-def varying(values: Array, *, coded: bool, offsets: NDArray[np.int64], n_jobs: int | None = None) -> tuple[int, int]:
+def varying(values: AnyArray, *, coded: bool, offsets: IntArray) -> tuple[int, int]:
     """Count persons in whom a column varies, and of these those in whom it varies only by a missing value."""
     floating = values.dtype.kind == "f"
 
     def part(bounds: tuple[int, int]) -> tuple[int, int]:
         return kernel.constant_within(as_bytes(values), values.itemsize, coded, floating, offsets, *bounds)
 
-    counts = ordered_map(part, slices(len(offsets) - 1), n_jobs=n_jobs)
+    counts = ordered_map(part, slices(len(offsets) - 1))
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def sort_within(
-    times: Integers, order: NDArray[np.int64], offsets: NDArray[np.int64], *, n_jobs: int | None = None
-) -> tuple[int, int]:
+def sort_within(times: CodeArray, order: IntArray, offsets: IntArray) -> tuple[int, int]:
     """Sort each person's rows by time, in place; return rows that repeat a period and the persons who have them."""
 
     def part(bounds: tuple[int, int]) -> tuple[int, int]:
         return kernel_codes.sort_within(offsets, *bounds, as_bytes(times), times.itemsize, order)
 
-    counts = ordered_map(part, slices(len(offsets) - 1), n_jobs=n_jobs)
+    counts = ordered_map(part, slices(len(offsets) - 1))
     return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
-def observed(values: Integers, *, base: int, span: int, n_jobs: int | None = None) -> tuple[NDArray[np.bool_], int]:
+def observed(values: CodeArray, *, base: int, span: int) -> tuple[BoolArray, int]:
     """Mark which of the levels ``base : base + span`` occur, and count the values outside."""
 
-    def part(bounds: tuple[int, int], seen: NDArray[np.uint8]) -> int:
+    def part(bounds: tuple[int, int], seen: ByteArray) -> int:
         return kernel.observed(as_bytes(values), values.itemsize, base, *bounds, seen)
 
     seen = np.zeros(span, dtype=np.uint8)
@@ -85,39 +81,37 @@ def observed(values: Integers, *, base: int, span: int, n_jobs: int | None = Non
         outside = sum(part(bounds, seen) for bounds in slices(len(values)))
         return seen.view(np.bool_), outside
 
-    def own(bounds: tuple[int, int]) -> tuple[NDArray[np.uint8], int]:
+    def own(bounds: tuple[int, int]) -> tuple[ByteArray, int]:
         marks = np.zeros(span, dtype=np.uint8)
         return marks, part(bounds, marks)
 
-    found = ordered_map(own, slices(len(values)), n_jobs=n_jobs)
+    found = ordered_map(own, slices(len(values)))
     for marks, _ in found:
         seen |= marks
     return seen.view(np.bool_), sum(outside for _, outside in found)
 
 
-def recode(
-    values: Integers, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any], n_jobs: int | None = None
-) -> Integers:
+def recode(values: CodeArray, table: NDArray[np.int32], *, base: int, dtype: np.dtype[Any]) -> CodeArray:
     """Return ``table[values - base]`` in a type that holds the table's entries; -1 where the table does not reach."""
     out = np.empty(len(values), dtype=dtype)
 
     def part(bounds: tuple[int, int]) -> None:
         kernel.recode(as_bytes(values), values.itemsize, base, table, *bounds, as_bytes(out), out.itemsize)
 
-    ordered_map(part, slices(len(values)), n_jobs=n_jobs)
+    ordered_map(part, slices(len(values)))
     return out
 
 
-def count_missing(values: Array) -> int:
+def count_missing(values: AnyArray) -> int:
     """Count NaN in floats, -1 in anything else (codes)."""
     missing = np.isnan if values.dtype.kind == "f" else _is_minus_one
     return sum(int(missing(values[first:last]).sum()) for first, last in slices(len(values)))
 
 
-def count_known(codes: Integers) -> int:
+def count_known(codes: CodeArray) -> int:
     """Count codes that are not missing."""
     return len(codes) - count_missing(codes)
 
 
-def _is_minus_one(values: Array) -> NDArray[np.bool_]:
+def _is_minus_one(values: AnyArray) -> BoolArray:
     return np.equal(values, -1)

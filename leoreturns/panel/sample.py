@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from leoreturns.errors import PanelError
-from leoreturns.panel.expression import Evaluator
+from leoreturns.panel import syntax
+from leoreturns.panel.evaluate import true_rows
 from leoreturns.panel.schema import Label
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def where(panel: Panel, condition: str) -> Panel:
     """See `Panel.where`."""
     if not isinstance(condition, str) or not condition.strip():
         raise PanelError("a condition must be a text such as \"sex == 'F'\"")
-    return _kept(panel, Evaluator(condition, panel).condition(), condition.strip())
+    return _kept(panel, syntax.parse(condition.strip()), condition.strip())
 
 
 def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
@@ -32,12 +32,14 @@ def at(panel: Panel, levels: Mapping[str, Any]) -> Panel:
         raise PanelError("give at least one column, such as at(years_since_ks4=[5, 10])")
     wanted = {name: _listed(panel.column(name).name, values) for name, values in levels.items()}
     label = ", ".join(f"{name} in {values!r}" for name, values in wanted.items())
-    return _kept(panel, Evaluator(f"at({label})", panel).among(wanted), label)
+    return _kept(panel, syntax.memberships(f"at({label})", wanted), label)
 
 
-def _kept(panel: Panel, rows: NDArray[np.bool_], label: str) -> Panel:
+def _kept(panel: Panel, condition: syntax.Parsed, label: str) -> Panel:
     """Return the panel with fewer rows, and the step in its flow."""
-    kept = rows if panel.selection is None else rows & panel.selection
+    kept = true_rows(panel, condition)
+    if panel.selection is not None:
+        kept &= panel.selection
     smaller = dataclasses.replace(panel, selection=kept)
     flow = panel.flow.appended(label, persons=smaller.n_person, rows=smaller.n_row)
     return dataclasses.replace(smaller, flow=flow)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from leoreturns._typing import CodeArray, Level
 from leoreturns.errors import PanelError
 
-Level = Literal["person", "year"]
 Kind = Literal["code", "number"]
 Label = str | bool | int | float | dt.date | dt.datetime
 
+MONEY = re.compile(r"[A-Z]{3}/(year|hour)")
+UNITS = "'<currency>/year' and '<currency>/hour' with a three-letter currency code, such as 'GBP/year', and 'log'"
+
 FORMAT = 1  # of schema.json; a later format is refused, never guessed
+
+
+def is_unit(text: object) -> bool:
+    """Whether a text is a unit that numbers may have: "<currency>/year", "<currency>/hour" or "log"."""
+    return isinstance(text, str) and (text == "log" or MONEY.fullmatch(text) is not None)
+
+
+def check_unit(name: str, unit: object) -> None:
+    """Refuse a unit whose rounding nobody defines."""
+    if not is_unit(unit):
+        raise PanelError(f"unit {unit!r} of column {name!r} is not known; known are {UNITS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Column:
     owner : str or None
         Who owns the data, such as ``"HMRC"``.
     unit : str or None
-        Such as ``"GBP/year"``, ``"GBP/hour"``, ``"log"``.
+        ``"<currency>/year"``, ``"<currency>/hour"`` or ``"log"``, such as ``"GBP/year"``.
     entity : bool
         Whether the labels are entities that disclosure control counts, such as schools or employers.
     missing : int
@@ -146,7 +158,7 @@ class Key:
     level : {"person", "year"}
     """
 
-    codes: NDArray[np.signedinteger[Any]]
+    codes: CodeArray
     labels: tuple[Label, ...]
     level: Level
 

@@ -85,7 +85,7 @@ def open_frame(frame: Any) -> Source:
         source = ArrowSource(frame)
     else:
         raise PanelError(
-            f"cannot read a {type(frame).__name__}; give a pandas or polars frame, an Arrow table or a mapping"
+            f"cannot read the type {type(frame).__name__}; give a pandas or polars frame, an Arrow table or a mapping"
         )
     if not all(isinstance(name, str) for name in source.names):
         raise PanelError("column names must be text")
@@ -109,7 +109,9 @@ def as_raw(values: Any, name: str) -> Raw:
         return pa.chunked_array(values)
     if isinstance(values, list | tuple | range):
         return as_raw(pd.Series(values), name)
-    raise PanelError(f"column {name!r} is a {type(values).__name__}; give an array, a Series or an Arrow column")
+    raise PanelError(
+        f"column {name!r} is of the type {type(values).__name__}; give an array, a Series or an Arrow column"
+    )
 
 
 def _is_naive(values: Any) -> bool:
@@ -132,6 +134,9 @@ def _as_numpy(values: np.ndarray[Any, Any], name: str) -> Raw:
 def _as_arrow(values: Any, name: str) -> pa.ChunkedArray:
     try:
         array = pa.array(values)
+    except UnicodeError:
+        _checks.valid_text(name, values.tolist())
+        raise
     except (pa.ArrowException, TypeError):
         dtype = getattr(values, "dtype", type(values).__name__)
         # From None: Arrow's own message may quote a value.

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import offsets as csr
 from leoreturns.panel import rows
@@ -29,8 +29,6 @@ from leoreturns.results.flow import FlowStep, SampleFlow
 KEY_BLOCKS = 1 << 12
 BLOCK_SHIFT = np.uint64(64 - 12)
 SCHEMA_FILE = "schema.json"
-
-Array = NDArray[Any]
 
 
 def save_panel(panel: Panel, path: Path, partitions: int) -> None:
@@ -97,7 +95,7 @@ def _part_bounds(panel: Panel, partitions: int) -> Iterator[tuple[int, int]]:
     return ((int(first), int(last)) for first, last in pairwise(edges) if last > first)
 
 
-def _arrays(panel: Panel) -> Iterator[tuple[str, Array]]:
+def _arrays(panel: Panel) -> Iterator[tuple[str, AnyArray]]:
     """Return name and array of all that a part holds; columns go by number, so that any column name will do."""
     yield "keys", panel.keys
     yield "offsets", panel.offsets
@@ -138,7 +136,7 @@ def open_panel(path: Path) -> Panel:
 
 def open_part(folder: Path, schema: Schema, flow: SampleFlow) -> Panel:
     """Map one part into memory and check that its arrays fit together."""
-    levels: dict[str, dict[str, Array]] = {"person": {}, "year": {}}
+    levels: dict[str, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for number, column in enumerate(schema.columns.values()):
         levels[column.level][column.name] = _mapped(folder / f"column-{number:04d}.npy")
     offsets = _mapped(folder / "offsets.npy")
@@ -160,7 +158,7 @@ def open_part(folder: Path, schema: Schema, flow: SampleFlow) -> Panel:
     return Panel(schema, people, keys, offsets, levels["person"], levels["year"], lists, flow=flow)
 
 
-def _mapped(path: Path) -> Array:
+def _mapped(path: Path) -> AnyArray:
     """Map an array into memory, read-only; an empty one, which cannot be mapped, is read."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -188,7 +186,7 @@ def _joined(parts: list[Panel]) -> Panel:
 
 def empty_panel(schema: Schema) -> Panel:
     """Return a panel of this schema without a person, on which a condition can be tried."""
-    levels: dict[str, dict[str, Array]] = {"person": {}, "year": {}}
+    levels: dict[str, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for column in schema.columns.values():
         levels[column.level][column.name] = np.empty(0, dtype=np.int32 if column.kind == "code" else np.float64)
     none = np.empty(0, dtype=np.int64)

@@ -17,10 +17,8 @@ import pandas as pd
 
 from leoreturns._typing import BoolArray, FloatArray, IntArray, UIntArray
 from leoreturns.errors import SupportError
-from leoreturns.results.flow import SampleFlow
+from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
 
-MASKED_BELOW = 10
-MASK = "<10"
 SHOWN_ROWS = 60
 INSIDE_ONLY = "Inside only: numbers are not rounded and not checked."
 
