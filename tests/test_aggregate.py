@@ -201,8 +201,11 @@ def test_order_statistics_are_selected_exactly(name: str) -> None:
 
 
 def test_both_zeros_are_one_value() -> None:
-    got = one_cell([-0.0, 0.0, -0.0], ["p25", "p50", "sum", "mean"])
-    assert [math.copysign(1.0, value) for value in got.values()] == [1.0] * 4
+    for values in ([-0.0, 0.0, -0.0], [-0.0] * 4, [-0.0] * 5 + [3.0], [-1.0] + [-0.0] * 9):
+        got = one_cell(values, ["p50", "p75"])
+        assert [math.copysign(1.0, value) for value in got.values()] == [1.0] * 2
+    got = one_cell([-0.0] * 3, ["sum", "mean", "p10"])
+    assert [math.copysign(1.0, value) for value in got.values()] == [1.0] * 3
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

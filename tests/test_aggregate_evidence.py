@@ -144,6 +144,52 @@ def test_the_two_largest_in_any_order(totals: list[float]) -> None:
     assert (evidence.top1[0], evidence.top2[0]) == (first, second)
 
 
+# ---- balanced tables ------------------------------------------------------------------------------------------------
+
+
+def balanced(seed: int) -> pd.DataFrame:
+    """Every person in every year; keys that rise, fall or repeat along a person's years."""
+    rng = np.random.default_rng(seed)
+    n_person, years = 60, np.arange(2010, 2016)
+    who = np.repeat(np.arange(n_person), len(years))
+    frame = pd.DataFrame({"person": who * 3 + 1, "tax_year": np.tile(years, n_person)})
+    frame["sex"] = np.array(["F", "M"])[rng.integers(0, 2, n_person)][who]
+    frame["cohort"] = rng.choice([2001.0, 2002.0, np.nan], n_person)[who]
+    frame["falling"] = 2020 - frame["tax_year"]
+    frame["half"] = frame["tax_year"] // 2
+    frame["pay"] = np.round(rng.lognormal(9, 1, len(frame)), 0) * rng.choice([1, 1, 1, -1, 0], len(frame))
+    frame.loc[rng.random(len(frame)) < 0.2, "pay"] = np.nan
+    return frame
+
+
+@pytest.mark.parametrize("lost", ["nothing", "one row", "one row of each woman", "a year"])
+@pytest.mark.parametrize(
+    "by", [["tax_year"], ["sex", "tax_year"], ["cohort", "tax_year"], ["sex", "falling"], ["half", "sex"], ["sex"], []]
+)
+def test_every_count_of_tables_in_which_persons_have_every_year(by: list[str], lost: str) -> None:
+    frame = balanced(seed=len(by))
+    if lost == "one row":
+        frame = frame.drop(index=[17])
+    elif lost == "one row of each woman":
+        frame = frame[(frame["sex"] == "M") | (frame["person"] % 6 != frame["tax_year"] - 2010)]
+    condition = "tax_year != 2012" if lost == "a year" else None
+    panel = panel_of(frame)
+    used = frame[frame["tax_year"] != 2012] if condition else frame
+    table = lr.aggregate(panel, "pay", by=by, statistics=["p25", "p50"], where=condition)
+    parts = cells_of(used, by)
+    assert len(parts) == table.n_cells
+    assert_evidence(table.evidence, list(parts.values()), "pay")
+    keys = dict(zip(panel.ids.to_arrow().to_pylist(), panel.keys.tolist(), strict=True))
+    for at, (everyone, with_value) in enumerate(person_sets(used, by)):
+        np.testing.assert_array_equal(table.evidence.sketch[at], sketch_of([keys[who] for who in everyone]))
+        np.testing.assert_array_equal(table.evidence.sketch_value[at], sketch_of([keys[who] for who in with_value]))
+        assert int(table.evidence.fingerprint[at]) == sum(keys[who] for who in everyone) % 2**64
+        for name in ("p25", "p50"):
+            sides = table.evidence.tails[name]
+            got = (sides.below[at], sides.tied[at], sides.above[at])
+            assert got == tail(list(parts.values())[at], "pay", "person", table.statistics[name][at])
+
+
 # ---- tails ----------------------------------------------------------------------------------------------------------
 
 
