@@ -8,7 +8,7 @@ import pytest
 from panel_cases import assert_same, wage_panel, wages
 
 from leoreturns.errors import PanelError
-from leoreturns.panel import evaluate
+from leoreturns.panel import rows
 
 FRAME = wages(seed=7)
 PANEL = wage_panel(FRAME)
@@ -67,7 +67,7 @@ def test_the_size_of_the_stretches_does_not_matter(block, monkeypatch):
         return years.assign(f="sex == 'F'", g="born", level="person")
 
     whole = assigned()
-    monkeypatch.setattr(evaluate, "BLOCK", block)
+    monkeypatch.setattr(rows, "BLOCK", block)
     assert_same(whole, assigned())
 
 
