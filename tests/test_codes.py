@@ -282,6 +282,18 @@ def test_slices_do_not_change_results(monkeypatch):
     assert [results(n_jobs) for n_jobs in (1, 2, 3)] == [whole] * 3
 
 
+@given(st.lists(st.lists(st.booleans(), min_size=1, max_size=9), max_size=20), st.integers(1, 12))
+def test_selected_rows_are_counted_by_person(chosen, block):
+    offsets = np.concatenate([[0], np.cumsum([len(run) for run in chosen], dtype=np.int64)]).astype(np.int64)
+    selection = np.array([one for run in chosen for one in run], dtype=bool)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rows, "BLOCK", block)
+        assert rows.count_selected(selection, offsets).tolist() == [sum(run) for run in chosen]
+        bounds = rows.stretches(offsets)
+    assert [first for first, _ in bounds] == [0, *(last for _, last in bounds)][: len(bounds)]
+    assert bounds[-1][1] == len(chosen) if chosen else bounds == []
+
+
 @settings(max_examples=20)
 @given(st.integers(1, 400))
 def test_code_dtype_is_the_narrowest(n_levels):

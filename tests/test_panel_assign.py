@@ -1,5 +1,7 @@
 """New columns: expressions, callables, arrays and tables joined by id."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -8,7 +10,7 @@ import pytest
 from panel_cases import assert_same, wage_panel, wages
 
 from leoreturns.errors import PanelError
-from leoreturns.panel import evaluate
+from leoreturns.panel import Panel, rows
 
 FRAME = wages(seed=7)
 PANEL = wage_panel(FRAME)
@@ -67,7 +69,7 @@ def test_the_size_of_the_stretches_does_not_matter(block, monkeypatch):
         return years.assign(f="sex == 'F'", g="born", level="person")
 
     whole = assigned()
-    monkeypatch.setattr(evaluate, "BLOCK", block)
+    monkeypatch.setattr(rows, "BLOCK", block)
     assert_same(whole, assigned())
 
 
@@ -139,6 +141,38 @@ def test_tables_by_person_and_period_are_joined_by_both():
     partly = PANEL.assign(h=some)
     assert partly.column("h").missing == len(FRAME) - 50
     assert partly.to_frame()["h"].sum() == some["hours"].sum()
+
+
+@pytest.mark.parametrize("runs", [[1, 2, 3, 100, 1], [64, 63, 65], [1]])
+@pytest.mark.parametrize("block", [1, 7, 1000])
+def test_joined_rows_are_found_in_runs_of_any_length(runs, block, monkeypatch):
+    rng = np.random.default_rng(11)
+    person = np.repeat(np.arange(len(runs)), runs)
+    year = np.concatenate([np.sort(rng.choice(500, run, replace=False)) for run in runs]) / 2
+    frame = pd.DataFrame({"id": person, "year": year})
+    panel = Panel.from_frame(frame, person="id", time="year")
+    monkeypatch.setattr(rows, "BLOCK", block)
+    table = frame.assign(v=np.arange(len(frame))).sample(frac=1, random_state=2)
+    stored = panel.assign(v=table).to_frame().sort_values(["id", "year"])
+    assert stored["v"].tolist() == list(range(len(frame)))
+    odd = pd.concat([table, table.iloc[:1].assign(year=999), table.iloc[:1].assign(year=np.nan)])
+    with pytest.raises(PanelError, match=r"2 rows whose .person, time. is not in the panel"):
+        panel.assign(v=odd)
+    with pytest.raises(PanelError, match=r"1 .person, time. pair given more than once"):
+        panel.assign(v=pd.concat([table, table.iloc[:1], table.iloc[:1]]))
+
+
+def test_a_joined_table_holds_little_beside_the_column(monkeypatch):
+    n = 300_000
+    columns = {"id": np.arange(n) // 10, "year": np.arange(n) % 10}
+    panel = Panel.from_frame(columns, person="id", time="year")
+    table = pd.DataFrame(columns | {"v": np.arange(n) / 7}).sample(frac=1, random_state=1)
+    monkeypatch.setattr(rows, "BLOCK", 4096)
+    tracemalloc.start()
+    panel.assign(v=table)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30 * n  # bytes, 8 of them the column
 
 
 def test_rows_that_do_not_fit_are_refused_with_their_number():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from panel_cases import wage_panel, wages
 
 from leoreturns.errors import PanelError
-from leoreturns.panel import Panel, evaluate
+from leoreturns.panel import Panel, rows
 from leoreturns.results.flow import SampleFlow
 
 FRAME = wages(seed=4)
@@ -119,7 +119,7 @@ def test_the_size_of_the_stretches_does_not_matter(block, monkeypatch):
     conditions = [*FINITE, "sex == 'F' and earnings > 20000", "sex == 'F' or region is missing", "not sex == 'F'"]
     whole = [PANEL.where(condition).selection for condition in conditions]
     at = PANEL.at(tax_year=[2010, 2013], sex="F").selection
-    monkeypatch.setattr(evaluate, "BLOCK", block)
+    monkeypatch.setattr(rows, "BLOCK", block)
     for condition, selection in zip(conditions, whole, strict=True):
         np.testing.assert_array_equal(PANEL.where(condition).selection, selection)
     np.testing.assert_array_equal(PANEL.at(tax_year=[2010, 2013], sex="F").selection, at)
@@ -129,7 +129,7 @@ def test_conditions_hold_little_beside_the_selection(monkeypatch):
     n = 300_000
     columns = {"id": np.arange(n) // 10, "year": np.arange(n) % 10, "pay": np.arange(n) / 7, "hours": np.arange(n) % 40}
     panel = Panel.from_frame(columns, person="id", time="year")
-    monkeypatch.setattr(evaluate, "BLOCK", 4096)
+    monkeypatch.setattr(rows, "BLOCK", 4096)
     for condition in ("pay / 12 + hours * 2 > 1000", "year in [0, 1, 2, 3, 4, 5, 6]", "hours > 3 and not pay < 9"):
         tracemalloc.start()
         panel.where(condition)
@@ -185,7 +185,7 @@ def test_the_flow_counts_persons_and_rows_at_each_step():
     steps = panel.flow.steps
     assert [step.label for step in steps] == ["all rows", "sex == 'F'", "tax_year in [2010, 2011]", "employed"]
     kept = [FRAME, *(FRAME[mask] for mask in masks)]
-    assert [(step.persons, step.rows) for step in steps] == [(rows["person"].nunique(), len(rows)) for rows in kept]
+    assert [(step.persons, step.rows) for step in steps] == [(part["person"].nunique(), len(part)) for part in kept]
     assert (panel.n_person, panel.n_row) == (steps[-1].persons, steps[-1].rows)
     frame = panel.flow.to_frame()
     assert frame["rows_removed"].tolist() == [0, *(-np.diff(frame["rows"]))]

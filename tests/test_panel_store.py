@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from panel_cases import assert_same, wage_panel, wages
 
 from leoreturns.errors import PanelError
-from leoreturns.panel import Panel, folder, store
+from leoreturns.panel import Panel, folder, parquet, rows, store
 
 SUBJECTS = pd.DataFrame({"person": [5, 18, 5], "code": ["b", "a", "a"], "start": pd.to_datetime(["2010-09-01"] * 3)})
 
@@ -137,6 +138,50 @@ def test_a_selection_is_saved_alone(panel, tmp_path):
 
 
 @pytest.mark.parametrize("partitions", [1, 3])
+def test_a_saved_selection_counts_its_own_missing_entries(tmp_path, partitions):
+    frame = wages(300, seed=2)
+    frame["sex"] = frame["sex"].where(frame["person"] % 2 == 0)
+    panel = wage_panel(frame, lists={"subjects": SUBJECTS})
+    for number, condition in enumerate(["earnings is not missing and hours > 30", "sex is missing", "hours > 99"]):
+        smaller = panel.where(condition)
+        smaller.save(tmp_path / str(number), partitions=partitions)
+        opened = Panel.open(tmp_path / str(number))
+        left = smaller.to_frame()
+        persons = left.drop_duplicates("person")
+        for name, column in opened.schema.columns.items():
+            entries = persons if column.level == "person" else left
+            assert column.missing == entries[name].isna().sum(), (condition, name)
+        assert opened.schema.lists["subjects"].entries == SUBJECTS["person"].isin(persons["person"]).sum()
+        assert_same(opened, store.compacted(smaller))
+    assert panel.column("earnings").missing > 0
+
+
+@pytest.mark.parametrize("files", [1, 3, 50])
+def test_a_selection_goes_to_parquet_alone(panel, tmp_path, monkeypatch, files):
+    monkeypatch.setattr(parquet, "BATCH_PERSONS", 7)
+    smaller = panel.where("sex == 'F' and tax_year >= 2013")
+    smaller.to_parquet(tmp_path / "out", files=files)
+    read = Panel.from_parquet(tmp_path / "out")
+    left = smaller.to_frame()
+    chosen = SUBJECTS[SUBJECTS["person"].isin(left["person"])]
+    assert_same(
+        read, wage_panel(left, lists={"subjects": chosen}, time_varying=["hours", "region", "employed", "band"])
+    )
+
+
+def test_saving_a_selection_copies_no_column(tmp_path, monkeypatch):
+    n = 300_000
+    columns = {"id": np.arange(n) // 10, "year": np.arange(n) % 10, "pay": np.arange(n) / 7, "more": np.arange(n) / 3}
+    panel = Panel.from_frame(columns, person="id", time="year").where("year > 0")
+    monkeypatch.setattr(rows, "BLOCK", 4096)
+    tracemalloc.start()
+    panel.save(tmp_path / "panel")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * n  # bytes: persons, of whom there is one in ten rows, are gathered
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
 def test_an_empty_selection_is_saved_too(panel, tmp_path, partitions):
     panel.where("tax_year > 3000").save(tmp_path / "panel", partitions=partitions)
     opened = Panel.open(tmp_path / "panel")
@@ -216,7 +261,7 @@ def full_after(writes, write):
 @pytest.mark.parametrize("writes", [0, 1, 5])
 def test_a_full_disk_leaves_nothing_behind(panel, tmp_path, monkeypatch, writes):
     with monkeypatch.context() as patch:
-        patch.setattr(store.np, "save", full_after(writes, np.save))
+        patch.setattr(store, "_write_array", full_after(writes, store._write_array))
         with pytest.raises(PanelError, match="cannot write 'panel': no space left on the disk; nothing was written"):
             panel.save(tmp_path / "panel", partitions=3)
     assert list(tmp_path.iterdir()) == []
@@ -231,7 +276,7 @@ def test_an_interrupt_leaves_nothing_behind(panel, tmp_path, monkeypatch):
     def interrupted(*_args, **_kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(store.np, "save", interrupted)
+    monkeypatch.setattr(store, "_write_array", interrupted)
     with pytest.raises(KeyboardInterrupt):
         panel.save(tmp_path / "panel")
     assert list(tmp_path.iterdir()) == []

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from leoreturns import _checks
-from leoreturns._typing import IntArray, Level
+from leoreturns._typing import AnyArray, IntArray, Level
 from leoreturns.errors import PanelError
-from leoreturns.panel import encode, ids, rows, syntax
+from leoreturns.panel import encode, ids, keys, rows, syntax
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.evaluate import column_of
 from leoreturns.panel.expression import Coded, Condition
@@ -20,6 +20,8 @@ from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import describe
 from leoreturns.panel.schema import check_unit
 from leoreturns.panel.source import Source, as_raw, open_frame
+
+Places: TypeAlias = Callable[[int, int], IntArray]  # where rows first:last of a joined table are stored
 
 TRUTH_CODES = np.array([0, -1, 1], dtype=np.int32)  # unknown, between false and true, is the missing code
 
@@ -108,21 +110,37 @@ def _joined(panel: Panel, name: str, source: Source, level: Level) -> Encoded:
         raise PanelError(
             f"column {name!r}: the table is keyed by {has}, so level='{'year' if by_time else 'person'}' fits"
         )
-    encoded = encode.encode(name, source.column(_value_name(name, source, {person, time})))
-    where = _person_of(panel, name, source)
-    if by_time:
-        where = _row_of(panel, name, source, where)
-    n = panel.n_row_stored if by_time else panel.n_person_stored
-    times = np.bincount(where, minlength=n)
-    repeated = int((times > 1).sum())
-    if repeated:
-        what = "(person, time) pair" if by_time else "person"
-        raise PanelError(f"column {name!r}: {_checks.counted(repeated, what)} given more than once; keep one row each")
-    if encoded.kind == "number" and (times == 0).any():
-        encoded = dataclasses.replace(encoded, values=encoded.values.astype(np.float64))
-    out = np.full(n, np.nan if encoded.values.dtype.kind == "f" else -1, dtype=encoded.values.dtype)
-    out[where] = encoded.values
-    return dataclasses.replace(encoded, values=out)
+    values = encode.encode(name, source.column(_value_name(name, source, {person, time})))
+    places = _row_places(panel, name, source) if by_time else _person_places(panel, name, source)
+    out = _placed(name, values, places, panel.n_row_stored if by_time else panel.n_person_stored, by_time)
+    return dataclasses.replace(values, values=out)
+
+
+def _placed(name: str, given: Encoded, places: Places, n: int, by_time: bool) -> AnyArray:
+    """Put values where they belong, a slice at a time; missing where none is given."""
+    dtype = given.values.dtype
+    if given.kind == "number" and len(given.values) < n:
+        dtype = np.dtype(np.float64)
+    out = np.full(n, np.nan if dtype.kind == "f" else -1, dtype=dtype)
+    known = np.zeros(n, dtype=np.bool_)
+    unknown = 0
+    for first, last in rows.slices(len(given.values), rows.BLOCK):
+        at = places(first, last)
+        unknown += int((at < 0).sum())
+        known[at[at >= 0]] = True
+        out[at] = given.values[first:last]
+    if unknown:
+        raise PanelError(
+            f"the table for column {name!r} has {_checks.counted(unknown, 'row')} whose (person, time) "
+            "is not in the panel; drop them first"
+        )
+    if np.count_nonzero(known) < len(given.values):
+        times = np.zeros(n, dtype=np.int32)
+        for bounds in rows.slices(len(given.values), rows.BLOCK):
+            np.add.at(times, places(*bounds), 1)
+        repeated = _checks.counted(int((times > 1).sum()), "(person, time) pair" if by_time else "person")
+        raise PanelError(f"column {name!r}: {repeated} given more than once; keep one row each")
+    return out
 
 
 def _value_name(name: str, source: Source, keys: set[str]) -> str:
@@ -134,29 +152,33 @@ def _value_name(name: str, source: Source, keys: set[str]) -> str:
     raise PanelError(f"column {name!r}: the table must have one column of values, or one named {name!r}")
 
 
-def _person_of(panel: Panel, name: str, source: Source) -> IntArray:
+def _person_places(panel: Panel, name: str, source: Source) -> Places:
+    """Return where rows first:last of the table belong among the stored persons."""
     codes, distinct = ids.encode_ids(panel.schema.person, source.column(panel.schema.person))
     positions = panel.ids.positions(distinct)
     _checks.persons_known(f"the table for column {name!r}", int((positions < 0).sum()))
-    return positions[codes]
+    return lambda first, last: positions[codes[first:last]]
 
 
-def _row_of(panel: Panel, name: str, source: Source, persons: IntArray) -> IntArray:
-    """Return the stored row of each (person, time) of the table."""
+def _row_places(panel: Panel, name: str, source: Source) -> Places:
+    """Return where rows first:last of the table belong among the stored rows; -1 where the panel has no such row."""
     time = panel.schema.time
-    key = panel.key(time)
-    place = {label: code for code, label in enumerate(key.labels)}
-    given = encode.encode_coded(time, source.column(time))
-    table = np.array([*(place.get(label, -1) for label in given.labels), -1], dtype=np.int64)
-    periods = table[given.values]
-    # Rows are sorted by person and period, so these numbers increase.
-    stored = np.repeat(np.arange(panel.n_person_stored) * len(place), np.diff(panel.offsets)) + key.codes
-    wanted = persons * len(place) + periods
-    found = np.minimum(np.searchsorted(stored, wanted), len(stored) - 1)
-    unknown = int(((periods < 0) | (stored[found] != wanted)).sum())
-    if unknown:
-        raise PanelError(
-            f"the table for column {name!r} has {_checks.counted(unknown, 'row')} whose (person, time) "
-            "is not in the panel; drop them first"
-        )
-    return found
+    person_at = _person_places(panel, name, source)
+    stored = panel.key(time)
+    rank = {label: code for code, label in enumerate(stored.labels)}
+    given, labels = keys.labelled_codes(time, encode.encode(time, source.column(time)))
+    table = np.array([*(rank.get(label, -1) for label in labels), -1], dtype=np.int32)
+    halvings = int(np.diff(panel.offsets).max(initial=0)).bit_length()
+
+    def places(first: int, last: int) -> IntArray:
+        persons, periods = person_at(first, last), table[given[first:last]]
+        low, high = panel.offsets[persons], panel.offsets[persons + 1] - 1
+        # A person's rows are in the order of the period: the first that is not before the period wanted.
+        for _ in range(halvings):
+            middle = (low + high) >> 1
+            before = stored.codes[middle] < periods
+            low = np.where(before, np.minimum(middle + 1, high), low)
+            high = np.where(before, high, middle)
+        return np.where(stored.codes[low] == periods, low, -1)
+
+    return places

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, BoolArray
+from leoreturns.panel import rows
 from leoreturns.panel.expression import Coded, Condition, Evaluator, Number, Stretch
 from leoreturns.panel.syntax import Parsed
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
-
-BLOCK = 1 << 17  # rows evaluated at a time, or those of one person where he has more
 
 
 def true_rows(panel: Panel, parsed: Parsed) -> BoolArray:
@@ -53,7 +51,5 @@ def _values(found: Condition | Number | Coded) -> AnyArray:
 
 
 def _stretches(panel: Panel) -> list[Stretch]:
-    """Return the persons in stretches of about `BLOCK` rows; one empty stretch where there are none."""
-    edges = np.searchsorted(panel.offsets, np.arange(0, panel.n_row_stored, BLOCK))
-    bounds = np.unique([0, *edges, panel.n_person_stored]).tolist()
-    return [Stretch(panel, first, last) for first, last in pairwise(bounds)] or [Stretch(panel, 0, 0)]
+    """Return the persons in stretches; one empty stretch where there are none."""
+    return [Stretch(panel, first, last) for first, last in rows.stretches(panel.offsets) or [(0, 0)]]

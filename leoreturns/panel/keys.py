@@ -13,6 +13,7 @@ from leoreturns._core import columns as kernel_columns
 from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, Level
 from leoreturns.errors import SupportError
 from leoreturns.panel import levels, rows
+from leoreturns.panel.encode import Encoded
 from leoreturns.panel.schema import Key, Label
 
 if TYPE_CHECKING:
@@ -33,12 +34,17 @@ def key(panel: Panel, name: str) -> Key:
         codes = np.empty(len(ids), dtype=levels.code_dtype(len(ids)))
         codes[order] = np.arange(len(ids))
         return _key(codes, tuple(ids[at] for at in order), "person")
-    column, values = panel.column(name), panel.array(name)
+    column = panel.column(name)
+    return _key(*labelled_codes(name, Encoded(panel.array(name), column.kind, column.labels)), column.level)
+
+
+def labelled_codes(name: str, column: Encoded) -> tuple[CodeArray, tuple[Label, ...]]:
+    """Return a column as codes with their labels: codes as they are, numbers by the rank of their value."""
+    values = column.values
     if column.kind == "code":
         _within_limit(name, len(column.labels))
-        return _key(values, column.labels, column.level)
-    codes, labels = _float_codes(name, values) if values.dtype.kind == "f" else _integer_codes(name, values)
-    return _key(codes, labels, column.level)
+        return values, column.labels
+    return _float_codes(name, values) if values.dtype.kind == "f" else _integer_codes(name, values)
 
 
 def interact(codes: Sequence[CodeArray], n_levels: Sequence[int]) -> CodeArray:

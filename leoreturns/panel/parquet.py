@@ -19,6 +19,7 @@ from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import lists, rows, store
 from leoreturns.panel.folder import new_folder
+from leoreturns.panel.ids import PersonIds
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import Declared
 from leoreturns.panel.schema import Column, Label, Schema
@@ -165,29 +166,32 @@ def _types(schema: pa.Schema) -> dict[str, str]:
 
 def write_parquet(panel: Panel, path: Path, files: int) -> None:
     """See `Panel.to_parquet`."""
-    whole = store.compacted(panel)
     if files < 1:
         raise PanelError("files must be at least 1")
-    bounds = [whole.n_person * number // files for number in range(files + 1)]
+    persons, _ = store.selected_persons(panel)
+    ends = np.append(persons, panel.n_person_stored).tolist()
+    bounds = [ends[len(persons) * number // files] for number in range(files + 1)]
+    metadata = {METADATA: json.dumps(store.selected_schema(panel).to_json())}
     with new_folder(path) as folder:
         for number in range(files):
             if bounds[number + 1] > bounds[number] or number == 0:
-                _write_rows(whole, folder / f"part-{number:04d}.parquet", bounds[number], bounds[number + 1])
-        if whole.lists:
-            _write_lists(whole, folder / LISTS)
+                file = folder / f"part-{number:04d}.parquet"
+                _write_rows(panel, file, bounds[number], bounds[number + 1], metadata)
+        if panel.lists:
+            _write_lists(panel, *store.selected_records(panel, persons), folder / LISTS)
 
 
-def _write_rows(panel: Panel, file: Path, first: int, last: int) -> None:
-    """Write the rows of persons first:last, a batch of persons at a time."""
-    schema = _batch(panel, first, first).schema.with_metadata({METADATA: json.dumps(panel.schema.to_json())})
+def _write_rows(panel: Panel, file: Path, first: int, last: int, metadata: Mapping[bytes, str]) -> None:
+    """Write the selected rows of persons first:last, a batch of persons at a time."""
+    schema = _batch(panel, first, first).schema.with_metadata(metadata)
     with pq.ParquetWriter(file, schema) as writer:
         for at in range(first, last, BATCH_PERSONS):
             writer.write_table(_batch(panel, at, min(at + BATCH_PERSONS, last)).cast(schema))
 
 
 def _batch(panel: Panel, first: int, last: int) -> pa.Table:
-    part = store.people_slice(panel, first, last)
-    persons = rows.expand(np.arange(last - first, dtype=np.int64), part.offsets)
+    part = store.compacted(store.people_slice(panel, first, last))
+    persons = rows.expand(np.arange(part.n_person, dtype=np.int64), part.offsets)
     columns = {panel.schema.person: part.ids.to_arrow().take(pa.array(persons))}
     for name, column in panel.schema.columns.items():
         values = part.array(name)
@@ -212,14 +216,15 @@ def coded_array(codes: AnyArray, labels: tuple[Label, ...], *, ordered: bool = F
     return pa.DictionaryArray.from_arrays(indices, dictionary, ordered=ordered)
 
 
-def _write_lists(panel: Panel, folder: Path) -> None:
+def _write_lists(panel: Panel, ids: PersonIds, entries_of: Mapping[str, lists.PersonList], folder: Path) -> None:
+    """Write the lists of persons."""
     folder.mkdir()
     (folder / "names.json").write_text(json.dumps(list(panel.schema.lists)), encoding="utf-8")
     for number, (name, described) in enumerate(panel.schema.lists.items()):
-        entries = panel.lists[name]
-        persons = np.repeat(np.arange(panel.n_person), np.diff(entries.offsets))
+        entries = entries_of[name]
+        places = np.repeat(np.arange(len(ids)), np.diff(entries.offsets))
         columns: Mapping[str, pa.Array] = {
-            "person": panel.ids.to_arrow().take(pa.array(persons)),
+            "person": ids.to_arrow().take(pa.array(places)),
             "code": coded_array(entries.codes, described.labels),
             "start": pa.array(entries.start, mask=entries.start == lists.NO_DATE).cast(pa.date32()),
             "end": pa.array(entries.end, mask=entries.end == lists.NO_DATE).cast(pa.date32()),

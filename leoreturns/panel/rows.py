@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, BoolArray, ByteArray, CodeArray, IntArray
 
 SLICE = 1 << 21  # rows or persons per kernel call
+BLOCK = 1 << 17  # rows per step of NumPy, whose temporaries then stay small and in cache
 OWN_MARKS = 1 << 16  # levels up to which every slice marks an array of its own, so that threads share none
 
 
@@ -22,9 +24,25 @@ def as_bytes(values: AnyArray) -> ByteArray:
     return values.view(np.uint8)
 
 
-def slices(n: int) -> Iterator[tuple[int, int]]:
+def slices(n: int, size: int | None = None) -> Iterator[tuple[int, int]]:
     """Return the fixed slices of n rows or persons."""
-    return ((at, min(at + SLICE, n)) for at in range(0, n, SLICE))
+    size = SLICE if size is None else size
+    return ((at, min(at + size, n)) for at in range(0, n, size))
+
+
+def stretches(offsets: IntArray) -> list[tuple[int, int]]:
+    """Return ranges of persons who together have about `BLOCK` rows, or one person with more."""
+    edges = np.searchsorted(offsets, np.arange(0, offsets[-1], BLOCK))
+    return list(pairwise(np.unique([0, *edges, len(offsets) - 1]).tolist()))
+
+
+def count_selected(selection: BoolArray, offsets: IntArray) -> IntArray:
+    """Count the selected rows of each person; every person has a row."""
+    out = np.empty(len(offsets) - 1, dtype=np.int64)
+    for first, last in stretches(offsets):
+        start, stop = offsets[first], offsets[last]
+        np.add.reduceat(selection[start:stop], offsets[first:last] - start, dtype=np.int64, out=out[first:last])
+    return out
 
 
 def take(values: AnyArray, order: IntArray) -> AnyArray:
@@ -102,10 +120,12 @@ def recode(values: CodeArray, table: NDArray[np.int32], *, base: int, dtype: np.
     return out
 
 
-def count_missing(values: AnyArray) -> int:
-    """Count NaN in floats, -1 in anything else (codes)."""
+def count_missing(values: AnyArray, kept: BoolArray | None = None) -> int:
+    """Count NaN in floats, -1 in anything else (codes), among the kept entries where these are given."""
     missing = np.isnan if values.dtype.kind == "f" else _is_minus_one
-    return sum(int(missing(values[first:last]).sum()) for first, last in slices(len(values)))
+    if kept is None:
+        return sum(int(missing(values[first:last]).sum()) for first, last in slices(len(values), BLOCK))
+    return sum(int((missing(values[a:b]) & kept[a:b]).sum()) for a, b in slices(len(values), BLOCK))
 
 
 def count_known(codes: CodeArray) -> int:

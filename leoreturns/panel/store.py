@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.lib.format as npy
 
-from leoreturns._typing import AnyArray
+from leoreturns._typing import AnyArray, BoolArray, IntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import offsets as csr
 from leoreturns.panel import rows
@@ -32,50 +33,88 @@ SCHEMA_FILE = "schema.json"
 
 
 def save_panel(panel: Panel, path: Path, partitions: int) -> None:
-    """See `Panel.save`."""
+    """See `Panel.save`; a selection is written a few rows at a time, never copied."""
     if not 1 <= partitions <= KEY_BLOCKS:
         raise PanelError(f"partitions must lie between 1 and {KEY_BLOCKS:,}")
-    whole = compacted(panel)
-    bounds = list(_part_bounds(whole, partitions)) if partitions > 1 else []
+    parts = [people_slice(panel, *bounds) for bounds in _part_bounds(panel, partitions)] if partitions > 1 else []
+    parts = [part for part in parts if part.n_row]
     with new_folder(path) as folder:
-        names = [f"part-{number:04d}" for number in range(len(bounds))]
+        names = [f"part-{number:04d}" for number in range(len(parts))]
         stored = {
-            "schema": whole.schema.to_json(),
-            "flow": [dataclasses.asdict(step) for step in whole.flow.steps],
-            "persons": whole.n_person,
-            "rows": whole.n_row,
+            "schema": selected_schema(panel).to_json(),
+            "flow": [dataclasses.asdict(step) for step in panel.flow.steps],
+            "persons": panel.n_person,
+            "rows": panel.n_row,
             "parts": names,
         }
         text = json.dumps(stored, ensure_ascii=False, indent=1)
         (folder / SCHEMA_FILE).write_text(text, encoding="utf-8")
-        if not bounds:
-            _write_part(whole, folder)
-        for name, (first, last) in zip(names, bounds, strict=True):
+        if not parts:
+            _write_part(panel, folder)
+        for name, part in zip(names, parts, strict=True):
             (folder / name).mkdir()
-            _write_part(people_slice(whole, first, last), folder / name)
+            _write_part(part, folder / name)
+
+
+# ---- what a selection keeps -----------------------------------------------------------------------------------------
+
+
+def selected_persons(panel: Panel) -> tuple[IntArray, IntArray]:
+    """Return the stored persons with a selected row, and the offsets of their selected rows."""
+    if panel.selection is None:
+        return np.arange(panel.n_person_stored), panel.offsets
+    counts = rows.count_selected(panel.selection, panel.offsets)
+    persons = np.flatnonzero(counts)
+    return persons, csr.from_counts(counts[persons])
+
+
+def selected_records(panel: Panel, persons: IntArray) -> tuple[PersonIds, dict[str, PersonList]]:
+    """Return the ids and lists of the selected persons."""
+    if panel.selection is None:
+        return panel.ids, panel.lists
+    return panel.ids.take(persons), {name: entries.take(persons) for name, entries in panel.lists.items()}
+
+
+def selected_schema(panel: Panel) -> Schema:
+    """Return the schema with the missing entries of the selected rows and persons, and the entries of their lists."""
+    if panel.selection is None:
+        return panel.schema
+    persons, _ = selected_persons(panel)
+    columns = dict(panel.schema.columns)
+    for name, column in columns.items():
+        if column.missing:
+            values = panel.array(name)
+            by_person = column.level == "person"
+            missing = rows.count_missing(values[persons]) if by_person else rows.count_missing(values, panel.selection)
+            columns[name] = dataclasses.replace(column, missing=missing)
+    lists = dict(panel.schema.lists)
+    for name, entry in lists.items():
+        entries = np.diff(panel.lists[name].offsets)[persons]
+        lists[name] = dataclasses.replace(entry, entries=int(entries.sum()))
+    return dataclasses.replace(panel.schema, columns=columns, lists=lists)
 
 
 def compacted(panel: Panel) -> Panel:
     """Return a panel that stores nothing but the selected rows and their persons."""
     if panel.selection is None:
         return panel
-    kept = np.flatnonzero(panel.selection)
-    per_person = np.diff(np.searchsorted(kept, panel.offsets))
-    persons = np.flatnonzero(per_person)
+    persons, offsets = selected_persons(panel)
+    ids, lists = selected_records(panel, persons)
     return dataclasses.replace(
         panel,
-        ids=panel.ids.take(persons),
+        schema=selected_schema(panel),
+        ids=ids,
         keys=panel.keys[persons],
-        offsets=csr.from_counts(per_person[persons]),
-        people={name: rows.take(values, persons) for name, values in panel.people.items()},
-        years={name: rows.take(values, kept) for name, values in panel.years.items()},
-        lists={name: entries.take(persons) for name, entries in panel.lists.items()},
+        offsets=offsets,
+        people={name: values[persons] for name, values in panel.people.items()},
+        years={name: values[panel.selection] for name, values in panel.years.items()},
+        lists=lists,
         selection=None,
     )
 
 
 def people_slice(panel: Panel, first: int, last: int) -> Panel:
-    """Return the stored persons first:last of an unselected panel, sharing arrays."""
+    """Return the stored persons first:last, sharing arrays."""
     start, stop = int(panel.offsets[first]), int(panel.offsets[last])
     return dataclasses.replace(
         panel,
@@ -85,6 +124,7 @@ def people_slice(panel: Panel, first: int, last: int) -> Panel:
         people={name: values[first:last] for name, values in panel.people.items()},
         years={name: values[start:stop] for name, values in panel.years.items()},
         lists={name: entries.part(first, last) for name, entries in panel.lists.items()},
+        selection=None if panel.selection is None else panel.selection[start:stop],
     )
 
 
@@ -95,24 +135,37 @@ def _part_bounds(panel: Panel, partitions: int) -> Iterator[tuple[int, int]]:
     return ((int(first), int(last)) for first, last in pairwise(edges) if last > first)
 
 
-def _arrays(panel: Panel) -> Iterator[tuple[str, AnyArray]]:
-    """Return name and array of all that a part holds; columns go by number, so that any column name will do."""
-    yield "keys", panel.keys
-    yield "offsets", panel.offsets
-    yield "ids", panel.ids.data
-    if panel.ids.offsets is not None:
-        yield "id-offsets", panel.ids.offsets
-    for number, column in enumerate(panel.schema.columns.values()):
-        yield f"column-{number:04d}", (panel.people if column.level == "person" else panel.years)[column.name]
-    for number, name in enumerate(panel.schema.lists):
-        entries = panel.lists[name]
-        for field in dataclasses.fields(entries):
-            yield f"list-{number:04d}-{field.name}", getattr(entries, field.name)
-
-
 def _write_part(panel: Panel, folder: Path) -> None:
-    for name, array in _arrays(panel):
-        np.save(folder / f"{name}.npy", array, allow_pickle=False)
+    """Write what a part holds of the selected rows; columns go by number, so that any column name will do."""
+    persons, offsets = selected_persons(panel)
+    # Only what is stored per row is large: that is written through the selection, all else is gathered.
+    ids, lists = selected_records(panel, persons)
+    _write_array(folder / "keys.npy", panel.keys[persons])
+    _write_array(folder / "offsets.npy", offsets)
+    _write_array(folder / "ids.npy", ids.data)
+    if ids.offsets is not None:
+        _write_array(folder / "id-offsets.npy", ids.offsets)
+    for number, column in enumerate(panel.schema.columns.values()):
+        values, path = panel.array(column.name), folder / f"column-{number:04d}.npy"
+        if column.level == "person":
+            _write_array(path, values[persons])
+        else:
+            _write_array(path, values, panel.selection)
+    for number, name in enumerate(panel.schema.lists):
+        entries = lists[name]
+        for field in dataclasses.fields(entries):
+            _write_array(folder / f"list-{number:04d}-{field.name}.npy", getattr(entries, field.name))
+
+
+def _write_array(path: Path, values: AnyArray, kept: BoolArray | None = None) -> None:
+    """Write an array, or its kept entries, as .npy, a block at a time."""
+    length = len(values) if kept is None else int(np.count_nonzero(kept))
+    header = {"descr": npy.dtype_to_descr(values.dtype), "fortran_order": False, "shape": (length,)}
+    with path.open("wb") as file:
+        npy.write_array_header_1_0(file, header)
+        for first, last in rows.slices(len(values), rows.BLOCK):
+            part = values[first:last]
+            file.write(np.ascontiguousarray(part if kept is None else part[kept[first:last]]).data)
 
 
 def read_header(path: Path) -> dict[str, Any]:
