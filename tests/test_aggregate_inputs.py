@@ -457,7 +457,7 @@ def test_cells_are_ordered_where_their_crossings_pass_64_bits() -> None:
     crossed = found[:, 0] * (1 << 31) + found[:, 1]
     present = np.unique(crossed)
     layout = Layout(
-        ("first", "second", "third"),
+        ("third", "first", "second"),
         labels,  # type: ignore[arg-type]
         Side(("first", "second"), (1 << 31, 1 << 31), present),
         Side(("third",), (1 << 10,), None),
@@ -466,7 +466,7 @@ def test_cells_are_ordered_where_their_crossings_pass_64_bits() -> None:
     )
     cells = np.searchsorted(present, crossed) * (1 << 10) + found[:, 2]
     order, keys = layout.ordered(cells)
-    wanted = sorted(map(tuple, found.tolist()))
+    wanted = sorted(map(tuple, found.tolist()), key=lambda cell: (cell[2], cell[0], cell[1]))
     assert list(zip(*(keys[name].codes.tolist() for name in labels), strict=True)) == wanted
     assert order.tolist() == [int(cells[found.tolist().index(list(cell))]) for cell in wanted]
 
