@@ -122,6 +122,82 @@ def test_a_scan_selects_as_a_panel_does(panel, tmp_path):
             Panel.scan(tmp_path / "panel").where(condition)
 
 
+def band_of(part):
+    """Labels that depend on what a part holds, missing in parts without an old person."""
+    hours = part.array("hours")
+    return np.where(hours > 58, np.array([f"h{hour}" for hour in hours], dtype=object), None)
+
+
+@pytest.mark.parametrize("partitions", [1, 7, 64])
+def test_a_scan_assigns_as_a_panel_does(panel, tmp_path, partitions):
+    panel.save(tmp_path / "panel", partitions=partitions)
+    years = {
+        "log_pay": "log(earnings)",
+        "rich": "earnings > 60000",
+        "again": "region",
+        "band_of": band_of,
+        "third": lambda part: part.array("hours").astype(np.int64) * 3,
+        "top": "band_of == 'h59'",
+    }
+
+    def assigned(data):
+        chosen = data.assign(**years, owner="us").assign(woman="sex == 'F'", level="person")
+        return chosen.assign(pay="earnings / 2", unit="GBP/year").where("woman and not rich and top is missing")
+
+    whole, scan = assigned(panel), assigned(Panel.scan(tmp_path / "panel"))
+    parts = list(scan)
+    assert scan.partitions == len(parts) == partitions
+    assert scan.schema == whole.schema
+    assert scan.flow == whole.flow
+    for name, column in whole.schema.columns.items():
+        joined = np.concatenate([part.array(name) for part in parts])
+        assert (joined.dtype, joined.tobytes()) == (whole.array(name).dtype, whole.array(name).tobytes()), name
+        assert all(part.column(name) == column for part in parts)
+    pd.testing.assert_frame_equal(scan.info(), whole.info())
+    pd.testing.assert_frame_equal(scan.to_frame(), whole.to_frame(), check_index_type=False)
+    assert Panel.scan(tmp_path / "panel").assign(half="earnings / 2").flow == panel.flow
+
+
+def test_numbers_missing_from_a_whole_part_stay_numbers(panel, tmp_path):
+    panel.save(tmp_path / "panel", partitions=3)
+    first = int(next(iter(Panel.scan(tmp_path / "panel"))).keys[0])
+
+    def sparse(part):
+        none = int(part.keys[0]) == first
+        return np.full(part.n_row_stored, None) if none else part.array("hours")
+
+    scan = Panel.scan(tmp_path / "panel").assign(x=sparse)
+    assert [part.array("x").dtype for part in scan] == [np.float64] * 3
+    counts = [int(np.isnan(part.array("x")).sum()) for part in scan]
+    assert counts == [next(iter(scan)).n_row, 0, 0]
+    assert scan.info().loc["x", "missing"] == counts[0]
+
+
+def test_a_scan_refuses_what_differs_between_its_parts(panel, tmp_path):
+    panel.save(tmp_path / "panel", partitions=3)
+    scan = Panel.scan(tmp_path / "panel")
+    last = int(list(scan)[-1].keys[0])
+
+    def varied(one, other):
+        return lambda part: (one if int(part.keys[0]) == last else other)(part.n_row_stored)
+
+    cases = {
+        "of another kind in some parts": varied(lambda n: ["a"] * n, lambda n: [1] * n),
+        "labels of another kind": varied(lambda n: ["a"] * n, lambda n: pd.Categorical([1] * n)),
+        "ordered levels of column 'x' differ": varied(
+            lambda n: pd.Categorical(["a"] * n, ordered=True), lambda n: pd.Categorical(["b"] * n, ordered=True)
+        ),
+    }
+    for message, value in cases.items():
+        with pytest.raises(PanelError, match=message):
+            scan.assign(x=value)
+    for value in (np.zeros(panel.n_row), pd.DataFrame({"person": [5], "x": [1]}), 1):
+        with pytest.raises(PanelError, match="column 'x': give a scan an expression or a callable"):
+            scan.assign(x=value)
+    with pytest.raises(PanelError, match="unknown column 'wage'"):
+        scan.assign(x="wage + 1")
+
+
 def test_a_selection_is_saved_alone(panel, tmp_path):
     smaller = panel.where("sex == 'F' and tax_year >= 2013")
     smaller.save(tmp_path / "panel", partitions=3)

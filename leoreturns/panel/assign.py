@@ -18,7 +18,7 @@ from leoreturns.panel.evaluate import column_of
 from leoreturns.panel.expression import Coded, Condition
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import describe
-from leoreturns.panel.schema import check_unit
+from leoreturns.panel.schema import Column, check_unit
 from leoreturns.panel.source import Source, as_raw, open_frame
 
 Places: TypeAlias = Callable[[int, int], IntArray]  # where rows first:last of a joined table are stored
@@ -41,12 +41,17 @@ def assign(
         if unit is not None:
             _checks.numeric(name, encoded.kind, rows.count_known(encoded.values), len(encoded.values))
         column = describe(name, level, encoded, owner=owner, unit=unit, entity=entity)
-        schema = dataclasses.replace(panel.schema, columns={**panel.schema.columns, name: column})
-        people = {other: values for other, values in panel.people.items() if other != name}
-        years = {other: values for other, values in panel.years.items() if other != name}
-        (people if level == "person" else years)[name] = encoded.values
-        panel = dataclasses.replace(panel, schema=schema, people=people, years=years)
+        panel = with_column(panel, column, encoded.values)
     return panel
+
+
+def with_column(panel: Panel, column: Column, values: AnyArray) -> Panel:
+    """Return a panel with one column more, or one replaced."""
+    schema = dataclasses.replace(panel.schema, columns={**panel.schema.columns, column.name: column})
+    people = {name: other for name, other in panel.people.items() if name != column.name}
+    years = {name: other for name, other in panel.years.items() if name != column.name}
+    (people if column.level == "person" else years)[column.name] = values
+    return dataclasses.replace(panel, schema=schema, people=people, years=years)
 
 
 def _encoded(panel: Panel, name: str, value: Any, level: Level) -> Encoded:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from leoreturns._typing import AnyArray
 from leoreturns.panel import rows
-from leoreturns.panel.schema import Column
+from leoreturns.panel.schema import Column, Schema
 
 if TYPE_CHECKING:
     from leoreturns.panel.panel import Panel
@@ -52,9 +52,9 @@ def _moments(column: Column, values: AnyArray) -> Any:
     return pd.DatetimeIndex(moments).tz_localize("UTC") if zoned else moments
 
 
-def describe(panel: Panel) -> pd.DataFrame:
+def describe(schema: Schema) -> pd.DataFrame:
     """See `Panel.info`."""
-    columns = panel.schema.columns.values()
+    columns = schema.columns.values()
     table = {
         "level": [column.level for column in columns],
         "kind": [column.kind for column in columns],

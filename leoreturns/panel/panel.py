@@ -351,7 +351,7 @@ class Panel:
         """Return one row per column: level, kind, number of levels, missing entries, owner, unit; never a value."""
         from leoreturns.panel import frame
 
-        return frame.describe(self)
+        return frame.describe(self.schema)
 
     # ---- rendering: counts only -------------------------------------------------------------------------------------
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -70,6 +71,23 @@ class Column:
     def is_bool(self) -> bool:
         """Whether the column is a condition: codes whose labels are True and False."""
         return self.kind == "code" and bool(self.labels) and all(isinstance(label, bool) for label in self.labels)
+
+
+def united(columns: Sequence[Column]) -> Column:
+    """Return one description of a column that several parts hold: all labels, and the missing entries added."""
+    known = [column for column in columns if column.kind == "number" or column.labels] or columns[:1]
+    first = known[0]
+    if len({(column.kind, column.is_bool, column.ordered) for column in known}) > 1:
+        raise PanelError(f"column {first.name!r} is of another kind in some parts than in others")
+    labels = first.labels
+    if any(column.labels != labels for column in known):
+        if first.ordered:
+            raise PanelError(f"the ordered levels of column {first.name!r} differ between parts; give text or numbers")
+        try:
+            labels = tuple(sorted({label for column in known for label in column.labels}))
+        except TypeError:
+            raise PanelError(f"column {first.name!r} has labels of another kind in some parts than in others") from None
+    return dataclasses.replace(first, labels=labels, missing=sum(column.missing for column in columns))
 
 
 @dataclass(frozen=True, slots=True)
