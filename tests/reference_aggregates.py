@@ -61,8 +61,8 @@ def percentile(values: Sequence[float], number: int, rule: int) -> float:
 
 
 def weighted_percentile(values: np.ndarray, weights: np.ndarray, number: int, rule: int) -> float:
-    """Percentile under probability weights: cumulative weights in place of ranks; equal values in the rows' order."""
-    order = np.argsort(values, kind="stable")
+    """Percentile under probability weights: cumulative weights in place of ranks; equal values in the order of their weights."""
+    order = np.lexsort([weights, values])  # equal values by weight
     x, w = [Fraction(float(v)) for v in values[order]], [Fraction(float(v)) for v in weights[order]]
     n, p = len(x), Fraction(number, 100)
     upto = [sum(w[: k + 1], Fraction(0)) for k in range(n)]

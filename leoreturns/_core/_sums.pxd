@@ -60,7 +60,7 @@ cdef inline void combine(const double* total, int n, double* high, double* low) 
 
 
 cdef inline void exact_sum(const double* x, int64_t n, double largest, double* high, double* low) noexcept nogil:
-    """Sum of ``n`` values of absolute size at most ``largest``: ``high`` is correctly rounded, ``low`` about what rounding took from it.
+    """Sum of ``n`` values of absolute size at most ``largest``: ``high`` correctly rounded, ``low`` about the rest.
 
     Falls back to a compensated sum when the values are so large that splitting would overflow (``n`` of them could
     reach 2**1023).

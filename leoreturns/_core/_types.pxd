@@ -20,7 +20,7 @@ cdef extern from *:
     uint64_t lr_bits(double x) noexcept nogil
     double lr_double(uint64_t u) noexcept nogil
     void LR_PREFETCH(const void* p) noexcept nogil
-    # 0 only in the build that benchmarks/bench_evidence.py makes to price the evidence; the compiler then drops the code
+    # 0 only in the build with which benchmarks/bench_evidence.py prices the evidence; the compiler then drops the code
     # behind it.
     const bint LEORETURNS_EVIDENCE
 

@@ -3,9 +3,9 @@
 Order statistics are selected by histogram: one pass counts the values of a cell in up to 4,096 bins of their ordered
 bit patterns (so bins are narrow where earnings are dense, in proportion), one pass collects the values of the few bins
 that hold a wanted rank, and these are treated the same way until a bin is a single value or a handful to sort. All
-ranks of all percentiles share the passes; no branch depends on the values, and the worst case is seven rounds. How many
-values lie below and at each percentile falls out of the counts. Cost: O(n) per cell, 2 to 3 ns a value; memory: the
-values of the bins looked into.
+ranks of all percentiles share the passes; no branch depends on the values, and the worst case is a dozen rounds or so.
+How many values lie below and at each percentile falls out of the counts. Cost: O(n) per cell, 2 to 3 ns a value;
+memory: the values of the bins looked into.
 
 Weighted percentiles, the Gini coefficient and top shares need all values in order: a radix sort of the cell, O(n).
 

@@ -20,26 +20,20 @@ cdef enum:
     MAX_TOPS = 100
 
 
-cdef void sort_cell(
-    const double* x, const double* w, int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2,
+cdef void sort_keys(
+    int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2, bint weighted,
 ) noexcept nogil:
-    """Sort the values, as ordered bit patterns, into ``keys``, the weights (unless NULL) moving along; stable."""
+    """Sort ``keys`` in place, the weights moving along; stable."""
     cdef int64_t counts[256]
     cdef int64_t i, at, total
-    cdef uint64_t differing = 0, first
+    cdef uint64_t differing = 0
     cdef uint64_t* source = keys
     cdef uint64_t* target = keys2
     cdef double* from_weights = weights
     cdef double* to_weights = weights2
     cdef int shift, digit
-    if n == 0:
-        return
-    first = ordered(x[0])
-    for i in range(n):
-        keys[i] = ordered(x[i])
-        differing |= keys[i] ^ first
-        if w != NULL:
-            weights[i] = w[i]
+    for i in range(1, n):
+        differing |= keys[i] ^ keys[0]
     for shift in range(0, 64, 8):
         if not (differing >> shift) & 255:
             continue
@@ -57,15 +51,39 @@ cdef void sort_cell(
             at = counts[digit]
             counts[digit] = at + 1
             target[at] = source[i]
-            if w != NULL:
+            if weighted:
                 to_weights[at] = from_weights[i]
         source, target = target, source
         from_weights, to_weights = to_weights, from_weights
     if source != keys:
         for i in range(n):
             keys[i] = source[i]
-            if w != NULL:
+            if weighted:
                 weights[i] = from_weights[i]
+
+
+cdef void sort_cell(
+    const double* x, const double* w, int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2,
+) noexcept nogil:
+    """Sort the values, as ordered bit patterns, into ``keys``, and the weights (unless NULL) into ``weights``.
+
+    Equal values come in the order of their weights, so that no result hangs on the order of the persons.
+    """
+    cdef int64_t i
+    cdef double weight
+    if w != NULL:
+        for i in range(n):
+            keys[i] = ordered(w[i])
+            weights[i] = x[i]
+        sort_keys(n, keys, weights, keys2, weights2, True)
+    for i in range(n):
+        if w != NULL:
+            weight = unordered(keys[i])
+            keys[i] = ordered(weights[i])
+            weights[i] = weight
+        else:
+            keys[i] = ordered(x[i])
+    sort_keys(n, keys, weights, keys2, weights2, w != NULL)
 
 
 cdef inline double plotting_position(double before, double weight, double total, double last, int rule) noexcept nogil:

@@ -3,9 +3,10 @@
 A sketch holds the sums of the odd powers x, x^3, ..., x^19 of the set's members in the field of 2^32 elements, where
 adding is exclusive or (the syndromes of a binary BCH code; Dodis, Ostrovsky, Reyzin and Smith, "Fuzzy extractors", SIAM
 J. Comput. 38, 2008, call it PinSketch). The exclusive or of two sketches is the sketch of the symmetric difference, and
-the Berlekamp-Massey algorithm reads its size from it exactly while it is at most 9; the tenth word tells larger
-differences apart from those, with an error of 2^-32. Ten words of 32 bits per cell, two to a 64-bit item, whatever its
-size.
+the Berlekamp-Massey algorithm reads its size from it while it is at most 9; the tenth word tells larger differences
+apart from those, with an error of 2^-32. Two persons who stand for the same element (a chance of 2^-32) would cancel if
+both are in the difference: equal sketches with unequal fingerprints tell. Ten words of 32 bits per cell, two to a
+64-bit item, whatever its size.
 
 Cost: some sixty nanoseconds per person once, then ten exclusive ors per person and cell.
 """

@@ -53,8 +53,8 @@ def aggregate(
     statistics : str or sequence of str
         ``n_obs`` (rows), ``n_value`` (rows with a value), ``n_person``, ``n_person_value`` (persons with a value),
         ``n_weighted`` (sum of weights), ``sum``, ``mean``, ``var``, ``sd``, ``share`` (of true), ``p1`` to ``p99``,
-        ``iqr``, ratios such as ``p90/p10``, ``gini``, and ``top1`` to ``top50`` (share of the sum held by the top 1 to
-        50 per cent of rows).
+        ``iqr``, ratios such as ``p90/p10`` (NaN unless the lower one is positive), ``gini``, and ``top1`` to ``top50``
+        (share of the sum held by the top 1 to 50 per cent of rows).
     weights : Weights, optional
         A column of frequency or probability weights. Counts of rows and persons stay unweighted. The variance divides
         the weighted sum of squares by the sum of weights less one (frequency), or by the sum of weights times (n - 1) /
