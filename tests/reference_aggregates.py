@@ -61,7 +61,7 @@ def percentile(values: Sequence[float], number: int, rule: int) -> float:
 
 
 def weighted_percentile(values: np.ndarray, weights: np.ndarray, number: int, rule: int) -> float:
-    """Percentile under probability weights: cumulative weights in place of ranks; equal values in the order of their weights."""
+    """Percentile under probability weights: cumulative weights in place of ranks; equal values by weight."""
     order = np.lexsort([weights, values])  # equal values by weight
     x, w = [Fraction(float(v)) for v in values[order]], [Fraction(float(v)) for v in weights[order]]
     n, p = len(x), Fraction(number, 100)
