@@ -64,25 +64,42 @@ cdef inline double between(double a, double b, double share) noexcept nogil:
 
 
 cdef inline void tails_of_persons(
-    const double* x, const int32_t* persons, int64_t n, double q, int64_t* below, int64_t* tied, int64_t* above,
+    const double* x, const int32_t* persons, int64_t n, const double* q, int n_q, int64_t* below, int64_t* tied,
+    int64_t* above,
 ) noexcept nogil:
-    """Count persons with a value strictly below, at and strictly above ``q`` when a person may have several values."""
-    cdef int64_t i, n_below = 0, n_tied = 0, n_above = 0
-    cdef int32_t last = -1
-    cdef bint seen_below = True, seen_tied = True, seen_above = True
-    for i in range(n):
-        if persons[i] != last:
-            last = persons[i]
-            seen_below = seen_tied = seen_above = False
-        if x[i] < q:
-            n_below += not seen_below
-            seen_below = True
-        elif x[i] > q:
-            n_above += not seen_above
-            seen_above = True
-        else:
-            n_tied += not seen_tied
-            seen_tied = True
-    below[0] = n_below
-    tied[0] = n_tied
-    above[0] = n_above
+    """Count persons with a value strictly below, at and strictly above each of ``n_q`` points.
+
+    For persons with several values: a person is below a point whose smallest value is, and above one whose largest is.
+    Ties need a pass of their own, which is saved where ``tied`` says on entry that no row lies at the point.
+    """
+    cdef int64_t i = 0
+    cdef int32_t person
+    cdef double low, high
+    cdef bint seen
+    cdef int k
+    for k in range(n_q):
+        below[k] = above[k] = 0
+    while i < n:
+        person = persons[i]
+        low = high = x[i]
+        i += 1
+        while i < n and persons[i] == person:
+            low = x[i] if x[i] < low else low
+            high = x[i] if x[i] > high else high
+            i += 1
+        for k in range(n_q):
+            below[k] += low < q[k]
+            above[k] += high > q[k]
+    for k in range(n_q):
+        if not tied[k]:
+            continue
+        tied[k] = 0
+        person = -1
+        seen = False
+        for i in range(n):
+            if persons[i] != person:
+                person = persons[i]
+                seen = False
+            if x[i] == q[k] and not seen:
+                tied[k] += 1
+                seen = True

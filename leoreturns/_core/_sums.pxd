@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 cdef enum:
     MAX_LEVELS = 96       # 2,098 bits of a double at no fewer than 22 bits a level
     BLOCK = 256
+    PIECE = 16384
 
 
 cdef inline void two_sum(double a, double b, double* s, double* e) noexcept nogil:
@@ -21,30 +22,30 @@ cdef inline void two_sum(double a, double b, double* s, double* e) noexcept nogi
     e[0] = (a - (s[0] - t)) + (b - t)
 
 
-cdef inline void combine(const double* total, int n, double* high, double* low) noexcept nogil:
-    """Sum of a few numbers, ``high`` rounded once and ``low`` the rest.
+cdef inline void grow(double* part, int* n_parts, double x) noexcept nogil:
+    """Add a number to an expansion: non-overlapping parts, ascending, whose sum is exact.
 
-    A growing expansion of non-overlapping parts (Shewchuk, "Adaptive precision floating-point arithmetic", Discrete
-    Comput. Geom. 18, 1997), and a last step that rounds halves by what lies below them.
+    Shewchuk, "Adaptive precision floating-point arithmetic", Discrete Comput. Geom. 18 (1997).
     """
-    cdef double part[MAX_LEVELS]
-    cdef double x, error
-    cdef int n_parts = 0, kept, k, i
+    cdef double error
+    cdef int i, kept = 0
+    for i in range(n_parts[0]):
+        two_sum(x, part[i], &x, &error)
+        if error != 0.0:
+            part[kept] = error
+            kept += 1
+    part[kept] = x
+    n_parts[0] = kept + 1
+
+
+cdef inline void collapse(const double* part, int n_parts, double* high, double* low) noexcept nogil:
+    """Sum of an expansion: ``high`` rounded once, halves by what lies below them; ``low`` the rest."""
+    cdef double x
+    cdef int k = n_parts - 1, i
     high[0] = 0.0
     low[0] = 0.0
-    for k in range(n):
-        x = total[k]
-        kept = 0
-        for i in range(n_parts):
-            two_sum(x, part[i], &x, &error)
-            if error != 0.0:
-                part[kept] = error
-                kept += 1
-        part[kept] = x
-        n_parts = kept + 1
     if not n_parts:
         return
-    k = n_parts - 1
     high[0] = part[k]
     while k > 0 and low[0] == 0.0:
         k -= 1
@@ -59,36 +60,26 @@ cdef inline void combine(const double* total, int n, double* high, double* low) 
         low[0] += part[i]
 
 
-cdef inline void exact_sum(const double* x, int64_t n, double largest, double* high, double* low) noexcept nogil:
-    """Sum of ``n`` values of absolute size at most ``largest``: ``high`` correctly rounded, ``low`` about the rest.
-
-    Falls back to a compensated sum when the values are so large that splitting would overflow (``n`` of them could
-    reach 2**1023).
-    """
-    cdef int exponent = 0, headroom = 0, n_levels = 2, k
-    cdef int64_t i, m = n + 2
-    cdef double first, second, a0, a1, b0, b1, p, q, r, left = 0.0, left1 = 0.0, error
-    cdef double level[MAX_LEVELS]
-    cdef double total[MAX_LEVELS]
-    high[0] = 0.0
-    low[0] = 0.0
-    if n == 0 or largest == 0.0:
-        return
-    frexp(largest, &exponent)
+cdef inline int bits_of(int64_t n) noexcept nogil:
+    """Smallest power of two that is at least ``n + 2``."""
+    cdef int bits = 0
+    cdef int64_t m = n + 2
     while m > 1:
         m = (m + 1) >> 1
-        headroom += 1
-    if exponent + headroom > 1023:
-        for i in range(n):
-            two_sum(high[0], x[i], &high[0], &error)
-            low[0] += error
-        two_sum(high[0], low[0], &high[0], &low[0])
-        return
+        bits += 1
+    return bits
+
+
+cdef inline void split(const double* x, int64_t n, int exponent, double* part, int* n_parts) noexcept nogil:
+    """Add a piece of values below 2**exponent to an expansion, exactly."""
+    cdef int headroom = bits_of(n), n_levels = 2, k
+    cdef int64_t i = 0
+    cdef double first, second, a0 = 0.0, a1 = 0.0, b0 = 0.0, b1 = 0.0, p, q, r, left = 0.0, left1 = 0.0
+    cdef double level[MAX_LEVELS]
+    cdef double total[MAX_LEVELS]
     first = ldexp(1.0, exponent + headroom)
     second = ldexp(1.0, exponent + 2 * headroom - 53)
-    a0 = a1 = b0 = b1 = 0.0
     # Two values at a time: the chains of additions are exact, hence free to be interleaved.
-    i = 0
     while i + 1 < n:
         p = (x[i] + first) - first
         r = x[i] - p
@@ -126,7 +117,36 @@ cdef inline void exact_sum(const double* x, int64_t n, double largest, double* h
                 r -= p
                 total[k] += p
             left += fabs(r)
-    combine(total, n_levels, high, low)
+    for k in range(n_levels):
+        grow(part, n_parts, total[k])
+
+
+cdef inline void exact_sum(const double* x, int64_t n, double largest, double* high, double* low) noexcept nogil:
+    """Sum of ``n`` values of absolute size at most ``largest``: ``high`` correctly rounded, ``low`` about the rest.
+
+    Falls back to a compensated sum when the values are so large that splitting would overflow (``n`` of them could
+    reach 2**1023).
+    """
+    cdef int exponent = 0, n_parts = 0
+    cdef int64_t i, start = 0
+    cdef double error
+    cdef double part[MAX_LEVELS]
+    high[0] = 0.0
+    low[0] = 0.0
+    if n == 0 or largest == 0.0:
+        return
+    frexp(largest, &exponent)
+    if exponent + bits_of(n) > 1023:
+        for i in range(n):
+            two_sum(high[0], x[i], &high[0], &error)
+            low[0] += error
+        two_sum(high[0], low[0], &high[0], &low[0])
+        return
+    # Pieces short enough that two levels hold the bits of ordinary earnings.
+    while start < n:
+        split(x + start, PIECE if start + PIECE < n else n - start, exponent, part, &n_parts)
+        start += PIECE
+    collapse(part, n_parts, high, low)
 
 
 cdef inline double sum_of_squares(const double* x, const double* w, int64_t n, double centre) noexcept nogil:

@@ -180,8 +180,8 @@ cdef void percentiles_of_cell(
                     tied[k] = equal[m]
         out[k] = v
         above[k] = n - below[k] - tied[k]
-        if LEORETURNS_EVIDENCE and n_person != n:
-            tails_of_persons(x, persons, n, v, &below[k], &tied[k], &above[k])
+    if LEORETURNS_EVIDENCE and n_person != n:
+        tails_of_persons(x, persons, n, out, n_p, below, tied, above)
 
 
 cdef inline void add_rank(int64_t* ranks, int* n_ranks, int64_t rank) noexcept nogil:

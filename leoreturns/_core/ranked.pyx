@@ -211,7 +211,10 @@ cdef void rank_cell(
             out[k] = by_frequency(keys, weights, n, total, p[k], rule)
         else:
             out[k] = by_probability(keys, weights, n, total, p[k], rule)
-        tails_of_persons(x, persons, n, out[k], &below[k], &tied[k], &above[k])
+        # Whether a row lies at the point is not known here.
+        tied[k] = 1
+    if n:
+        tails_of_persons(x, persons, n, out, n_p, below, tied, above)
 
 
 def rank_cells(
