@@ -45,6 +45,7 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Cut the work so small that a table of some hundred rows takes dozens of chunks, waves and tasks."""
     monkeypatch.setattr(rows, "CHUNK_ROWS", 16)
     monkeypatch.setattr(rows, "WAVE_ROWS", 24)
+    monkeypatch.setattr(rows, "SIDE_BY_SIDE", 1)
     monkeypatch.setattr(rows, "ROWS_PER_CELL", 0)
     monkeypatch.setattr(describe, "TASK_ROWS", 8)
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)

@@ -26,6 +26,8 @@ from leoreturns.panel.rows import as_bytes, expand
 CHUNK_ROWS = 1 << 21  # few enough chunks that calling the kernels costs nothing
 ROWS_PER_CELL = 32  # a chunk holds at least as many rows per cell, so that counts per chunk and cell stay small
 WAVE_ROWS = 1 << 22
+SIDE_BY_SIDE = 4  # large trait cells in a wave, so that threads have something to share
+MAX_WAVE_ROWS = 1 << 25
 NO_BYTES: ByteArray = np.empty(0, dtype=np.uint8)
 
 FLOATS, INTEGERS, CODES = 0, 1, 2  # value kinds of the gather kernel
@@ -85,11 +87,16 @@ class Plan:
     full: ByteArray
 
     def waves(self) -> list[slice]:
-        """Ranges of trait cells of a few million rows each; a larger trait cell is a wave of its own."""
+        """Ranges of trait cells of a few million rows each.
+
+        Where trait cells are larger than that, a few of them make a wave; one beyond 2**25 rows is a wave of its own.
+        """
         firsts = self.offsets[:: max(1, self.layout.years.n_cells)]
+        largest = int(np.diff(firsts).max(initial=0))
+        most = max(WAVE_ROWS, min(SIDE_BY_SIDE * largest, MAX_WAVE_ROWS))
         edges = [0]
         while edges[-1] < len(firsts) - 1:
-            full = int(np.searchsorted(firsts, firsts[edges[-1]] + WAVE_ROWS, side="right")) - 1
+            full = int(np.searchsorted(firsts, firsts[edges[-1]] + most, side="right")) - 1
             edges.append(max(full, edges[-1] + 1))
         return [slice(first, last) for first, last in pairwise(edges)]
 
