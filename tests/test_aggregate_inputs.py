@@ -543,3 +543,16 @@ def test_threads_are_those_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     frame = pd.DataFrame({"person": range(3_000_000), "pay": 1.0})
     lr.aggregate(frame, "pay", statistics="mean", person="person", n_jobs=1)
     assert used == []
+
+
+def test_an_index_that_repeats_a_column_is_passed_over() -> None:
+    frame = pd.DataFrame({"nr": [1, 1, 2], "pay": [1.0, 2.0, 4.0]})
+    frame.index = pd.Index([7, 8, 9], name="nr")
+    table = lr.aggregate(frame, "pay", statistics="n_person", person="nr")
+    assert table.statistics["n_person"].tolist() == [2]
+
+
+def test_counted_rows_have_the_rows_of_a_person_as_evidence() -> None:
+    frame = pd.DataFrame({"person": [1, 1, 1, 2, 2, 3]})
+    evidence = lr.aggregate(frame, None, statistics="n_person", person="person").evidence
+    assert (evidence.top1[0], evidence.top2[0], evidence.total_absolute[0]) == (3.0, 2.0, 6.0)

@@ -332,3 +332,21 @@ def test_any_sum_is_that_of_exact_arithmetic(values: list[float], cut: int) -> N
     frame = pd.DataFrame({"x": values, "cell": (np.arange(len(values)) >= cut).astype(int)})
     got = lr.aggregate(frame, "x", by="cell", statistics="sum").statistics["sum"]
     assert got.tolist() == [math.fsum(part) for part in (values[:cut], values[cut:]) if part]
+
+
+def test_progress_counts_the_rows_of_all_waves(many_tasks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[tuple[int, list[int]]] = []
+    real = describe.progress
+
+    def watched(total: int, label: str) -> object:
+        bar = real(total, label)
+        shown.append((total, []))
+        bar.update = shown[-1][1].append  # type: ignore[method-assign, assignment]
+        return bar
+
+    monkeypatch.setattr(describe, "progress", watched)
+    panel = panel_of(earnings(seed=1))
+    lr.aggregate(panel, "pay", by=["cohort", "sex", "tax_year"], statistics="mean")
+    ((total, done),) = shown
+    assert total == sum(done) == panel.n_row
+    assert len(done) > 1

@@ -85,7 +85,7 @@ def _framed(
 
     The row's number stands in for the period, and for the person where none is named.
     """
-    named = [name for name in frame.index.names if name is not None]
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     if named:
         frame = frame.reset_index(level=named)
     # Columns that a condition may mention: no more than those are read.

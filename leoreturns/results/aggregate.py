@@ -66,6 +66,9 @@ class Tail:
 class Evidence:
     """What a disclosure check must know of each cell; every array has one entry per cell.
 
+    Where rows are only counted (no variable), every row has the value 1: the largest person totals are then the most
+    rows that one person has.
+
     Attributes
     ----------
     n_obs, n_value : int64
