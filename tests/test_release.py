@@ -706,3 +706,11 @@ def test_no_row_and_no_exact_statistic_is_in_any_file(tmp_path: Path) -> None:
             assert text.encode() not in everything
         for kind in (np.float64, np.float32):
             assert kind(number).tobytes() not in everything
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_the_scale_of_the_weights_hides_nothing_and_shows_nothing(scale: float) -> None:
+    even = persons_per_group(a=60)
+    assert "c" not in weighted(even, np.full(60, scale), ["mean", "sum", "sd", "var"]).values()
+    rich = even.assign(pay=np.where(even["person"] == even["person"].iloc[0], 1e9, even["pay"]))
+    assert set(weighted(rich, np.full(60, scale), ["mean", "sum", "sd", "var"]).values()) == {"c"}

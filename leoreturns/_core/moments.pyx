@@ -91,7 +91,7 @@ cdef int64_t persons_and_values(
             if w != NULL:
                 w[k] = w[i]
             if x[i] == x[i]:
-                total += x[i] if w == NULL else w[i] * x[i]
+                total += x[i]
                 any_value = True
                 k += 1
             i += 1
@@ -208,7 +208,7 @@ cdef void cell(
     numbers[SUM] = high
     if LEORETURNS_EVIDENCE and single:
         if w != NULL or numbers[LOW] < 0.0:
-            sizes(products if w != NULL else x, k, numbers)
+            sizes(x, k, numbers)
         else:
             # The second largest value is an order statistic, which the percentile kernel finds on its way.
             numbers[TOTAL_ABSOLUTE] = numbers[SUM]
@@ -278,8 +278,8 @@ def summarise(
         Columns `COUNTS`.
     numbers : float64 of shape (n_cells, 10), OUT
         Columns `NUMBERS`: the exact sum of (weighted) values, their mean, the (weighted) sum of squared deviations from
-        it, the extremes, the sum of absolute (weighted) person totals, the two largest, the sum of weights and of their
-        squares. NaN where there is no value. The second largest person total is NaN too where it is the second largest
+        it, the extremes, the sum of absolute person totals and the two largest of them (unweighted), the sum of weights
+        and of their squares. NaN where there is no value. The second largest person total is NaN too where it is the second largest
         value, which `quantiles.percentiles` finds.
     prints : uint64 of shape (n_cells, 2), OUT
         Sum of the keys of a cell's persons, and of its persons with a value.

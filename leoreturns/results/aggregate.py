@@ -83,8 +83,8 @@ class Evidence:
     all_equal : bool
         Whether all values of the cell are the same (False for a cell without a value).
     total, total_absolute, top1, top2 : float64
-        Sum of the values; sum of the absolute *person* totals; the two largest of them. Of the weighted values where
-        the table is weighted.
+        Sum of the values (weighted where the table is); sum of the absolute *person* totals, and the two largest of
+        them, always unweighted: what a person's own values are, whatever the weight they are given.
     entities : mapping of column -> int64
         Distinct entities (schools, providers, employers) among the rows with a value.
     tails : mapping of percentile name -> Tail
