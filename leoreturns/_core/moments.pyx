@@ -279,8 +279,8 @@ def summarise(
     numbers : float64 of shape (n_cells, 10), OUT
         Columns `NUMBERS`: the exact sum of (weighted) values, their mean, the (weighted) sum of squared deviations from
         it, the extremes, the sum of absolute person totals and the two largest of them (unweighted), the sum of weights
-        and of their squares. NaN where there is no value. The second largest person total is NaN too where it is the second largest
-        value, which `quantiles.percentiles` finds.
+        and of their squares. NaN where there is no value. The second largest person total is NaN too where it is the
+        second largest value, which `quantiles.percentiles` finds.
     prints : uint64 of shape (n_cells, 2), OUT
         Sum of the keys of a cell's persons, and of its persons with a value.
     """
