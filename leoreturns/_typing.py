@@ -21,6 +21,7 @@ Missing: TypeAlias = Literal["drop", "group", "error"]
 Cells: TypeAlias = Literal["observed", "all"]
 QuantileRule: TypeAlias = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9]
 WeightKind: TypeAlias = Literal["frequency", "probability"]
+ContrastKind: TypeAlias = Literal["difference", "ratio", "percent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,35 @@ class Weights:
     def __post_init__(self) -> None:
         if self.kind not in get_args(WeightKind):
             raise ValueError(f"weights are of kind {' or '.join(get_args(WeightKind))}, not {self.kind!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """A comparison of two levels of a key, made for every statistic of a table and every crossing of the other keys.
+
+    Parameters
+    ----------
+    key : str
+        One of the table's keys: a trait, or a year column to compare years.
+    level, base : label
+        The level compared, and the one it is compared with.
+    kind : "difference", "ratio" or "percent"
+        ``level - base``, ``level / base`` or ``100 (level / base - 1)``. Of a variable in logs "percent" is
+        ``100 (exp(level - base) - 1)``.
+    """
+
+    key: str
+    level: Any
+    base: Any
+    kind: ContrastKind = "difference"
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(ContrastKind):
+            raise ValueError(f"a contrast is of kind {', '.join(map(repr, get_args(ContrastKind)))}, not {self.kind!r}")
+        if self.level == self.base:
+            raise ValueError(f"a contrast compares two levels of '{self.key}', not one with itself")
+
+    @property
+    def label(self) -> str:
+        """The contrast in words, such as ``union: yes v no (difference)``."""
+        return f"{self.key}: {self.level} v {self.base} ({self.kind})"

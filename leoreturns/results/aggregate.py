@@ -18,6 +18,7 @@ import pandas as pd
 from leoreturns._typing import BoolArray, FloatArray, IntArray, UIntArray
 from leoreturns.errors import SupportError
 from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
+from leoreturns.results.interval import Band, ContrastTable, Interval, interval_columns
 
 SHOWN_ROWS = 60
 INSIDE_ONLY = "Inside only: numbers are not rounded and not checked."
@@ -146,6 +147,12 @@ class Aggregate:
         The options behind the numbers (quantile rule, weights, missing, cells, condition).
     owners : tuple of str
         Owners of the columns used (DfE, HESA, HMRC, DWP).
+    intervals : mapping of name -> Interval
+        Standard error and interval of each statistic, under a bootstrap plan; counts have none.
+    bands : mapping of name -> Band
+        Simultaneous bands, where they were asked for.
+    contrasts : tuple of ContrastTable
+        One per contrast asked for, in that order.
     """
 
     variable: str | None
@@ -156,6 +163,9 @@ class Aggregate:
     flow: SampleFlow
     settings: Mapping[str, Any]
     owners: tuple[str, ...] = field(default=())
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+    bands: Mapping[str, Band] = field(default_factory=dict)
+    contrasts: tuple[ContrastTable, ...] = field(default=())
 
     @property
     def n_cells(self) -> int:
@@ -163,15 +173,18 @@ class Aggregate:
         return int(self.evidence.n_obs.shape[0])
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row per cell: the keys as columns, then one column per statistic (unmasked, unrounded).
+        """Return one row per cell: the keys as columns, then the statistics (unmasked, unrounded).
+
+        A statistic with an interval has four columns: ``p50``, ``p50_se``, ``p50_low``, ``p50_high``; a simultaneous
+        band adds ``p50_band_low`` and ``p50_band_high``.
 
         Returns
         -------
         pandas.DataFrame
-            Shape (n_cells, n_keys + n_statistics). It describes small cells too: it stays inside.
+            One row per cell. It describes small cells too: it stays inside.
         """
         columns: dict[str, Any] = {name: key.values() for name, key in self.keys.items()}
-        columns.update(self.statistics)
+        columns.update(interval_columns(self.statistics, self.intervals, self.bands))
         return pd.DataFrame(columns)
 
     def pivot(
@@ -226,7 +239,7 @@ class Aggregate:
         """
         frame = self.to_frame()
         hidden = self._is_small()
-        for name in self.statistics:
+        for name, _ in interval_columns(self.statistics, self.intervals, self.bands):
             frame[name] = frame[name].map(_shown).astype(object).where(~hidden, MASK)
         return frame
 
