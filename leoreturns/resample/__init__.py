@@ -1,0 +1,1 @@
+"""Resampling: plans, replicate weights, and the intervals made from replicates."""
