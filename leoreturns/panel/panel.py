@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from leoreturns._core import columns as kernel_columns
 from leoreturns._parallel import threads
-from leoreturns._typing import AnyArray, BoolArray, IntArray, Level
+from leoreturns._typing import AnyArray, BoolArray, CodeArray, IntArray, Level, UIntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel.ids import PersonIds
 from leoreturns.panel.schema import Column, Key, Schema
@@ -243,6 +243,35 @@ class Panel:
         from leoreturns.panel import keys
 
         return keys.key(self, name)
+
+    def units(self, unit: str, strata: str | Sequence[str] = ()) -> tuple[UIntArray, CodeArray]:
+        """Return the sampling units of the selected rows: what a bootstrap draws from.
+
+        Parameters
+        ----------
+        unit : str
+            "person" (or the panel's own name of the id): persons with a selected row. Or a column of clusters, such as
+            "school"; rows on which it is missing belong to no unit.
+        strata : str or sequence of str
+            Columns whose crossings are the strata.
+
+        Returns
+        -------
+        keys : uint64 array of shape (n_units,)
+            64-bit key of each unit, distinct and ascending: the hash of the id's or the label's decimal digits or UTF-8
+            bytes, so that school 101, 101.0 and "101" are one. Two units with one key would be one unit.
+        strata : int32 array of shape (n_units,)
+            Stratum of each unit, numbered from 0 in the order of the labels that occur; all zero without strata.
+
+        Raises
+        ------
+        PanelError
+            For clusters that are numbers but not whole, and for units that lie in several strata or in none, with their
+            number.
+        """
+        from leoreturns.panel import units
+
+        return units.sampling_units([self], unit, strata)
 
     # ---- selections and new columns ---------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from leoreturns._typing import AnyArray, Level
+from leoreturns._typing import AnyArray, CodeArray, Level, UIntArray
 from leoreturns.errors import PanelError
-from leoreturns.panel import assign, frame, levels, rows, store
+from leoreturns.panel import assign, frame, levels, rows, store, units
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Column, Schema, united
 from leoreturns.results.flow import SampleFlow
@@ -154,6 +154,10 @@ class Scan:
         # An unknown column or label is refused now, not at the first part.
         selection(store.empty_panel(self.schema))
         return dataclasses.replace(self, _steps=(*self._steps, selection))
+
+    def units(self, unit: str, strata: str | Sequence[str] = ()) -> tuple[UIntArray, CodeArray]:
+        """Return the sampling units of the selected rows of all parts, read one at a time; see `Panel.units`."""
+        return units.sampling_units(self, unit, strata)
 
     def info(self) -> pd.DataFrame:
         """Return one row per column, counts added over the parts; see `Panel.info`."""
