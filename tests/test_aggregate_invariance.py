@@ -47,7 +47,7 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "WAVE_ROWS", 24)
     monkeypatch.setattr(rows, "SIDE_BY_SIDE", 1)
     monkeypatch.setattr(rows, "ROWS_PER_CELL", 0)
-    monkeypatch.setattr(describe, "TASK_ROWS", 8)
+    monkeypatch.setattr(rows, "TASK_ROWS", 8)
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)
 
 
@@ -68,7 +68,7 @@ def test_the_number_of_threads_is_tested_on_many_chunks_and_tasks(many_tasks: No
     panel = panel_of(earnings(seed=1))
     plan = rows.plan_rows([panel], lay_out([panel], ["cohort", "sex", "tax_year"], missing="drop", cells="all"))
     assert (len(plan.chunks) > 20, len(plan.waves())) == (True, 6)
-    assert len(describe._tasks(np.arange(0, panel.n_row, 7))) > 20
+    assert len(rows.row_tasks(np.arange(0, panel.n_row, 7))) > 20
 
 
 @pytest.mark.parametrize("name", REQUESTS)

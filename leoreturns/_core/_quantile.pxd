@@ -55,6 +55,21 @@ cdef inline void position(int64_t n, double p, int rule, int64_t* below, double*
     share[0] = h
 
 
+cdef inline double plotting_position(double before, double weight, double total, double last, int rule) noexcept nogil:
+    """Plotting position of a value with ``before`` the weight below it, ``last`` the weight of the largest value."""
+    if rule == 4:
+        return (before + weight) / total
+    if rule == 5:
+        return (before + weight / 2) / total
+    if rule == 6:
+        return (before + weight) / (total + last)
+    if rule == 7:
+        return before / (total - last) if total > last else 0.0
+    if rule == 8:
+        return (before + weight - weight / 3) / (total + last / 3)
+    return (before + weight - 3 * weight / 8) / (total + last / 4)
+
+
 cdef inline double between(double a, double b, double share) noexcept nogil:
     """The point a ``share`` of the way from ``a`` up to ``b``, never beyond it."""
     cdef double v = a + share * (b - a)

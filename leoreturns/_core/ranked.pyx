@@ -1,7 +1,6 @@
 """Statistics that need all values of a cell in order: weighted percentiles, the Gini coefficient and top shares.
 
-Each cell is sorted by radix over the bytes in which its values differ (Knuth, The Art of Computer Programming 3,
-5.2.5), the weights moving along: O(n) per cell, two spare copies of the largest cell.
+Each cell is sorted by radix, the weights moving along: O(n) per cell, two spare copies of the largest cell.
 
 Weighted percentiles under frequency weights are those of the rows repeated as often as their weight says. Under
 probability weights type 1 inverts the weighted distribution, type 2 averages at its steps, and types 4 to 9 interpolate
@@ -12,54 +11,13 @@ quantile rules of his survey package); type 3 has no weighted form.
 from libc.math cimport NAN, fabs
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from leoreturns._core._quantile cimport between, position, tails_of_persons
+from leoreturns._core._quantile cimport between, plotting_position, position, tails_of_persons
+from leoreturns._core._sort cimport sort_keys
 from leoreturns._core._sums cimport two_sum
 from leoreturns._core._types cimport ordered, unordered
 
 cdef enum:
     MAX_TOPS = 100
-
-
-cdef void sort_keys(
-    int64_t n, uint64_t* keys, double* weights, uint64_t* keys2, double* weights2, bint weighted,
-) noexcept nogil:
-    """Sort ``keys`` in place, the weights moving along; stable."""
-    cdef int64_t counts[256]
-    cdef int64_t i, at, total
-    cdef uint64_t differing = 0
-    cdef uint64_t* source = keys
-    cdef uint64_t* target = keys2
-    cdef double* from_weights = weights
-    cdef double* to_weights = weights2
-    cdef int shift, digit
-    for i in range(1, n):
-        differing |= keys[i] ^ keys[0]
-    for shift in range(0, 64, 8):
-        if not (differing >> shift) & 255:
-            continue
-        for digit in range(256):
-            counts[digit] = 0
-        for i in range(n):
-            counts[(source[i] >> shift) & 255] += 1
-        total = 0
-        for digit in range(256):
-            at = counts[digit]
-            counts[digit] = total
-            total += at
-        for i in range(n):
-            digit = <int>((source[i] >> shift) & 255)
-            at = counts[digit]
-            counts[digit] = at + 1
-            target[at] = source[i]
-            if weighted:
-                to_weights[at] = from_weights[i]
-        source, target = target, source
-        from_weights, to_weights = to_weights, from_weights
-    if source != keys:
-        for i in range(n):
-            keys[i] = source[i]
-            if weighted:
-                weights[i] = from_weights[i]
 
 
 cdef void sort_cell(
@@ -84,21 +42,6 @@ cdef void sort_cell(
         else:
             keys[i] = ordered(x[i])
     sort_keys(n, keys, weights, keys2, weights2, w != NULL)
-
-
-cdef inline double plotting_position(double before, double weight, double total, double last, int rule) noexcept nogil:
-    """Plotting position of a value with ``before`` the weight below it, ``last`` the weight of the largest value."""
-    if rule == 4:
-        return (before + weight) / total
-    if rule == 5:
-        return (before + weight / 2) / total
-    if rule == 6:
-        return (before + weight) / (total + last)
-    if rule == 7:
-        return before / (total - last) if total > last else 0.0
-    if rule == 8:
-        return (before + weight - weight / 3) / (total + last / 3)
-    return (before + weight - 3 * weight / 8) / (total + last / 4)
 
 
 cdef double by_frequency(

@@ -9,16 +9,23 @@ import numpy as np
 import pandas as pd
 
 from leoreturns._parallel import threads
-from leoreturns._typing import Cells, FloatArray, IntArray, Missing, QuantileRule, Weights
+from leoreturns._typing import Cells, Contrast, FloatArray, IntArray, Missing, QuantileRule, Weights
 from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
+from leoreturns.aggregates.evaluate import Parts, evaluate
 from leoreturns.aggregates.inputs import Inputs, check_columns, read_inputs
-from leoreturns.aggregates.rows import entity_codes, plan_rows, readable
+from leoreturns.aggregates.prepare import Resampling
+from leoreturns.aggregates.replicate import Replicator
+from leoreturns.aggregates.rows import entity_codes, plan_rows, readable, row_units
 from leoreturns.aggregates.statistics import Statistic, statistics_named
+from leoreturns.aggregates.uncertainty import check_contrasts, check_kept, check_plan, check_units, with_intervals
 from leoreturns.errors import SupportError
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
-from leoreturns.results.aggregate import Aggregate, Evidence, Tail
+from leoreturns.panel.units import is_person
+from leoreturns.resample.joint import is_collecting
+from leoreturns.resample.plan import PERSON, BootstrapPlan
+from leoreturns.results.aggregate import Aggregate, CellKey, Evidence, Tail
 
 MAX_SKETCHED_CELLS = 100_000
 
@@ -29,6 +36,9 @@ def aggregate(
     *,
     by: str | Sequence[str] = (),
     statistics: str | Sequence[str],
+    plan: BootstrapPlan | None = None,
+    contrasts: Contrast | Sequence[Contrast] = (),
+    bands: str | None = None,
     weights: Weights | None = None,
     where: str | None = None,
     missing: Missing = "drop",
@@ -55,6 +65,13 @@ def aggregate(
         ``n_weighted`` (sum of weights), ``sum``, ``mean``, ``var``, ``sd``, ``share`` (of true), ``p1`` to ``p99``,
         ``iqr``, ratios such as ``p90/p10`` (NaN unless the lower one is positive), ``gini``, and ``top1`` to ``top50``
         (share of the sum held by the top 1 to 50 per cent of rows).
+    plan : BootstrapPlan, optional
+        Gives every statistic but counts a standard error and a confidence interval by resampling persons or clusters.
+    contrasts : Contrast or sequence of Contrast
+        Differences, ratios or percentage gaps between levels of a key, with intervals from the same replicates.
+    bands : str, optional
+        A key (years, ages) along which simultaneous bands are wanted: the whole trajectory lies inside with the plan's
+        level (sup-t, Montiel Olea and Plagborg-Moller 2019).
     weights : Weights, optional
         A column of frequency or probability weights. Counts of rows and persons stay unweighted. The variance divides
         the weighted sum of squares by the sum of weights less one (frequency), or by the sum of weights times (n - 1) /
@@ -87,8 +104,9 @@ def aggregate(
     Raises
     ------
     SupportError
-        Unknown statistic, a column without numbers, no rows, more than four million cells, or missing data under
-        ``missing="error"``.
+        An interval that the plan cannot give (with the reason), a contrast of levels that are not there, rows without
+        a sampling unit; unknown statistic, a column without numbers, no rows, more than four million cells, or missing
+        data under ``missing="error"``.
     PanelError
         Unknown columns, negative or infinite weights, or a frame that is not one row per person-period.
 
@@ -104,26 +122,50 @@ def aggregate(
     """
     _check_options(by, missing, cells, quantile_rule, weights)
     chosen = statistics_named(statistics, counts_only=values is None)
+    contrasts = (contrasts,) if isinstance(contrasts, Contrast) else tuple(contrasts)
+    if plan is None and (contrasts or bands is not None):
+        raise ValueError("contrasts and bands come with intervals: give plan=lr.BootstrapPlan(...)")
+    drawn = () if plan is None else check_plan(plan, chosen, contrasts, bands, weights, quantile_rule)
     if values is None and weights is not None:
         raise SupportError("weights need a column of values; with values=None rows and persons are counted unweighted")
     keys = (by,) if isinstance(by, str) else tuple(by)
+    if bands is not None and bands not in keys:
+        raise SupportError(f"bands run along a key of the table: bands='{bands}' is not in by={list(keys)}")
     names = [name for name in (values, weights.column if weights else None) if name is not None]
+    clusters = [plan.unit] if plan is not None and plan.unit not in (PERSON, person) else []
     with threads(n_jobs):
-        inputs = read_inputs(data, [*keys, *names], where=where, person=person, values=values, unit=unit)
+        inputs = read_inputs(data, [*keys, *names, *clusters], where=where, person=person, values=values, unit=unit)
         check_columns(inputs.panels, keys, values, weights, chosen)
         layout = lay_out(inputs.panels, keys, missing=missing, cells=cells)
-        described = _described(inputs.panels, layout, names, chosen, weights, quantile_rule)
-    if missing == "error":
-        _refuse_missing(inputs, described, values)
-    settings = {
-        "quantile_rule": quantile_rule,
-        "weights": None if weights is None else f"{weights.kind} weights {weights.column}",
-        "where": where,
-        "missing": missing,
-        "cells": cells,
-    }
-    numbers = layout.every if cells == "all" else np.flatnonzero(described.counts["n_obs"])
-    return _assemble(inputs, layout, described, chosen, numbers, values, settings, owners=[*keys, *names])
+        check_contrasts(contrasts, layout.labels)
+        replicator = None
+        if plan is not None:
+            check_units(plan, inputs)
+            clusters = [] if is_person(inputs.panels[0].schema, plan.unit) else clusters
+            asked = Resampling(drawn, quantile_rule, weights.kind if weights else None, plan.interval)
+            keep = bool(contrasts) or bands is not None or is_collecting()
+            if keep:
+                check_kept(layout.n_cells, len(drawn), plan.n_replicates)
+            replicator = Replicator(plan, asked, layout.n_cells, keep=keep)
+        described = _described(inputs.panels, layout, names, chosen, weights, quantile_rule, replicator)
+        if missing == "error":
+            _refuse_missing(inputs, described, values)
+        settings = {
+            "quantile_rule": quantile_rule,
+            "weights": None if weights is None else f"{weights.kind} weights {weights.column}",
+            "where": where,
+            "missing": missing,
+            "cells": cells,
+        }
+        numbers, headings = layout.ordered(
+            layout.every if cells == "all" else np.flatnonzero(described.counts["n_obs"])
+        )
+        table = _assemble(
+            inputs, described, chosen, numbers, headings, values, settings, owners=[*keys, *names, *clusters]
+        )
+        if replicator is None:
+            return table
+        return with_intervals(table, replicator, numbers, contrasts, bands)
 
 
 def _described(
@@ -133,9 +175,14 @@ def _described(
     chosen: Sequence[Statistic],
     weights: Weights | None,
     rule: int,
+    replicator: Replicator | None,
 ) -> Described:
     """Compute every cell of a layout; `names` are the values' column and the weights', if any."""
     columns = [[readable(panel, name) for panel in panels] for name in names] or [[(np.empty(0), 0) for _ in panels]]
+    unit_keys = None
+    if replicator is not None and not is_person(panels[0].schema, replicator.plan.unit):
+        codes, unit_keys = row_units(panels, replicator.plan.unit)
+        columns.append(codes)
     entities = {name: entity_codes(panels, name) for name, column in panels[0].schema.columns.items() if column.entity}
     return describe(
         plan_rows(panels, layout),
@@ -145,6 +192,8 @@ def _described(
         rule=rule,
         entities={name: count for name, (_, count) in entities.items()},
         sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
+        replicator=replicator,
+        unit_keys=unit_keys,
     )
 
 
@@ -179,27 +228,27 @@ def _refuse_missing(inputs: Inputs, described: Described, values: str | None) ->
 
 def _assemble(
     inputs: Inputs,
-    layout: Layout,
     described: Described,
     chosen: Sequence[Statistic],
     cells: IntArray,
+    keys: Mapping[str, CellKey],
     values: str | None,
     settings: Mapping[str, Any],
     *,
     owners: Sequence[str],
 ) -> Aggregate:
-    """Put the given cells in the caller's order and name everything; `owners` are the columns whose owners matter."""
+    """Name everything of the given cells; `owners` are the columns whose owners matter."""
     panel, kept = inputs.panels[0], int(described.counts["n_obs"].sum())
     lost = kept < inputs.n_row
     flow = inputs.flow.appended("all keys present", persons=described.n_person, rows=kept) if lost else inputs.flow
-    order, keys = layout.ordered(cells)
-    described = described.taken(order)
+    described = described.taken(cells)
+    parts = described.parts()
     named = {panel.column(name).owner for name in owners}
     return Aggregate(
         variable=values,
         unit=panel.column(values).unit if values else None,
         keys=keys,
-        statistics={entry.name: _statistic(entry, described, inputs.identified) for entry in chosen},
+        statistics={entry.name: _statistic(entry, described, parts, inputs.identified) for entry in chosen},
         evidence=_evidence(described, chosen, inputs.identified),
         flow=flow,
         settings=settings,
@@ -207,7 +256,7 @@ def _assemble(
     )
 
 
-def _statistic(entry: Statistic, described: Described, identified: bool) -> IntArray | FloatArray:
+def _statistic(entry: Statistic, described: Described, parts: Parts, identified: bool) -> IntArray | FloatArray:
     """Return one statistic of every cell."""
     counts, numbers = described.counts, described.numbers
     if entry.family == "count":
@@ -218,21 +267,7 @@ def _statistic(entry: Statistic, described: Described, identified: bool) -> IntA
         )
     if entry.name == "n_weighted":
         return numbers["weight"]
-    if entry.name == "share":
-        return numbers["mean"]
-    if entry.name in ("sum", "mean"):
-        return np.where(counts["n_value"] > 0, numbers[entry.name], np.nan) if entry.name == "mean" else numbers["sum"]
-    if entry.name in ("var", "sd"):
-        variance = described.variance()
-        return variance if entry.name == "var" else np.sqrt(variance)
-    if entry.source == "order":
-        return described.ordered[entry.name]
-    at = [described.percentiles[number] for number in entry.percentiles]
-    if entry.name == "iqr":
-        return at[1] - at[0]
-    if entry.family == "ratio":
-        return np.divide(at[0], at[1], out=np.full_like(at[0], np.nan), where=at[1] > 0)
-    return at[0]
+    return evaluate(entry, parts)
 
 
 def _evidence(described: Described, chosen: Sequence[Statistic], identified: bool) -> Evidence:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from leoreturns._core import entities as kernel_entities
-from leoreturns._core import gather, moments, quantiles, ranked, sketch
+from leoreturns._core import gather, moments, quantiles, ranked, replicates, sketch
 from leoreturns._parallel import ordered_map, progress
-from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, UIntArray, Weights
-from leoreturns.aggregates.rows import Buffers, Plan, Wave, read_wave
+from leoreturns._typing import AnyArray, CodeArray, FloatArray, IntArray, UIntArray, WeightKind, Weights
+from leoreturns.aggregates.evaluate import Parts, variance_of
+from leoreturns.aggregates.prepare import Rows
+from leoreturns.aggregates.replicate import Replicator
+from leoreturns.aggregates.rows import Buffers, Plan, Wave, read_wave, row_tasks
 from leoreturns.aggregates.statistics import Statistic
+from leoreturns.errors import SupportError
 
-TASK_ROWS = 1 << 18  # rows of the cells described by one call, so that they stay in cache between the kernels
 SLICE_PERSONS = 1 << 14  # persons whose powers are computed by one call
 BINS = 4096
 
@@ -38,22 +40,26 @@ class Described:
     entities: Mapping[str, IntArray]
     sketch: UIntArray | None
     sketch_value: UIntArray | None
-    weight_kind: str | None
+    weight_kind: WeightKind | None
     n_person: int
 
-    def variance(self) -> FloatArray:
-        """Variance with the divisor of the weights' kind; NaN below two values."""
-        n, squares, weight = self.counts["n_value"], self.numbers["squares"], self.numbers["weight"]
-        divisor = weight * (n - 1) / np.maximum(n, 1) if self.weight_kind == "probability" else weight - 1.0
-        variance: FloatArray = np.divide(squares, divisor, out=np.full(len(n), np.nan), where=divisor > 0)
-        return variance
+    def parts(self) -> Parts:
+        """Return what statistics are made of."""
+        n, numbers = self.counts["n_value"], self.numbers
+        return Parts(
+            total=numbers["sum"],
+            mean=np.where(n > 0, numbers["mean"], np.nan),
+            variance=variance_of(numbers["squares"], numbers["weight"], n, self.weight_kind),
+            percentiles=self.percentiles,
+            ordered=self.ordered,
+        )
 
     def effective(self) -> FloatArray:
         """Number of equally weighted rows that the weights are worth: (sum w)**2 / sum w**2 (Kish 1965); 0 for none."""
         weight, squared = self.numbers["weight"], self.numbers["weight_squared"]
         return np.asarray(np.divide(weight**2, squared, out=np.zeros(len(weight)), where=squared > 0))
 
-    def taken(self, cells: IntArray) -> Described:
+    def taken(self, cells: IntArray | slice) -> Described:
         """Return the given cells in the given order."""
 
         def take(part: Any) -> Any:
@@ -70,7 +76,10 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is computed for every cell: percentile numbers, where top shares begin, weights, rule, entity columns."""
+    """What is computed for every cell: percentile numbers, where top shares begin, weights, rule, entity columns.
+
+    ``by_unit``: whether the rows come with the codes of sampling units, which are kept for the resampling.
+    """
 
     wanted: list[int]
     tops: list[int]
@@ -78,10 +87,11 @@ class Request:
     rule: int
     entities: Mapping[str, int]
     ranking: bool
+    by_unit: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class TaskRows:
     """The rows of a range of cells, those with a value at the front of each cell."""
 
     cells: slice
@@ -151,6 +161,8 @@ def describe(
     rule: int,
     entities: Mapping[str, int],
     sketched: bool,
+    replicator: Replicator | None = None,
+    unit_keys: UIntArray | None = None,
 ) -> Described:
     """Compute the chosen statistics and the evidence of every cell.
 
@@ -159,7 +171,8 @@ def describe(
     plan : Plan
         Where every row goes.
     columns : sequence
-        The values, then the weights if any, then the entities, as `read_wave` takes them.
+        The values, then the weights if any, the codes of sampling units if `unit_keys` are given, and the entities, as
+        `read_wave` takes them.
     chosen : sequence of Statistic
         Statistics asked for.
     weights : Weights or None
@@ -170,13 +183,22 @@ def describe(
         Entity columns and their number of levels.
     sketched : bool
         Whether to sketch the sets of persons.
+    replicator : Replicator, optional
+        Resamples the cells once they are described.
+    unit_keys : uint64 of shape (n_units,), optional
+        Keys of the sampling units, where these are not the persons.
+
+    Raises
+    ------
+    SupportError
+        If rows with a value have no sampling unit.
     """
     wanted = sorted({number for entry in chosen for number in entry.percentiles})
     tops = sorted({entry.percentiles[0] for entry in chosen if entry.name.startswith("top")})
     ranking = bool(tops) or weights is not None or any(entry.name == "gini" for entry in chosen)
-    request = Request(wanted, tops, weights, rule, entities, ranking)
+    request = Request(wanted, tops, weights, rule, entities, ranking, by_unit=unit_keys is not None)
     out = Outputs(plan.layout.n_cells, len(wanted), len(tops), list(entities), sketched)
-    buffers = Buffers(plan, len(columns))
+    buffers = Buffers(plan, len(columns), by_unit=request.by_unit)
     # Nobody can have lost all rows unless some rows were lost; counting who is left takes a pass.
     complete = int(plan.offsets[-1]) == sum(panel.n_row for panel in plan.panels)
     n_person = sum(panel.n_person for panel in plan.panels) if complete else 0
@@ -186,12 +208,33 @@ def describe(
             members = _members(wave.keys, buffers) if sketched else None
             n_person += 0 if complete else _persons_in(wave)
 
-            def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> None:
-                _describe_task(task, wave, members, out, request)
+            def work(task: slice, wave: Wave = wave, members: UIntArray | None = members) -> int:
+                return _describe_task(task, wave, members, out, request)
 
-            ordered_map(work, _tasks(wave.offsets), label="describing cells")
+            without_unit = sum(ordered_map(work, row_tasks(wave.offsets), label="describing cells"))
+            if without_unit:
+                raise SupportError(
+                    f"{without_unit:,} rows or more with a value have no sampling unit; leave them out with where="
+                )
+            if replicator is not None:
+                described = out.described(request, 0).taken(wave.cells)
+                replicator.take(_rows(wave, described, request, unit_keys), wave.cells)
             shown.update(len(wave.persons))
     return out.described(request, n_person)
+
+
+def _rows(wave: Wave, described: Described, request: Request, unit_keys: UIntArray | None) -> Rows:
+    """Return the described rows of a wave with their sampling units."""
+    return Rows(
+        wave.columns[0],
+        wave.columns[1] if request.weights is not None else np.empty(0),
+        wave.persons if unit_keys is None else wave.units,
+        wave.offsets,
+        described.counts["n_value"],
+        wave.keys if unit_keys is None else unit_keys,
+        described.parts(),
+        single=wave.rising and unit_keys is None,
+    )
 
 
 def _persons_in(wave: Wave) -> int:
@@ -213,16 +256,8 @@ def _members(keys: UIntArray, buffers: Buffers) -> UIntArray:
     return members
 
 
-def _tasks(offsets: IntArray) -> list[slice]:
-    """Cut the cells into ranges of about equally many rows."""
-    n_cells = len(offsets) - 1
-    targets = np.arange(TASK_ROWS, offsets[-1], TASK_ROWS)
-    edges = np.unique(np.concatenate([[0], np.searchsorted(offsets, targets), [n_cells]]))
-    return [slice(int(first), int(last)) for first, last in pairwise(edges)]
-
-
-def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outputs, request: Request) -> None:
-    """Describe a range of a wave's cells."""
+def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outputs, request: Request) -> int:
+    """Describe a range of a wave's cells; return how many rows with a value have no sampling unit."""
     bounds = wave.offsets[task.start : task.stop + 1]
     rows, cells = (
         slice(int(bounds[0]), int(bounds[-1])),
@@ -235,6 +270,9 @@ def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outp
     weight = others.pop(0) if request.weights is not None else np.empty(0)
     if request.weights is not None:
         values[~(weight > 0)] = np.nan
+    without_unit = 0
+    if request.by_unit:
+        without_unit = replicates.pack_units(values, others.pop(0), offsets, wave.units[rows])
     for codes, (name, n_levels) in zip(others, request.entities.items(), strict=True):
         present = np.where(np.isnan(values) | np.isnan(codes), -1.0, codes).astype(np.int32)
         kernel_entities.count_entities(present, offsets, np.empty(n_levels, dtype=np.int64), out.entities[name][cells])
@@ -252,13 +290,14 @@ def _describe_task(task: slice, wave: Wave, members: UIntArray | None, out: Outp
         out.numbers[cells],
         out.prints[cells],
     )
-    described = Rows(cells, values, weight, persons, offsets)
+    described = TaskRows(cells, values, weight, persons, offsets)
     _select(described, out, request)
     if request.ranking:
         _rank(described, out, request)
+    return without_unit
 
 
-def _select(rows: Rows, out: Outputs, request: Request) -> None:
+def _select(rows: TaskRows, out: Outputs, request: Request) -> None:
     """Take the percentiles without weights, and the value that most rows share."""
     wanted = request.wanted if request.weights is None else []
     room = out.longest(rows.cells)
@@ -285,7 +324,7 @@ def _select(rows: Rows, out: Outputs, request: Request) -> None:
     np.copyto(top2, second, where=np.isnan(top2))
 
 
-def _rank(rows: Rows, out: Outputs, request: Request) -> None:
+def _rank(rows: TaskRows, out: Outputs, request: Request) -> None:
     """Take the statistics that need the cells' values in order."""
     wanted = request.wanted if request.weights is not None else []
     room = out.longest(rows.cells)

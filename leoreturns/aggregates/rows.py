@@ -22,12 +22,14 @@ from leoreturns.aggregates.cells import Layout
 from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import as_bytes, expand
+from leoreturns.panel.units import unit_codes
 
 CHUNK_ROWS = 1 << 21  # few enough chunks that calling the kernels costs nothing
 ROWS_PER_CELL = 32  # a chunk holds at least as many rows per cell, so that counts per chunk and cell stay small
 WAVE_ROWS = 1 << 22
 SIDE_BY_SIDE = 4  # large trait cells in a wave, so that threads have something to share
 MAX_WAVE_ROWS = 1 << 25
+TASK_ROWS = 1 << 18  # rows of the cells described by one call, so that they stay in cache between the kernels
 NO_BYTES: ByteArray = np.empty(0, dtype=np.uint8)
 
 FLOATS, INTEGERS, CODES = 0, 1, 2  # value kinds of the gather kernel
@@ -121,6 +123,8 @@ class Wave:
         First person of each cell whose persons are consecutive and not yet written; else -1.
     rising : bool
         Whether it is known that no person has two rows in a cell.
+    units : int32 of shape (n_rows,), or (0,)
+        Room for the codes of other sampling units than persons.
     """
 
     cells: slice
@@ -130,18 +134,20 @@ class Wave:
     keys: UIntArray
     first: IntArray
     rising: bool
+    units: CodeArray
 
 
 class Buffers:
     """Room for the rows of the largest wave, used again by every wave: fresh memory costs more than the work on it."""
 
-    def __init__(self, plan: Plan, n_columns: int) -> None:
+    def __init__(self, plan: Plan, n_columns: int, *, by_unit: bool) -> None:
         firsts = plan.offsets[:: max(1, plan.layout.years.n_cells)]
         waves = plan.waves()
         rows = max((int(firsts[wave.stop] - firsts[wave.start]) for wave in waves), default=0)
         people = max((int(plan.people[wave.stop] - plan.people[wave.start]) for wave in waves), default=0)
         self.columns = [np.empty(rows, dtype=np.float64) for _ in range(n_columns)]
         self.persons = np.empty(rows, dtype=np.int32)
+        self.units = np.empty(rows if by_unit else 0, dtype=np.int32)
         self.members = np.empty((people, sketch.ITEMS), dtype=np.uint64)
 
 
@@ -238,6 +244,7 @@ def read_wave(
         plan.keys[people],
         np.repeat(first, width),
         plan.rising,
+        buffers.units[:n_rows],
     )
 
     def fill(at: int) -> None:
@@ -263,6 +270,14 @@ def read_wave(
 
     ordered_map(fill, range(len(plan.chunks)), label="gathering rows")
     return wave
+
+
+def row_tasks(offsets: IntArray) -> list[slice]:
+    """Cut cells into ranges of about equally many rows."""
+    n_cells = len(offsets) - 1
+    targets = np.arange(TASK_ROWS, offsets[-1], TASK_ROWS)
+    edges = np.unique(np.concatenate([[0], np.searchsorted(offsets, targets), [n_cells]]))
+    return [slice(int(first), int(last)) for first, last in pairwise(edges)]
 
 
 def _codes(layout: Layout, panel: int) -> tuple[ByteArray, int]:
@@ -303,6 +318,14 @@ def readable(panel: Panel, name: str) -> tuple[AnyArray, int]:
             values = np.where(values < 0, np.int8(-1), np.equal(values, 0).view(np.int8))
         return values, CODES
     return values, FLOATS if values.dtype.kind == "f" else INTEGERS
+
+
+def row_units(panels: Sequence[Panel], unit: str) -> tuple[list[tuple[AnyArray, int]], UIntArray]:
+    """Return the codes of a cluster column along the rows of each panel, as `read_wave` takes them, and their keys."""
+    codes, keys, level = unit_codes(panels, unit)
+    if level == "person":
+        codes = [expand(part, panel.offsets) for part, panel in zip(codes, panels, strict=True)]
+    return [(part, CODES) for part in codes], keys
 
 
 def entity_codes(panels: Sequence[Panel], name: str) -> tuple[list[tuple[AnyArray, int]], int]:

@@ -25,6 +25,8 @@ class Interval:
         Monte-Carlo standard error of each end: by how much it would differ under another seed.
     n_dropped : int64
         Replicates dropped because the cell had no weight in them, or no defined statistic.
+    n_units : int64 or None
+        Distinct sampling units (persons, schools) with a value in the cell.
     """
 
     std_error: FloatArray
@@ -33,6 +35,7 @@ class Interval:
     error_low: FloatArray
     error_high: FloatArray
     n_dropped: IntArray
+    n_units: IntArray | None = None
 
     def __repr__(self) -> str:
         return f"<Interval: {len(self.low):,} cells>"
