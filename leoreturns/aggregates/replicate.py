@@ -202,13 +202,10 @@ def _error_of_mean(sums: Mapping[str, FloatArray]) -> FloatArray:
 
 
 def _own_units(rows: Rows) -> Rows:
-    """Leave out the units before the first and after the last that these rows have."""
-    if not len(rows.units):
-        return rows
-    first, last = int(rows.units.min()), int(rows.units.max()) + 1
-    if last - first == len(rows.keys):
-        return rows
-    return replace(rows, units=rows.units - np.int32(first), keys=rows.keys[first:last])
+    """Leave out the units without a row here: they need no draws, and a frame of units need not have them."""
+    places, units = np.empty(len(rows.keys), dtype=np.int32), np.empty(len(rows.units), dtype=np.int32)
+    replicates.own_units(rows.units, rows.offsets, rows.counts, places, units)
+    return replace(rows, units=units, keys=rows.keys[places >= 0])
 
 
 def _joined(parts: Sequence[AnyArray]) -> Any:
