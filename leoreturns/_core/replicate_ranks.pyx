@@ -378,7 +378,7 @@ def rank_lanes(
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1, n = values.shape[0], longest = 0
     cdef int n_p = <int>p.shape[0], n_tops = <int>tops.shape[0]
-    cdef bint bytes_ = byte_draws.shape[0] > 0
+    cdef bint bytes_ = real_draws.shape[0] == 0
     cdef Cell cell
     if counts.shape[0] != n_cells or offsets[n_cells] > n or units.shape[0] != n:
         raise ValueError("cells and rows differ in length")

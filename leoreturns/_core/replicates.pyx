@@ -139,7 +139,7 @@ def sum_lanes(
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1, n = units.shape[0]
     cdef int k, lane, n_columns = <int>columns.shape[0], n_lanes = <int>out.shape[2]
-    cdef bint bytes_ = byte_draws.shape[0] > 0
+    cdef bint bytes_ = real_draws.shape[0] == 0
     cdef int lanes = BYTE_LANES if bytes_ else REAL_LANES
     cdef const double* first = NULL
     if counts.shape[0] != n_cells or offsets[n_cells] > n or columns.shape[1] != n:
