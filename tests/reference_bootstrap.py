@@ -29,21 +29,24 @@ LEVELS = ["many", "ties", "constant", "losses", "zeros", "one", "two", "few", "n
 
 
 def people(seed: int = 0, n_person: int = 60) -> pd.DataFrame:
-    """Persons with up to five years in cells of all kinds; weights are eighths, so that sums of them are exact."""
+    """Persons with up to five years in cells of all kinds; weights are eighths, so that sums of them are exact.
+
+    The level "none" has a row but no value.
+    """
     rng = np.random.default_rng(seed)
     counts = rng.integers(1, 6, n_person)
     who = np.repeat(np.arange(n_person), counts)
     n = len(who)
     cell = rng.choice(LEVELS[:5], n, p=[0.5, 0.2, 0.1, 0.1, 0.1])
     alone = rng.permutation(n)
-    for level, rows in (("one", alone[:1]), ("two", alone[1:3]), ("few", alone[3:7])):
+    for level, rows in (("one", alone[:1]), ("two", alone[1:3]), ("few", alone[3:7]), ("none", alone[7:8])):
         cell[rows] = level
     pay = np.round(rng.lognormal(9.5, 0.8, n), 2)
     frame = pd.DataFrame(
         {
             "person": who * 7 + 3,
             "year": np.concatenate([2010 + np.sort(rng.permutation(6)[:count]) for count in counts]),
-            "cell": pd.Categorical(cell, categories=LEVELS),
+            "cell": pd.Categorical(cell, categories=LEVELS, ordered=True),
             "sex": np.array(["F", "M"])[rng.integers(0, 2, n_person)][who],
             "pay": np.select(
                 [cell == "ties", cell == "constant", cell == "losses", cell == "zeros"],
@@ -54,12 +57,12 @@ def people(seed: int = 0, n_person: int = 60) -> pd.DataFrame:
             "count": rng.integers(0, 4, n),
             "chance": rng.integers(0, 17, n) / 8,
             "school": np.array([f"school {k}" for k in rng.integers(0, 9, n_person)])[who],
-            "area": np.array(["north", "south", "west"])[rng.integers(0, 9, n_person) % 3][who],
             "employer": rng.integers(9000, 9012, n),
         }
     )
     frame["area"] = frame["school"].map({f"school {k}": f"area {k % 3}" for k in range(9)})
     frame.loc[rng.random(n) < 0.1, "pay"] = math.nan
+    frame.loc[alone[7], "pay"] = math.nan
     frame.loc[alone[:7], ["pay", "count", "chance"]] = np.stack([pay[alone[:7]], np.arange(1, 8), np.full(7, 1.5)]).T
     return frame
 
@@ -181,7 +184,15 @@ def collected(call: Callable[[], lr.Aggregate]) -> tuple[lr.Aggregate, dict[str,
 def tolerance(name: str, values: np.ndarray) -> float:
     """What rounding leaves of a difference that should be nothing, in the statistic's unit."""
     size = float(np.nanmax(np.abs(values), initial=0.0))
-    unit = {"var": size**2, "gini": 1.0, "top1": 1.0, "top10": 1.0, "p90/p10": 0.0, "share": 0.0, "sum": size * len(values)}
+    unit = {
+        "var": size**2,
+        "gini": 1.0,
+        "top1": 1.0,
+        "top10": 1.0,
+        "p90/p10": 0.0,
+        "share": 0.0,
+        "sum": size * len(values),
+    }
     return 1e-12 * unit.get(name, size)
 
 

@@ -113,9 +113,7 @@ def test_sums_hang_on_the_rows_of_the_cell_alone() -> None:
             "offsets": np.array([0, sizes[c]]),
             "counts": np.array([sizes[c]]),
         }
-        assert (
-            sum_lanes(np.ascontiguousarray(column[:, rows]), alone, draws, 16).tobytes() == whole[:, [c]].tobytes()
-        )
+        assert sum_lanes(np.ascontiguousarray(column[:, rows]), alone, draws, 16).tobytes() == whole[:, [c]].tobytes()
 
 
 @pytest.mark.parametrize("kind", ["bytes", "reals"])
@@ -171,7 +169,11 @@ def test_units_of_rows_with_a_value_come_to_the_front() -> None:
     assert replicates.pack_units(*read_only(values, codes, offsets), units) == 1
     assert units.tolist() == [4, 0, -7, -7, -7, 7, 0]
     assert replicates.pack_units(np.empty(0), np.empty(0), np.array([0]), np.empty(0, dtype=np.int32)) == 0
-    for bad in ((values[:6], codes, offsets, units), (values, codes[:6], offsets, units), (values, codes, offsets + 1, units)):
+    for bad in (
+        (values[:6], codes, offsets, units),
+        (values, codes[:6], offsets, units),
+        (values, codes, offsets + 1, units),
+    ):
         with pytest.raises(ValueError, match="rows and offsets differ"):
             replicates.pack_units(*bad)
 
@@ -209,7 +211,13 @@ def test_rows_are_added_by_unit(n_units: int) -> None:
         wanted = [columns[:, rows][:, cells["units"][rows] == unit].sum(axis=1).tolist() for unit in order]
         assert out[:, found].T.tolist() == wanted
     good = [columns, *cells.values(), seen, out, out_units, out_counts]
-    for at, bad in ((0, columns[:, 1:].copy()), (3, cells["counts"][1:]), (5, out[:1]), (6, out_units[1:]), (7, out_counts[1:])):
+    for at, bad in (
+        (0, columns[:, 1:].copy()),
+        (3, cells["counts"][1:]),
+        (5, out[:1]),
+        (6, out_units[1:]),
+        (7, out_counts[1:]),
+    ):
         with pytest.raises(ValueError, match="differ in length"):
             replicates.sum_units(*[bad if place == at else array for place, array in enumerate(good)])
 
@@ -290,7 +298,9 @@ def sorted_rows(sizes: list[int], n_units: int, seed: int, kind: str | None) -> 
     cells = cells_of(sizes, n_units, seed)
     rng, n = np.random.default_rng(seed), len(cells["units"])
     values = np.round(rng.lognormal(2, 1, n), 1) * (rng.random(n) > 0.1)
-    weights = {None: np.empty(0), "frequency": rng.integers(1, 4, n) * 1.0, "probability": rng.integers(1, 20, n) / 8}[kind]
+    weights = {None: np.empty(0), "frequency": rng.integers(1, 4, n) * 1.0, "probability": rng.integers(1, 20, n) / 8}[
+        kind
+    ]
     values, weights, units = ordered(cells, values, weights)
     return {**cells, "units": units}, values, weights
 
