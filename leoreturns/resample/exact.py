@@ -140,15 +140,12 @@ def exact_intervals(
 
     found = np.array(ordered_map(work, range(n_cells), label="exact intervals"), dtype=np.float64)
     found = found.reshape(n_cells, len(percentiles), 3)
-    nothing = np.where(n_value > 0, 0.0, np.nan)
+    found = np.ascontiguousarray(found.transpose(1, 2, 0))
+    no_error = np.where(n_value > 0, 0.0, np.nan)
+    none_dropped = np.zeros(n_cells, dtype=np.int64)
     return {
-        percentile: Interval(
-            *(np.ascontiguousarray(column) for column in found[:, at].T),
-            error_low=nothing.copy(),
-            error_high=nothing.copy(),
-            n_dropped=np.zeros(n_cells, dtype=np.int64),
-        )
-        for at, percentile in enumerate(percentiles)
+        percentile: Interval(std_error, low, high, no_error, no_error, none_dropped)
+        for percentile, (std_error, low, high) in zip(percentiles, found, strict=True)
     }
 
 
@@ -200,13 +197,11 @@ def _variance(x: FloatArray, probabilities: FloatArray) -> float:
 
 def _midpoints(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return the means of ``a <= b``, rounded as the percentiles of a table are."""
-    with np.errstate(over="ignore"):
-        middle = a + 0.5 * (b - a)
-    return np.where(np.isfinite(middle), np.minimum(middle, b), 0.5 * a + 0.5 * b)
+    return np.minimum(a + 0.5 * (b - a), b)
 
 
 class _OrderStatistic:
-    """Distribution of the order statistic X*_(rank): values of ranks `first` and on, and P(X* <= x) from `first` - 1."""
+    """Distribution of the order statistic X*_(rank): values `x` of ranks `first` and on, P(X* <= x) from one before."""
 
     def __init__(self, n: int, rank: int, first: int, x: FloatArray) -> None:
         self.x = x
@@ -237,7 +232,7 @@ class _Midpoint:
         """Half the variances of the two less a quarter of their gap's."""
         gap = (np.diff(self.upper.cumulative - self.lower.cumulative) * (self.x - self.x[0])).sum()
         gap_variance = self._squared_gap() - gap**2
-        return max(0.0, (self.lower.variance() + self.upper.variance()) / 2 - gap_variance / 4)
+        return max(0.0, float((self.lower.variance() + self.upper.variance()) / 2 - gap_variance / 4))
 
     def _squared_gap(self) -> float:
         """Mean square of the gap: the sum over k and l of both spacings and the chance that the gap spans both."""
@@ -281,4 +276,4 @@ class _Midpoint:
         parted = self.parted[at - self.first + 1]
         apart = parted * np.outer(np.diff(below), -np.diff(above))
         same = np.diff(self.lower.cumulative)[i, None] - parted * np.outer(np.diff(below), above[1:])
-        return np.where(i[:, None] == j, same, apart)
+        return np.asarray(np.where(i[:, None] == j, same, apart))
