@@ -1,4 +1,4 @@
-"""Bands that hold at all levels of a key at once: against a twin, and the exact critical value of independent levels."""
+"""Bands that hold at all levels of a key at once: against a twin, and Sidak's value for independent levels."""
 
 from __future__ import annotations
 
