@@ -13,7 +13,9 @@ def sum_lanes(
     room: NDArray[float64],
     out: NDArray[float64],
 ) -> None: ...
-def pack_units(values: NDArray[float64], codes: NDArray[float64], offsets: NDArray[int64], units: NDArray[int32]) -> int: ...
+def pack_units(
+    values: NDArray[float64], codes: NDArray[float64], offsets: NDArray[int64], units: NDArray[int32]
+) -> int: ...
 def sum_units(
     columns: NDArray[float64],
     units: NDArray[int32],
