@@ -36,8 +36,8 @@ pay = lr.aggregate(
 pay
 
 # %%
-# The contrast is made of the two groups' replicates, so that it allows for men who change sides between years. Intervals
-# hold for one year; the band holds for all eight years at once, and is the one to read when a trajectory is judged.
+# The contrast is made of the two groups' replicates, so that men who are in both groups over the years are allowed for.
+# Intervals hold for one year; the band holds for all eight at once: it is the one to judge a trajectory by.
 by_year = pay.contrasts[0].to_frame().set_index("year")
 by_year[["p50", "p50_se", "p50_low", "p50_high", "p50_band_low", "p50_band_high"]].round(1)
 
@@ -89,8 +89,8 @@ exact = lr.BootstrapPlan(seed=1980, interval="exact")
 lr.aggregate(last_year, "hourly_pay", by="union", statistics="p50", plan=exact)
 
 # %%
-# Poisson weights treat men as drawn one by one. Had a design fixed how many men of each schooling group are in the
-# sample, the resampling would keep these numbers: men are then drawn with replacement from a named frame, within strata.
+# Poisson weights treat men as drawn one by one. Had a design fixed how many men of each schooling group there are, the
+# resampling would keep these numbers: men are then drawn with replacement from a named frame, within strata.
 keys, strata = panel.units("person", strata="schooling")
 stratified = lr.BootstrapPlan(999, seed=1980, scheme="multinomial", frame=panel, strata="schooling")
 lr.aggregate(panel, "hourly_pay", by="schooling", statistics=["mean", "p50"], plan=stratified)

@@ -16,6 +16,13 @@ def sum_lanes(
 def pack_units(
     values: NDArray[float64], codes: NDArray[float64], offsets: NDArray[int64], units: NDArray[int32]
 ) -> int: ...
+def own_units(
+    units: NDArray[int32],
+    offsets: NDArray[int64],
+    counts: NDArray[int64],
+    places: NDArray[int32],
+    out: NDArray[int32],
+) -> None: ...
 def sum_units(
     columns: NDArray[float64],
     units: NDArray[int32],
