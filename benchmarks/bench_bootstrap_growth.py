@@ -52,7 +52,10 @@ def run(rows: int) -> pd.DataFrame:
             taken = seconds(panel, replicates) - plain
             lines.append({"grows": grows, "rows": n, "replicates": replicates, "seconds": taken})
             each = taken / (n * replicates) * 1e9
-            print(f"{n:>12,} rows {replicates:>6,} replicates {taken:>8.3f} s  {each:.2f} ns a row and replicate", flush=True)
+            print(
+                f"{n:>12,} rows {replicates:>6,} replicates {taken:>8.3f} s  {each:.2f} ns each row of each",
+                flush=True,
+            )
     return pd.DataFrame(lines)
 
 

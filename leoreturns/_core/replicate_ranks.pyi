@@ -1,4 +1,4 @@
-from numpy import float64, int32, int64, uint64, uint8
+from numpy import float64, int32, int64, uint8, uint64
 from numpy.typing import NDArray
 
 ROWS_PER_BLOCK: int
