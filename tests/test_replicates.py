@@ -1,4 +1,4 @@
-"""The kernels of statistics under replicate weights: against plain NumPy, at the borders of blocks, and what they refuse."""
+"""The kernels of statistics under replicate weights: against plain NumPy, at borders of blocks, what they refuse."""
 
 from __future__ import annotations
 

@@ -122,7 +122,8 @@ class _Replicates:
         n_replicates = self.values.shape[1]
         cases, case = np.unique(np.maximum(self.kept, 1) * (n_replicates + 1) + rank, return_inverse=True)
         n, at = np.divmod(cases[:, None], n_replicates + 1)
-        reached = reach(n, at).max(initial=0)
+        # As wide as for the middle rank of all replicates, whatever the other rows are: sums of one width, equal bits.
+        reached = int(reach(n_replicates, (n_replicates + 1) / 2))
         first = np.maximum(at - reached, 1)
         edges = np.minimum(first - 1 + np.arange(min(2 * reached + 1, n_replicates) + 1), n)
         weights = np.diff(order_probability(n, at, edges), axis=1)[case]
