@@ -58,7 +58,7 @@ plt.show()
 # Because a man has the same weight everywhere, estimates from different tables and samples go together. Is the gap in
 # 1987 smaller than that of all years taken together? The covariance of the two says how far they share their men.
 last_year = panel.at(year=1987)
-joint = lr.jointly(
+joint: lr.Joint = lr.jointly(
     plan,
     [
         partial(lr.aggregate, panel, "hourly_pay", by="union", statistics="mean"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
@@ -21,12 +20,10 @@ from leoreturns.resample.intervals import interval_of, uniform_band
 from leoreturns.resample.joint import collect, is_collecting
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate, CellKey
-from leoreturns.results.interval import Band, ContrastTable, Interval
+from leoreturns.results.interval import Band, ContrastTable, Interval, contrasted
 
-MAX_KEPT_BYTES = 1 << 32
+MAX_KEPT_BYTES = 1 << 31
 OF_MEANS = ("mean", "share")
-# Statistics that differ between cells in units of the variable, where it is in logs: their exponent is a ratio.
-LOG_GAPS = ("value",)
 
 
 def check_plan(
@@ -211,9 +208,10 @@ def contrast_table(
     others = {name: CellKey(key.labels, key.codes[cells]) for name, key in keys.items() if name != contrast.key}
     gaps, intervals, drawn = {}, {}, {}
     for name, point in points.items():
-        logs = in_logs and families[name] in LOG_GAPS
-        gaps[name] = _gap(contrast, point[cells], point[base_cells], logs)
-        drawn[name] = _gap(contrast, replicates[name][cells], replicates[name][base_cells], logs)
+        logs = in_logs and families[name] == "value"
+        gaps[name] = contrasted(point[cells], point[base_cells], contrast.kind, in_logs=logs)
+        both = replicates[name][cells], replicates[name][base_cells]
+        drawn[name] = contrasted(*both, contrast.kind, in_logs=logs)
         intervals[name] = interval_of(gaps[name], drawn[name], plan)
     along = bands_along(bands, others, gaps, intervals, drawn, plan.level) if bands in others else {}
     return ContrastTable(contrast, others, cells, base_cells, gaps, intervals, along)
@@ -227,16 +225,3 @@ def _matched(contrast: Contrast, keys: Mapping[str, CellKey]) -> tuple[IntArray,
     at, base = (np.flatnonzero(key.codes == key.labels.index(level)) for level in (contrast.level, contrast.base))
     place = rest[base].get_indexer(rest[at])
     return at[place >= 0], base[place[place >= 0]]
-
-
-def _gap(contrast: Contrast, level: FloatArray, base: FloatArray, logs: bool) -> FloatArray:
-    """Return the contrast of two arrays; a ratio to zero or less is NaN."""
-    gap: FloatArray
-    if contrast.kind == "difference":
-        gap = level - base
-    elif contrast.kind == "percent" and logs:
-        gap = 100.0 * np.expm1(level - base)
-    else:
-        gap = np.divide(level, base, out=np.full(base.shape, math.nan), where=base > 0)
-        gap = gap if contrast.kind == "ratio" else 100.0 * (gap - 1.0)
-    return gap

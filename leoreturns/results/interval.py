@@ -109,7 +109,7 @@ class ContrastTable:
 
 
 def contrasted(level: FloatArray, base: FloatArray, kind: ContrastKind, *, in_logs: bool) -> FloatArray:
-    """Return the contrast of two arrays of numbers; NaN or infinite where it is not defined.
+    """Return the contrast of two arrays of numbers; NaN where it is not defined, as a ratio to zero or less is not.
 
     Parameters
     ----------
@@ -120,14 +120,16 @@ def contrasted(level: FloatArray, base: FloatArray, kind: ContrastKind, *, in_lo
     in_logs : bool
         Whether the numbers are logarithms, of which "percent" is ``100 (exp(level - base) - 1)``.
     """
+    contrast: FloatArray
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        match kind:
-            case "difference":
-                return level - base
-            case "ratio":
-                return level / base
-            case "percent":
-                return 100.0 * (np.expm1(level - base) if in_logs else level / base - 1.0)
+        if kind == "difference":
+            contrast = level - base
+        elif kind == "percent" and in_logs:
+            contrast = 100.0 * np.expm1(level - base)
+        else:
+            ratio = np.where(base > 0, level / base, np.nan)
+            contrast = ratio if kind == "ratio" else 100.0 * (ratio - 1.0)
+    return contrast
 
 
 def interval_parts(
