@@ -188,14 +188,20 @@ def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
 
 
 def test_equal_values_in_a_replicate_leave_no_variance() -> None:
-    frame = pd.DataFrame({"person": range(4), "year": 2020, "pay": [0.0, 0.0, 0.1, 98765.4321]})
-    plan = plan_of(n=499)
-    _, got = collected(partial(lr.aggregate, panel(frame), "pay", statistics=["sd", "var"], plan=plan))
-    weights = drawn(plan, keys_of(frame["person"]), range(499))
-    alike = (weights[2:].sum(axis=0) == 0) & (weights.sum(axis=0) > 1)
-    alike |= (np.delete(weights, 3, axis=0).sum(axis=0) == 0) & (weights[3] > 1)
-    assert alike.sum() > 20
-    assert not got["sd"][0, alike].any() and not got["var"][0, alike].any()
+    # Two schools, one of which has the same value throughout: a replicate may draw that one alone.
+    rng, plan, resolved = np.random.default_rng(13), plan_of(unit="school", n=99), 0
+    for _ in range(20):
+        frame = pd.DataFrame({"person": range(30), "year": 2020, "school": ["a", "b"] * 15})
+        frame["pay"] = np.where(frame["school"] == "a", rng.lognormal(9, 1), rng.lognormal(9, 1, 30))
+        frame["count"] = rng.integers(1, 9, 30)
+        call = partial(lr.aggregate, panel(frame), "pay", statistics=["sd", "var"], weights=WEIGHTS["frequency"])
+        _, got = collected(partial(call, plan=plan))
+        weights = drawn(plan, keys_of(["a", "b"]), range(99))
+        alike = (weights[0] > 0) & (weights[1] == 0)
+        resolved += alike.sum()
+        assert not got["sd"][0, alike].any() and not got["var"][0, alike].any()
+        assert got["sd"][0, (weights > 0).all(axis=0)].all()
+    assert resolved > 100
 
 
 def test_counts_have_no_interval() -> None:
