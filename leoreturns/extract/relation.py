@@ -134,7 +134,7 @@ class Relation:
                 value = piece.conversions[read[variable.name]].value
             elif variable.name == self.table.year:
                 raise ExtractError(
-                    f"{piece.part.label!r} of {self._what} does not say its year; name it like {self.table.name}_2013_14"
+                    f"{piece.part.label!r} of {self._what} does not tell its year; name it {self.table.name}_2013_14"
                 )
             else:
                 value = f"CAST(NULL AS {convert.SQL_TYPES[variable.type]})"

@@ -93,6 +93,8 @@ class Table:
         Column with the census term, filled likewise.
     prefix : str
         Prefix of the form's names that files may omit (``KS4_``).
+    spell : (str, str), optional
+        Columns with the first and the last day of a spell.
     suffix : str, optional
         Kind of suffix of the suffixed columns.
     also_called : tuple of str
@@ -112,6 +114,7 @@ class Table:
     year: str | None = None
     term: str | None = None
     prefix: str = ""
+    spell: tuple[str, str] | None = None
     suffix: Suffix | None = None
     also_called: tuple[str, ...] = ()
     known_issues: tuple[str, ...] = ()

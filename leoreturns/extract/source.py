@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from leoreturns.errors import ExtractError
+from leoreturns.extract.check import ExtractCheck, check_tables
 from leoreturns.extract.database import BATCH_ROWS, Database
 from leoreturns.extract.lookups import open_lookup
 from leoreturns.extract.parts import FILES, FramePart, Part, ViewPart, open_files
@@ -117,6 +118,10 @@ class Extract:
     def execute(self, sql: str, what: str) -> None:
         """Run a statement in the private database, such as the creation of a working table."""
         self._database.run(sql, what)
+
+    def check(self) -> ExtractCheck:
+        """Return what is wrong with the tables, in counts; see `ExtractCheck`. Every table is read."""
+        return check_tables(self)
 
     def close(self) -> None:
         """Close the private database and remove its files; a closed extract reads nothing."""

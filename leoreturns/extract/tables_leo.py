@@ -86,6 +86,7 @@ EMPLOYMENT = Table(
     ),
     person="EduKey",
     person_key="EDUKEY",
+    spell=("StartDate", "EndDate"),
     also_called=("leo_employment", "employment_spells", "leo_employment_spells", "p45"),
     known_issues=(
         "no employer, pay, hours or occupation; part-time and full-time look the same",
@@ -194,6 +195,7 @@ BENEFITS_TABLE = Table(
     ),
     person="EduKey",
     person_key="EDUKEY",
+    spell=("StartDate", "EndDate"),
     also_called=("benefit", "leo_benefits", "leo_benefit"),
     known_issues=("spells of the same type are merged, spells of different types overlap",),
 )
