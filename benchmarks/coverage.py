@@ -1,17 +1,17 @@
 """Coverage of 95% bootstrap intervals and bands over 2,000 samples, by method and size of the sample.
 
-Earnings are log-normal, rounded to whole pounds, so that what an interval should contain is known by formula: with m the
-median and s the standard deviation of the logarithm, the mean is m exp(s**2 / 2), the percentile p is m exp(s z_p) and
+Earnings are log-normal, rounded to whole pounds, so that what an interval should contain is known by formula: with m
+the median and s the standard deviation of the logarithm, the mean is m exp(s**2 / 2), percentile p is m exp(s z_p) and
 the Gini coefficient 2 Phi(s / sqrt 2) - 1. Rounding moves them by less than half a pound.
 
 - cells: n persons of each of two groups; intervals of the first group's statistics and of the gap between the two.
 - schools: n schools of 10 to 50 pupils with a common school effect, resampled by school.
-- years: n persons over 15 years, whose earnings have a lasting and an autocorrelated part; the whole trajectory counts as
-  covered only if every year is.
+- years: n persons over 15 years, whose earnings have a lasting and an autocorrelated part; a trajectory is covered only
+  if every year of it is.
 
 The samples are the cells of one table: persons and schools differ between samples, so their replicate weights do too. A
 sample hangs on the seed, the design, n and its number alone. With a folder every finished job is added there to
-coverage.csv and coverage.log, jobs in coverage.csv are not run again, and coverage.md and coverage.png are drawn from it.
+coverage.csv and coverage.log, what the first holds is not run again, and coverage.md and coverage.png are made of it.
 
     python -m benchmarks.coverage [folder]
 """
@@ -22,23 +22,21 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr, ndtri
 
 import leoreturns as lr
+from benchmarks.coverage_report import HIGHEST, LEVEL, LOWEST, as_markdown, draw
 from leoreturns._typing import AnyArray, FloatArray
 
 SEED = 314_159
-SAMPLES, REPLICATES, LEVEL = 2_000, 999, 0.95
-LOWEST, HIGHEST = 0.935, 0.965  # the bar, at BAR_SIZE and by the default method
+SAMPLES, REPLICATES = 2_000, 999
 BAR_SIZE = 500
 BATCH_ROWS = 2_000_000
 PERSONS_PER_SAMPLE, SCHOOLS_PER_SAMPLE = 1_000_000, 1_000  # ids that each sample has to itself
@@ -63,7 +61,7 @@ class LogNormal:
 
 BASE, OTHER = LogNormal(20_000, 0.6), LogNormal(24_000, 0.5)
 SCHOOL_SD, SMALLEST_SCHOOL, LARGEST_SCHOOL = 0.2, 10, 50
-# Variances of the lasting and the autocorrelated part add up to that of BASE in every year; earnings grow by 4 per cent.
+# Variances of the lasting and the autocorrelated part add up to that of BASE in every year; logs grow by 0.04.
 YEARS, GROWTH, LASTING_SD, PASSING_SD, AUTOCORRELATION = 15, 0.04, math.sqrt(0.2), 0.4, 0.7
 
 
@@ -294,7 +292,8 @@ def run(design: Design, n: int, method: Method, samples: int = SAMPLES) -> list[
     for statistic, name in found[0]:
         truth = found[0][statistic, name].truth
         low, high, dropped = (
-            np.concatenate([getattr(part[statistic, name], end) for part in found]) for end in ("low", "high", "dropped")
+            np.concatenate([getattr(part[statistic, name], end) for part in found])
+            for end in ("low", "high", "dropped")
         )
         coverage = float(((low <= truth) & (truth <= high)).all(axis=1).mean())
         lines.append(
@@ -335,8 +334,8 @@ def study(path: Path | None) -> pd.DataFrame:
         log.info("%s, n = %s, %s: %.0f s", design.name, f"{n:,}", method.name, time.perf_counter() - start)
         for line in lines.itertuples():
             log.info(
-                f"  {line.statistic:<20} {line.method:<23} {line.coverage:.4f} (MC error {line.mc_error:.4f})  truth below "
-                f"{line.truth_below:.4f} above {line.truth_above:.4f}  width {line.mean_width:,.5g}  "
+                f"  {line.statistic:<20} {line.method:<23} {line.coverage:.4f} (MC error {line.mc_error:.4f})  "
+                f"truth below {line.truth_below:.4f} above {line.truth_above:.4f}  width {line.mean_width:,.5g}  "
                 f"dropped {line.mean_dropped:.2f}  undefined {line.undefined:.4f}"
             )
         if path is not None:
@@ -345,14 +344,10 @@ def study(path: Path | None) -> pd.DataFrame:
     return done
 
 
-NAMES = {
-    "mean": "mean",
-    "p50": "median",
-    "p90": "90th percentile",
-    "gini": "Gini coefficient",
-    "gap of mean": "gap of means",
-    "gap of p50": "gap of medians",
-}
+def misses(lines: pd.DataFrame) -> pd.DataFrame:
+    """Return what is outside the bar at its size; intervals of single years are not meant to hold for all at once."""
+    meant = (lines["n"] == BAR_SIZE) & ~lines["statistic"].str.startswith("single years")
+    return lines[meant & ~lines["coverage"].between(LOWEST, HIGHEST)]
 
 
 def start_log(folder: Path | None) -> None:
@@ -360,10 +355,12 @@ def start_log(folder: Path | None) -> None:
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
     if folder is not None:
         handlers.append(logging.FileHandler(folder / "coverage.log"))
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers
+    )
     log.info(
         "leoreturns %s, NumPy %s, Python %s: seed %s, %s samples, %s replicates, level %s",
-        metadata.version("leoreturns"),
+        lr.__version__,
         np.__version__,
         sys.version.split()[0],
         SEED,
@@ -376,8 +373,16 @@ def start_log(folder: Path | None) -> None:
 def main(folder: Path | None) -> bool:
     """Run the study and draw it; return whether the bar is met."""
     start_log(folder)
-    study(folder / "coverage.csv" if folder is not None else None)
-    return True
+    lines = study(folder / "coverage.csv" if folder is not None else None)
+    if folder is not None:
+        (folder / "coverage.md").write_text(as_markdown(lines))
+        draw(lines, folder / "coverage.png")
+    missed = misses(lines)
+    for line in missed.itertuples():
+        log.info("outside %s to %s at n = %s: %s, %s", LOWEST, HIGHEST, BAR_SIZE, line.statistic, line.method)
+    met = "percentile" not in set(missed["method"])
+    log.info("the default method %s the bar for every statistic and band", "meets" if met else "misses")
+    return met
 
 
 if __name__ == "__main__":
