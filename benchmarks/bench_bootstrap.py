@@ -1,8 +1,8 @@
 """Bootstrap intervals of mean and median in 540 cells, 200,000 persons x 10 years, 999 replicates by person.
 
-The peer is hand-vectorised NumPy on two processes: rows sorted by cell and value once; per replicate the persons' counts
-(multinomial), weighted means by reduceat and medians by searching the cumulative counts. Both get rows in memory; ours
-starts from a Panel, the peer from sorted arrays it made outside the clock.
+The peer is hand-vectorised NumPy on two processes: rows sorted by cell and value once; per replicate the persons'
+counts (multinomial), weighted means by reduceat and medians by searching the cumulative counts. Both get rows in
+memory; ours starts from a Panel, the peer from sorted arrays that it made outside the clock.
 
     python -m benchmarks.bench_bootstrap
 """
@@ -78,9 +78,7 @@ def main() -> bool:
     frame = simulate(PERSONS)
     panel = lr.Panel.from_frame(frame, person="person", time="year")
     plan = lr.BootstrapPlan(REPLICATES, seed=1)
-    ours = measure(
-        lambda: lr.aggregate(panel, "earnings", by=KEYS, statistics=["mean", "p50"], plan=plan, n_jobs=2)
-    )
+    ours = measure(lambda: lr.aggregate(panel, "earnings", by=KEYS, statistics=["mean", "p50"], plan=plan, n_jobs=2))
     rows = Sorted(frame)
     by_numpy(Sorted(simulate(1_000)))  # the processes are up
     start = time.perf_counter()
@@ -88,8 +86,10 @@ def main() -> bool:
     seconds = time.perf_counter() - start
     errors = {name: ours.result.intervals[name].std_error for name in ("mean", "p50")}
     for at, name in enumerate(errors):
-        print(f"{name}: standard errors of the two differ by {abs(errors[name] / theirs[:, :, at].std(0, ddof=1) - 1).mean():.1%} on average")
-    print(f"leoreturns {ours.warm:.2f} s (first call {ours.first:.2f} s, {ours.peak:.2f} GB), NumPy on two processes {seconds:.2f} s")
+        apart = abs(errors[name] / theirs[:, :, at].std(0, ddof=1) - 1).mean()
+        print(f"{name}: standard errors of the two differ by {apart:.1%} on average")
+    print(f"leoreturns {ours.warm:.2f} s (first call {ours.first:.2f} s, {ours.peak:.2f} GB)")
+    print(f"NumPy on two processes {seconds:.2f} s")
     ratio = ours.warm / seconds
     print(f"ratio {ratio:.2f} (bar {BAR})")
     return ratio <= BAR

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from matplotlib.ticker import FixedLocator, Formatter, FuncFormatter, MaxNLocato
 from leoreturns._typing import BoolArray, FloatArray
 from leoreturns.errors import SupportError
 from leoreturns.results.chart import Chart
+from leoreturns.results.labels import one_line
 from leoreturns.results.protected import ProtectedTable
 
 DPI = 150
@@ -43,6 +43,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 CURRENCIES = {"GBP": "£", "USD": "$", "EUR": "€"}
 NAMES = {"n_person": "persons", "p25": "lower quartile", "p50": "median", "p75": "upper quartile"}
+RANGES = {("low", "high"): "confidence interval", ("band_low", "band_high"): "simultaneous confidence band"}
 INK, GRID, MINUS = "#333333", "#e2e2e2", "\N{MINUS SIGN}"
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -119,7 +120,7 @@ def draw(chart: Chart, table: ProtectedTable) -> Figure:
             _draw_line(axis, chart, table, cells, grid, style)
         if chart.panel is not None:
             axis.set_title(_name(table, chart.panel, panel), fontsize=TEXT_SIZE, fontweight="bold", loc="left")
-    _dress_axes(axes, grid, layout.texts.x_label, table.units[chart.line])
+    _dress_axes(axes, grid, layout.texts.x_label, table.columns[chart.line].unit)
     layout.place(figure, axes)
     return figure
 
@@ -142,19 +143,6 @@ def _cells(table: ProtectedTable, key: str | None, level: int) -> BoolArray:
 # ---- texts
 
 
-def one_line(text: str) -> str:
-    """Return a text on one line: control characters and runs of white space become single spaces."""
-    return " ".join("".join(" " if is_control(letter) else letter for letter in text).split())
-
-
-def is_control(letter: str) -> bool:
-    """Tell whether a character steers the output instead of being seen: line ends, control and formatting characters.
-
-    Formatting characters may reverse the order in which a line is shown; halves of a surrogate pair cannot be written.
-    """
-    return unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
 @dataclass(frozen=True, slots=True)
 class _Texts:
     """Texts of a figure, wrapped to its width."""
@@ -170,25 +158,40 @@ def _texts(chart: Chart, table: ProtectedTable, n_panel: int) -> _Texts:
     width = (WIDTH_PANELS if n_panel > 1 else WIDTH_SINGLE) - 2 * MARGIN
     what = chart.y_label or _what(chart.line, table)
     if chart.band is not None:
-        low, high = (NAMES.get(name, name) for name in chart.band)
-        what += f"; shaded: {low} to {high}"
-    drawn = [table.numbers(name) for name in (chart.line, *(chart.band or ()))]
-    note = ""
-    if all(np.isnan(numbers).all() for numbers in drawn):
-        note = "No number can be shown: too few persons."
-    elif any(np.isnan(numbers).any() for numbers in drawn):
-        note = "Gaps: too few persons for the number to be shown."
+        what += f"; shaded: {_range(chart, table)}"
     return _Texts(
         title=_wrapped(chart.title, width, TITLE_SIZE * BOLD),
         what=_wrapped(what, width, TEXT_SIZE),
         x_label=one_line(chart.x_label) or _sentence(chart.x),
-        notes=_wrapped(note, width, TEXT_SIZE),
+        notes=_wrapped(_note(chart, table), width, TEXT_SIZE),
     )
+
+
+def _range(chart: Chart, table: ProtectedTable) -> str:
+    """Return what a shaded range is: "95% confidence interval", or "lower quartile to upper quartile"."""
+    low, high = (table.columns[name] for name in chart.band or ())
+    if low.statistic != high.statistic or (low.part, high.part) not in RANGES:
+        return f"{NAMES.get(low.name, low.name)} to {NAMES.get(high.name, high.name)}"
+    of_other = f" of {NAMES.get(low.statistic, low.statistic)}" if low.statistic != chart.line else ""
+    return f"{100 * table.plan['level']:.10g}% {RANGES[low.part, high.part]}{of_other}"
+
+
+def _note(chart: Chart, table: ProtectedTable) -> str:
+    """Return the note under a figure: why it has gaps, and why a line has no interval about it."""
+    band = chart.band or ()
+    line, *ends = (np.isnan(table.numbers(name)) for name in (chart.line, *band))
+    if all(gaps.all() for gaps in (line, *ends)):
+        return "No number can be shown: too few persons."
+    bare = any((gaps & ~line).any() for gaps in ends)
+    of_interval = all(table.columns[name].part for name in band)
+    gaps = "Gaps: too few persons for the number to be shown." if line.any() or (bare and not of_interval) else ""
+    unshaded = "Not shaded: too few persons or sampling units for the interval to be shown."
+    return f"{gaps} {unshaded if bare and of_interval else ''}"
 
 
 def _what(line: str, table: ProtectedTable) -> str:
     """Return what a line shows, with its unit: "Median hourly pay, $ per hour"."""
-    currency, _, period = table.units[line].partition("/")
+    currency, _, period = table.columns[line].unit.partition("/")
     unit = f"{CURRENCIES.get(currency, currency)} per {period}" if period else currency
     if unit == "count":
         return _sentence(NAMES.get(line, line))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 
 import leoreturns as lr
+from leoreturns.results.interval import ContrastTable
 
 WHOLE_PENCE = 100
 
@@ -61,13 +64,29 @@ def arrays_of(table: lr.Aggregate) -> dict[str, tuple[str, tuple[int, ...], byte
     for name in evidence.__slots__:
         if isinstance(getattr(evidence, name), np.ndarray):
             found[name] = getattr(evidence, name)
+    found |= uncertainty_of("", table)
+    for number, contrast in enumerate(table.contrasts):
+        found |= {f"{number} {name}": values for name, values in contrast.statistics.items()}
+        found |= {f"{number} cells": contrast.cells, f"{number} base_cells": contrast.base_cells}
+        found |= uncertainty_of(f"{number} ", contrast)
     return {name: (values.dtype.str, values.shape, values.tobytes()) for name, values in found.items()}
+
+
+def uncertainty_of(label: str, table: lr.Aggregate | ContrastTable) -> dict[str, np.ndarray]:
+    """The arrays of a table's intervals and bands."""
+    found = {}
+    for kind, entries in (("interval", table.intervals), ("band", table.bands)):
+        for name, entry in entries.items():
+            parts = {part.name: getattr(entry, part.name) for part in fields(entry)}
+            found |= {f"{label}{kind} {name} {part}": v for part, v in parts.items() if isinstance(v, np.ndarray)}
+    return found
 
 
 def assert_same_bytes(first: lr.Aggregate, second: lr.Aggregate) -> None:
     one, other = arrays_of(first), arrays_of(second)
     assert one.keys() == other.keys()
-    assert [name for name in one if one[name] != other[name]] == []
+    different = [name for name in one if one[name] != other[name]]
+    assert different == []
     assert {name: key.labels for name, key in first.keys.items()} == {
         name: key.labels for name, key in second.keys.items()
     }

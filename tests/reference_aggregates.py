@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -60,26 +61,32 @@ def percentile(values: Sequence[float], number: int, rule: int) -> float:
     return float(Fraction(low) + share * (Fraction(high) - Fraction(low)))
 
 
-def weighted_percentile(values: np.ndarray, weights: np.ndarray, number: int, rule: int) -> float:
-    """Percentile under probability weights: cumulative weights in place of ranks; equal values by weight."""
-    order = np.lexsort([weights, values])  # equal values by weight
+def weighted_percentile(
+    values: np.ndarray, weights: np.ndarray, number: int, rule: int, ties: np.ndarray | None = None
+) -> float:
+    """Percentile under probability weights: cumulative weights in place of ranks; equal values by weight, or `ties`."""
+    order = np.lexsort([weights if ties is None else ties, values])
     x, w = [Fraction(float(v)) for v in values[order]], [Fraction(float(v)) for v in weights[order]]
     n, p = len(x), Fraction(number, 100)
-    upto = [sum(w[: k + 1], Fraction(0)) for k in range(n)]
+    upto = list(accumulate(w))
     total, last = upto[-1], w[-1]
     if rule in (1, 2):
         at = next(k for k in range(n) if upto[k] >= p * total)
         if rule == 2 and upto[at] == p * total and at + 1 < n:
             return float((x[at] + x[at + 1]) / 2)
         return float(x[at])
-    positions = {
-        4: [upto[k] / total for k in range(n)],
-        5: [(upto[k] - w[k] / 2) / total for k in range(n)],
-        6: [upto[k] / (total + last) for k in range(n)],
-        7: [(upto[k] - w[k]) / (total - last) if n > 1 else Fraction(0) for k in range(n)],
-        8: [(upto[k] - w[k] / 3) / (total + last / 3) for k in range(n)],
-        9: [(upto[k] - w[k] * 3 / 8) / (total + last / 4) for k in range(n)],
+    # What the position takes of the value's own weight, and what the whole has of the last one's.
+    own, of_last = {
+        4: (Fraction(1), Fraction(0)),
+        5: (Fraction(1, 2), Fraction(0)),
+        6: (Fraction(1), Fraction(1)),
+        7: (Fraction(0), Fraction(-1)),
+        8: (Fraction(2, 3), Fraction(1, 3)),
+        9: (Fraction(5, 8), Fraction(1, 4)),
     }[rule]
+    if n == 1:
+        return float(x[0])
+    positions = [(upto[k] - w[k] + own * w[k]) / (total + of_last * last) for k in range(n)]
     if p <= positions[0]:
         return float(x[0])
     for k in range(1, n):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reference_aggregates import percentile, statistic
 
 import leoreturns as lr
-from leoreturns.aggregates import describe, rows
+from leoreturns.aggregates import describe, replicate, rows
 from leoreturns.aggregates.cells import lay_out
 
 BY = ["tax_year", "sex", "region"]
@@ -34,9 +34,40 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "probability": {"values": "gross", "weights": lr.Weights("chance", "probability"), "quantile_rule": 8},
 }
 
+# Under a bootstrap plan; the frame of a multinomial one is the panel itself.
+RESAMPLED: dict[str, dict[str, Any]] = {
+    "persons": {
+        "values": "pay",
+        "plan": {"interval": "basic"},
+        "contrasts": lr.Contrast("sex", "M", "F"),
+        "bands": "tax_year",
+    },
+    "real weights": {"values": "gross", "plan": {"scheme": "bayesian"}, "by": ["cohort"], "missing": "group"},
+    "clusters": {"values": "gross", "plan": {"unit": "school"}, "weights": lr.Weights("chance", "probability")},
+    "year clusters": {"values": "pay", "plan": {"unit": "employer"}, "where": "hours > 12", "cells": "all"},
+    "bias": {"values": "gross", "plan": {"interval": "bca"}, "weights": lr.Weights("count", "frequency")},
+    "means": {"values": "employed", "plan": {"interval": "studentised", "unit": "school"}, "statistics": ["share"]},
+    "repeated": {
+        "values": "gross",
+        "plan": {"interval": "normal"},
+        "by": [],
+        "weights": lr.Weights("chance", "probability"),
+    },
+    "frame": {"values": "pay", "plan": {"scheme": "multinomial"}, "contrasts": lr.Contrast("region", "North", "South")},
+    "strata": {"values": "gross", "plan": {"scheme": "multinomial", "strata": "cohort"}, "by": ["sex", "cohort"]},
+    "exact": {"values": "pay", "plan": {"interval": "exact"}, "statistics": ["p10", "p50"], "quantile_rule": 2},
+}
+N_REPLICATES = 150  # three tiles of whole draws, ten of real ones
+
+
+EVERY = REQUESTS | RESAMPLED
+
 
 def describe_as(data: Any, request: dict[str, Any], **options: Any) -> lr.Aggregate:
     given = {"by": BY, "statistics": STATISTICS} | request | options
+    if "plan" in given:
+        frame = {"frame": data} if given["plan"].get("scheme") == "multinomial" else {}
+        given["plan"] = lr.BootstrapPlan(N_REPLICATES, seed=8, **given["plan"], **frame)
     return lr.aggregate(data, given.pop("values"), **given)
 
 
@@ -49,17 +80,21 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "ROWS_PER_CELL", 0)
     monkeypatch.setattr(rows, "TASK_ROWS", 8)
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)
+    monkeypatch.setattr(replicate, "REPLICATE_BYTES", 3 * 40 * 8 * N_REPLICATES)
+    monkeypatch.setattr(replicate, "DRAW_BYTES", 1000)
+    monkeypatch.setattr(replicate, "FEWEST_TASKS", 2)
+    monkeypatch.setattr(replicate, "SLICE_UNITS", 5)
 
 
 # ---- the same bytes -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", EVERY)
 def test_any_number_of_threads_gives_the_same_bytes(name: str, many_tasks: None) -> None:
     panel = panel_of(earnings(seed=1), entities=["school", "employer"])
-    one = describe_as(panel, REQUESTS[name], n_jobs=1)
+    one = describe_as(panel, EVERY[name], n_jobs=1)
     for n_jobs in (2, 3, 8):
-        other = describe_as(panel, REQUESTS[name], n_jobs=n_jobs)
+        other = describe_as(panel, EVERY[name], n_jobs=n_jobs)
         assert_same_bytes(one, other)
         assert pickle.dumps(one) == pickle.dumps(other)
 
@@ -71,35 +106,35 @@ def test_the_number_of_threads_is_tested_on_many_chunks_and_tasks(many_tasks: No
     assert len(rows.row_tasks(np.arange(0, panel.n_row, 7))) > 20
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", EVERY)
 def test_how_the_work_is_cut_leaves_no_trace(name: str, many_tasks: None, monkeypatch: pytest.MonkeyPatch) -> None:
     panel = panel_of(earnings(seed=2), entities=["school", "employer"])
-    cut = describe_as(panel, REQUESTS[name])
+    cut = describe_as(panel, EVERY[name])
     monkeypatch.undo()
-    assert_same_bytes(cut, describe_as(panel, REQUESTS[name]))
+    assert_same_bytes(cut, describe_as(panel, EVERY[name]))
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", EVERY)
 def test_any_order_of_the_rows_gives_the_same_bytes(name: str) -> None:
     frame = earnings(seed=3)
-    wanted = describe_as(panel_of(frame), REQUESTS[name])
+    wanted = describe_as(panel_of(frame), EVERY[name])
     for seed in range(3):
         shuffled = frame.sample(frac=1, random_state=seed).reset_index(drop=True)
-        assert_same_bytes(wanted, describe_as(panel_of(shuffled), REQUESTS[name]))
+        assert_same_bytes(wanted, describe_as(panel_of(shuffled), EVERY[name]))
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", EVERY)
 def test_any_partition_gives_the_same_bytes(name: str, tmp_path: Path) -> None:
     panel = panel_of(
         earnings(seed=4), entities=["school", "employer"], units={"pay": "GBP/year"}, owners={"pay": "HMRC"}
     )
-    wanted = describe_as(panel, REQUESTS[name])
+    wanted = describe_as(panel, EVERY[name])
     for partitions in (1, 7, 64):
         panel.save(tmp_path / str(partitions), partitions=partitions)
         scan = lr.Panel.scan(tmp_path / str(partitions))
         assert (scan.partitions > 1) == (partitions > 1)
         for data in (scan, lr.Panel.open(tmp_path / str(partitions))):
-            other = describe_as(data, REQUESTS[name], n_jobs=2)
+            other = describe_as(data, EVERY[name], n_jobs=2)
             assert_same_bytes(wanted, other)
             assert other.flow == wanted.flow
 
@@ -153,12 +188,12 @@ def test_a_table_holds_nothing_of_the_length_of_persons_or_rows() -> None:
     assert len(pickle.dumps(table)) < 10_000
 
 
-@pytest.mark.parametrize("name", REQUESTS)
+@pytest.mark.parametrize("name", EVERY)
 def test_the_panel_is_left_as_it_was(name: str) -> None:
     panel = panel_of(earnings(seed=9), entities=["school", "employer"])
     before = {column: panel.array(column).tobytes() for column in panel.schema.columns}
     keys, offsets = panel.keys.tobytes(), panel.offsets.tobytes()
-    describe_as(panel, REQUESTS[name])
+    describe_as(panel, EVERY[name])
     assert {column: panel.array(column).tobytes() for column in panel.schema.columns} == before
     assert (panel.keys.tobytes(), panel.offsets.tobytes()) == (keys, offsets)
 

@@ -16,7 +16,7 @@ from reference_table import table_of
 
 from leoreturns import demo
 from leoreturns.disclosure import Policy
-from leoreturns.disclosure.rules import protect
+from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError
 
 ROOT = Path(__file__).resolve().parents[1]

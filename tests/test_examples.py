@@ -79,7 +79,11 @@ def test_examples_show_every_public_name() -> None:
 
 @pytest.mark.parametrize(
     ("owner", "name", "on_class"),
-    [member for kind in (lr.Panel, lr.Scan, lr.Aggregate) for member in public_members(kind)],
+    [
+        member
+        for kind in (lr.Panel, lr.Scan, lr.Aggregate, lr.BootstrapPlan, lr.Contrast, lr.Joint)
+        for member in public_members(kind)
+    ],
 )
 def test_examples_show_every_method(owner: str, name: str, on_class: bool) -> None:
     if on_class:

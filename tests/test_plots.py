@@ -15,15 +15,17 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
+from reference_intervals import bootstrapped
 from reference_table import table_of
 
 from leoreturns import plots
 from leoreturns.disclosure import Policy, release
-from leoreturns.disclosure.rules import protect
+from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.panel import Panel
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.chart import Chart
+from leoreturns.results.labels import one_line
 from leoreturns.results.protected import ProtectedTable
 
 BASE = Policy("ons-srs")
@@ -117,6 +119,65 @@ def test_the_band_is_drawn_between_its_statistics() -> None:
     assert expected <= vertices
 
 
+def interval_table(frame: pd.DataFrame | None = None, by: tuple[str, ...] = ("year",), **plan: object) -> Aggregate:
+    given = workers() if frame is None else frame
+    return bootstrapped(given, "pay", list(by), ["p50", "mean"], band="year", **plan)[0]
+
+
+@pytest.mark.parametrize(
+    ("band", "words"),
+    [
+        (("p50_low", "p50_high"), "95% confidence interval"),
+        (("p50_band_low", "p50_band_high"), "95% simultaneous confidence band"),
+        (("mean_low", "mean_high"), "95% confidence interval of mean"),
+        (("p50_low", "mean_high"), "p50_low to mean_high"),
+    ],
+)
+def test_the_interval_of_a_line_is_drawn_from_protected_numbers(band: tuple[str, str], words: str) -> None:
+    chart = Chart("trajectory", interval_table(), x="year", line="p50", band=band)
+    figure, table = drawn(chart)
+    assert [text.get_text() for text in figure.texts] == [f"Median pay, £ per year; shaded: {words}"]
+    (shade,) = [artist for artist in figure.axes[0].collections if isinstance(artist, PolyCollection)]
+    vertices = {tuple(vertex) for vertex in shade.get_paths()[0].vertices}
+    ends = {(float(year), number) for name in band for year, number in enumerate(table.numbers(name), 2010)}
+    assert ends <= vertices
+    assert {number % 100 for _, number in ends} == {0.0}
+
+
+def test_the_level_of_an_interval_is_that_of_its_plan() -> None:
+    chart = Chart("trajectory", interval_table(level=0.995), x="year", line="p50", band=("p50_low", "p50_high"))
+    assert "shaded: 99.5% confidence interval" in drawn(chart)[0].texts[0].get_text()
+
+
+def test_a_line_without_its_interval_says_why() -> None:
+    frame = workers()
+    chart = Chart(
+        "trajectory",
+        interval_table(frame[(frame["year"] != 2012) | (frame["person"] < 25)]),
+        x="year",
+        line="p50",
+        band=("p50_low", "p50_high"),
+    )
+    figure, table = drawn(chart)
+    assert [table.n_hidden(name) for name in ("p50", "p50_low")] == [0, 1]
+    assert not np.isnan(lines_of(figure)[0][0][1]).any()
+    note = "Not shaded: too few persons or sampling units for the interval to be shown."
+    assert figure.texts[-1].get_text() == note
+    fewer = frame[
+        ((frame["year"] != 2012) | (frame["person"] < 25)) & ((frame["year"] != 2013) | (frame["person"] < 15))
+    ]
+    figure, _ = drawn(Chart("trajectory", interval_table(fewer), x="year", line="p50", band=("p50_low", "p50_high")))
+    written = " ".join(text.get_text() for text in sorted(figure.texts, key=lambda text: -text.get_position()[1]))
+    assert written.endswith(f"Gaps: too few persons for the number to be shown. {note}")
+
+
+def test_the_ends_of_an_interval_are_drawn_only_where_there_is_one() -> None:
+    with pytest.raises(SupportError, match=r"no statistic 'p50_low' to draw: the table has \['n_person', 'p25'"):
+        Chart("trajectory", aggregate(["year"]), x="year", line="p50", band=("p50_low", "p50_high"))
+    with pytest.raises(SupportError, match=r"no statistic 'p50_se' to draw: the table has \['p50', 'mean'\]"):
+        Chart("trajectory", interval_table(), x="year", line="p50_se")
+
+
 def test_a_figure_depends_on_protected_numbers_only() -> None:
     data = aggregate(["sex", "year"])
     chart = Chart("trajectory", data, x="year", line="p50", colour="sex")
@@ -198,7 +259,7 @@ def test_texts_of_a_figure_stay_on_their_lines() -> None:
     assert [text.get_text() for text in figure.texts] == ["a b", "Median p ay, £ per year"]
     assert figure.axes[0].get_xlabel() == "Y ear"
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["F F", "M"]
-    assert plots.one_line(" a\ud800b\u2029 ") == "a b"
+    assert one_line(" a\ud800b\u2029 ") == "a b"
 
 
 def test_text_labels_stand_at_equal_steps_in_declared_order() -> None:

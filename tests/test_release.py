@@ -18,8 +18,8 @@ from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
 from leoreturns.disclosure import Policy, Released, bundle, release
 from leoreturns.disclosure.contents import csv_bytes, rounded_count
+from leoreturns.disclosure.protection import protect
 from leoreturns.disclosure.rounding import Rounding, rounding_of
-from leoreturns.disclosure.rules import protect
 from leoreturns.errors import DisclosureError
 from leoreturns.results.chart import Chart
 

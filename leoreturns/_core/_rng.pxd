@@ -13,12 +13,15 @@ from leoreturns._core._types cimport lr_bits, lr_double
 cdef extern from *:
     """
     #include <stdint.h>
+    /* Multipliers and Weyl increments of Philox4x32; an enum of MSVC would hold them as negative ints. */
+    static const uint32_t LR_M0 = 0xD2511F53u, LR_M1 = 0xCD9E8D57u, LR_W0 = 0x9E3779B9u, LR_W1 = 0xBB67AE85u;
     /* floor(2**32 P(X <= j)) for X ~ Poisson(1) and j = 0, 1, ..., 12; later ones equal the last. */
     static const uint32_t LR_POISSON[13] = {
         1580030168u, 3160060337u, 3950075421u, 4213413783u, 4279248373u, 4292415291u, 4294609777u,
         4294923276u, 4294962463u, 4294966817u, 4294967252u, 4294967292u, 4294967295u
     };
     """
+    const uint32_t LR_M0, LR_M1, LR_W0, LR_W1
     const uint32_t[13] LR_POISSON
 
 cdef enum:
@@ -27,30 +30,23 @@ cdef enum:
     TABLE_SIZE = 1 << TABLE_BITS
     BETWEEN = 128  # entry of the table whose words lie on both sides of a threshold: a bit that no count has
 
-# Multipliers and Weyl increments of Philox4x32.
-cdef enum:
-    PHILOX_M0 = 0xD2511F53
-    PHILOX_M1 = 0xCD9E8D57
-    PHILOX_W0 = 0x9E3779B9
-    PHILOX_W1 = 0xBB67AE85
-
 
 cdef inline void philox(uint32_t* x, int n, uint32_t k0, uint32_t k1, int n_rounds) noexcept nogil:
     """Turn n counters into n blocks of words, in place: the last ``n_rounds`` of the ten rounds."""
     cdef int j, r
     cdef uint64_t p0, p1
-    k0 += <uint32_t>(10 - n_rounds) * <uint32_t>PHILOX_W0
-    k1 += <uint32_t>(10 - n_rounds) * <uint32_t>PHILOX_W1
+    k0 += <uint32_t>(10 - n_rounds) * LR_W0
+    k1 += <uint32_t>(10 - n_rounds) * LR_W1
     for r in range(n_rounds):
         for j in range(n):
-            p0 = <uint64_t>x[j] * <uint32_t>PHILOX_M0
-            p1 = <uint64_t>x[2 * n + j] * <uint32_t>PHILOX_M1
+            p0 = <uint64_t>x[j] * LR_M0
+            p1 = <uint64_t>x[2 * n + j] * LR_M1
             x[j] = <uint32_t>(p1 >> 32) ^ x[n + j] ^ k0
             x[n + j] = <uint32_t>p1
             x[2 * n + j] = <uint32_t>(p0 >> 32) ^ x[3 * n + j] ^ k1
             x[3 * n + j] = <uint32_t>p0
-        k0 += <uint32_t>PHILOX_W0
-        k1 += <uint32_t>PHILOX_W1
+        k0 += LR_W0
+        k1 += LR_W1
 
 
 cdef inline void replicate_products(uint32_t first_block, int n, uint32_t* high, uint32_t* low) noexcept nogil:
@@ -58,27 +54,28 @@ cdef inline void replicate_products(uint32_t first_block, int n, uint32_t* high,
     cdef int j
     cdef uint64_t product
     for j in range(n):
-        product = <uint64_t>(first_block + <uint32_t>j) * <uint32_t>PHILOX_M1
+        product = <uint64_t>(first_block + <uint32_t>j) * LR_M1
         high[j] = <uint32_t>(product >> 32)
         low[j] = <uint32_t>product
 
 
 cdef inline void unit_words(
-    uint64_t key, uint32_t stream, uint32_t k0, uint32_t k1, const uint32_t* high, const uint32_t* low, int n, uint32_t* x,
+    uint64_t key, uint32_t stream, uint32_t k0, uint32_t k1, const uint32_t* high, const uint32_t* low, int n,
+    uint32_t* x,
 ) noexcept nogil:
     """Blocks of the counters (key low, key high, first_block + j, stream), j = 0 .. n - 1.
 
     The counters differ in one word, so that rounds 1 and 2 cost one vector product (that of `b`) instead of four.
     """
     cdef int j
-    cdef uint64_t a = <uint64_t><uint32_t>key * <uint32_t>PHILOX_M0
-    cdef uint64_t c = <uint64_t>(<uint32_t>(a >> 32) ^ stream ^ k1) * <uint32_t>PHILOX_M1
+    cdef uint64_t a = <uint64_t><uint32_t>key * LR_M0
+    cdef uint64_t c = <uint64_t>(<uint32_t>(a >> 32) ^ stream ^ k1) * LR_M1
     cdef uint64_t b
-    cdef uint32_t of_unit = <uint32_t>(c >> 32) ^ (k0 + <uint32_t>PHILOX_W0)
-    cdef uint32_t of_pair = <uint32_t>a ^ (k1 + <uint32_t>PHILOX_W1)
+    cdef uint32_t of_unit = <uint32_t>(c >> 32) ^ (k0 + LR_W0)
+    cdef uint32_t of_pair = <uint32_t>a ^ (k1 + LR_W1)
     cdef uint32_t before = <uint32_t>(key >> 32) ^ k0
     for j in range(n):
-        b = <uint64_t>(high[j] ^ before) * <uint32_t>PHILOX_M0
+        b = <uint64_t>(high[j] ^ before) * LR_M0
         x[j] = of_unit ^ low[j]
         x[n + j] = <uint32_t>c
         x[2 * n + j] = <uint32_t>(b >> 32) ^ of_pair
@@ -107,7 +104,7 @@ cdef inline void tabulate_poisson(uint8_t* table) noexcept nogil:
 
 
 cdef inline double exponential_of(uint32_t word) noexcept nogil:
-    """Exponential(1) by inversion: -log(u), u = (word + 1/2) / 2**32, within a few units in the last place.
+    """Exponential(1) by inversion: -log(u), u = (word + 1/2) / 2**32, within two units in the last place.
 
     u = 2**k m with m in [sqrt(1/2), sqrt(2)), and log(m) = 2 atanh(s), s = (m - 1) / (m + 1), by its power series: s**2
     is at most 0.0295, and the first term left out below 2**-60 of the sum.

@@ -134,7 +134,7 @@ def exponential(uint64_t seed, int64_t first_replicate, const uint64_t[::1] keys
     seed, first_replicate, keys
         As in `poisson`.
     out : float64 of shape (n, 16), OUT
-        Weights, between 1.1e-10 and 23.
+        Weights, between 1.1e-10 and 22.9.
     """
     cdef int64_t i, n = keys.shape[0]
     cdef int lane
@@ -196,8 +196,8 @@ def multinomial(
     """Count how often each unit of a frame is drawn, with replacement within strata, in 64 replicates.
 
     Draw i of the n draws from a stratum of n units takes words (0, 1) or (2, 3), as i is even or odd, of the block with
-    counter (i // 2, stratum, replicate, 2). They make a number x below 2**64; the unit drawn is floor(n x / 2**64), whose
-    chance differs from 1 / n by less than 2**-64.
+    counter (i // 2, stratum, replicate, 2). They make a number x below 2**64; the unit drawn is floor(n x / 2**64),
+    whose chance differs from 1 / n by less than 2**-64.
 
     Parameters
     ----------

@@ -1,32 +1,33 @@
-from leoreturns._typing import ByteArray, CodeArray, FloatArray, IntArray, UIntArray
+from numpy import float64, int32, int64, uint8, uint64
+from numpy.typing import NDArray
 
 ROWS_PER_BLOCK: int
 
 def order_cells(
-    values: FloatArray,
-    weights: FloatArray,
-    units: CodeArray,
-    offsets: IntArray,
-    counts: IntArray,
-    key_room: UIntArray,
-    place_room: FloatArray,
-    out: FloatArray,
-    out_weights: FloatArray,
-    out_units: CodeArray,
+    values: NDArray[float64],
+    weights: NDArray[float64],
+    units: NDArray[int32],
+    offsets: NDArray[int64],
+    counts: NDArray[int64],
+    key_room: NDArray[uint64],
+    place_room: NDArray[float64],
+    out: NDArray[float64],
+    out_weights: NDArray[float64],
+    out_units: NDArray[int32],
 ) -> None: ...
 def rank_lanes(
-    values: FloatArray,
-    weights: FloatArray,
-    units: CodeArray,
-    offsets: IntArray,
-    counts: IntArray,
-    byte_draws: ByteArray,
-    real_draws: FloatArray,
+    values: NDArray[float64],
+    weights: NDArray[float64],
+    units: NDArray[int32],
+    offsets: NDArray[int64],
+    counts: NDArray[int64],
+    byte_draws: NDArray[uint8],
+    real_draws: NDArray[float64],
     repeated: bool,
-    p: FloatArray,
+    p: NDArray[float64],
     rule: int,
-    tops: FloatArray,
+    tops: NDArray[float64],
     gini: bool,
-    room: FloatArray,
-    out: FloatArray,
+    room: NDArray[float64],
+    out: NDArray[float64],
 ) -> None: ...

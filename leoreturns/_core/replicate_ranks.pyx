@@ -42,7 +42,7 @@ def order_cells(
     double[:, ::1] place_room not None, double[::1] out not None, double[::1] out_weights not None,
     int32_t[::1] out_units not None,
 ):
-    """Sort the rows of each cell by value; equal values keep their order.
+    """Sort the rows of each cell by value; equal values by weight, and beyond that they keep their order.
 
     Parameters
     ----------
@@ -67,11 +67,18 @@ def order_cells(
         return
     with nogil:
         for c in range(n_cells):
+            if not counts[c]:
+                continue
             for i in range(counts[c]):
-                key_room[0, i] = ordered(values[offsets[c] + i])
                 place_room[0, i] = i
-            if counts[c]:
+            if weighted:
+                # As in `ranked`, so that a replicate that draws every unit once is the sample.
+                for i in range(counts[c]):
+                    key_room[0, i] = ordered(weights[offsets[c] + i])
                 sort_keys(counts[c], &key_room[0, 0], &place_room[0, 0], &key_room[1, 0], &place_room[1, 0], True)
+            for i in range(counts[c]):
+                key_room[0, i] = ordered(values[offsets[c] + <int64_t>place_room[0, i]])
+            sort_keys(counts[c], &key_room[0, 0], &place_room[0, 0], &key_room[1, 0], &place_room[1, 0], True)
             for i in range(counts[c]):
                 at = offsets[c] + <int64_t>place_room[0, i]
                 out[offsets[c] + i] = values[at]
@@ -371,7 +378,7 @@ def rank_lanes(
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1, n = values.shape[0], longest = 0
     cdef int n_p = <int>p.shape[0], n_tops = <int>tops.shape[0]
-    cdef bint bytes_ = byte_draws.shape[0] > 0
+    cdef bint bytes_ = real_draws.shape[0] == 0
     cdef Cell cell
     if counts.shape[0] != n_cells or offsets[n_cells] > n or units.shape[0] != n:
         raise ValueError("cells and rows differ in length")

@@ -139,7 +139,7 @@ def sum_lanes(
     """
     cdef int64_t c, n_cells = offsets.shape[0] - 1, n = units.shape[0]
     cdef int k, lane, n_columns = <int>columns.shape[0], n_lanes = <int>out.shape[2]
-    cdef bint bytes_ = byte_draws.shape[0] > 0
+    cdef bint bytes_ = real_draws.shape[0] == 0
     cdef int lanes = BYTE_LANES if bytes_ else REAL_LANES
     cdef const double* first = NULL
     if counts.shape[0] != n_cells or offsets[n_cells] > n or columns.shape[1] != n:
@@ -184,6 +184,7 @@ def pack_units(
         Value and unit of each row, cell by cell; NaN where missing.
     offsets : int64 of shape (n_cells + 1,), IN
     units : int32 of shape (n,), OUT
+        Written for rows with a value only.
 
     Returns
     -------
@@ -206,6 +207,44 @@ def pack_units(
                     units[at] = <int32_t>codes[i]
                 at += 1
     return missing
+
+
+def own_units(
+    const int32_t[::1] units not None, const int64_t[::1] offsets not None, const int64_t[::1] counts not None,
+    int32_t[::1] places not None, int32_t[::1] out not None,
+):
+    """Number the units that the rows taken have, leaving out all others.
+
+    Parameters
+    ----------
+    units : int32 of shape (n,), IN
+        Unit of each row; read where rows are taken.
+    offsets, counts : IN
+        As in `sum_lanes`.
+    places : int32 of shape (n_units,), OUT
+        Number of each unit, ascending, or -1 for one without a row.
+    out : int32 of shape (n,), OUT
+        Number of each row's unit; 0 for rows not taken.
+    """
+    cdef int64_t c, i, n_cells = offsets.shape[0] - 1
+    cdef int32_t unit, n_own = 0
+    if counts.shape[0] != n_cells or offsets[n_cells] > units.shape[0]:
+        raise ValueError("cells and rows differ in length")
+    if out.shape[0] != units.shape[0]:
+        raise ValueError("rows and outputs differ in length")
+    places[:] = -1
+    out[:] = 0
+    with nogil:
+        for c in range(n_cells):
+            for i in range(offsets[c], offsets[c] + counts[c]):
+                places[units[i]] = 0
+        for unit in range(<int32_t>places.shape[0]):
+            if places[unit] == 0:
+                places[unit] = n_own
+                n_own += 1
+        for c in range(n_cells):
+            for i in range(offsets[c], offsets[c] + counts[c]):
+                out[i] = places[units[i]]
 
 
 def sum_units(

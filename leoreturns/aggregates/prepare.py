@@ -201,7 +201,8 @@ def _summed_by_unit(columns: dict[str, FloatArray], rows: Rows) -> tuple[dict[st
     """Add the rows of each unit in each cell; return the columns, their units, and the units of each cell."""
     n = len(rows.values)
     table = np.array(list(columns.values())).reshape(len(columns), n)
-    out, units = np.empty_like(table), np.empty(n, dtype=np.int32)
+    # Zeros, because what follows multiplies the places that stay empty too.
+    out, units = np.zeros_like(table), np.empty(n, dtype=np.int32)
     counts, seen = np.empty(len(rows.counts), dtype=np.int64), np.empty(len(rows.keys), dtype=np.int64)
     replicates.sum_units(table, rows.units, rows.offsets, rows.counts, seen, out, units, counts)
     return dict(zip(columns, out, strict=True)), units, counts

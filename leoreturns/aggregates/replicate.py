@@ -29,6 +29,8 @@ REPLICATE_BYTES = 1 << 28  # replicates of a block of cells
 DRAW_BYTES = 1 << 28  # draws held at a time
 SLICE_UNITS = 1 << 14
 FEWEST_TASKS = 8  # for threads to share
+# A replicate whose rows are all equal has squares about the sample's mean, and none about its own but for rounding.
+ROUNDING = 32 * float(np.finfo(np.float64).eps)
 NO_BYTES = np.empty((0, replicates.LANES["byte"]), dtype=np.uint8)
 NO_REALS = np.empty((0, replicates.LANES["real"]))
 
@@ -184,7 +186,9 @@ def _parts(
         if "dd" in sums:
             n_rows = sums.get("rows", sums["draws"]) if repeated else rows.counts[:, np.newaxis]
             kind = request.weight_kind if repeated else "probability"
-            variance = variance_of(np.maximum(sums["dd"] - shift * sums["d"], 0.0), weight, n_rows, kind)
+            squares = sums["dd"] - shift * sums["d"]
+            squares[squares <= ROUNDING * sums["dd"]] = 0.0
+            variance = variance_of(squares, weight, n_rows, kind)
     percentiles = {number: ranks[f"p{number}"] for number in request.wanted}
     return Parts(total, mean, variance, percentiles, ranks)
 
@@ -202,13 +206,10 @@ def _error_of_mean(sums: Mapping[str, FloatArray]) -> FloatArray:
 
 
 def _own_units(rows: Rows) -> Rows:
-    """Leave out the units before the first and after the last that these rows have."""
-    if not len(rows.units):
-        return rows
-    first, last = int(rows.units.min()), int(rows.units.max()) + 1
-    if last - first == len(rows.keys):
-        return rows
-    return replace(rows, units=rows.units - np.int32(first), keys=rows.keys[first:last])
+    """Leave out the units without a row here: they need no draws, and a frame of units need not have them."""
+    places, units = np.empty(len(rows.keys), dtype=np.int32), np.empty(len(rows.units), dtype=np.int32)
+    replicates.own_units(rows.units, rows.offsets, rows.counts, places, units)
+    return replace(rows, units=units, keys=rows.keys[places >= 0])
 
 
 def _joined(parts: Sequence[AnyArray]) -> Any:

@@ -6,14 +6,15 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.contents import csv_bytes, readme_bytes
+from leoreturns.disclosure.contrasts import protect_contrast
 from leoreturns.disclosure.policy import Policy, find_policy
-from leoreturns.disclosure.rules import protect
+from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.plots import png_bytes
 from leoreturns.results.aggregate import Aggregate
@@ -21,6 +22,7 @@ from leoreturns.results.chart import Chart
 from leoreturns.results.protected import ProtectedTable
 
 Releasable: TypeAlias = Aggregate | Chart
+T = TypeVar("T")
 
 README = "README.txt"
 OUTPUT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
@@ -39,9 +41,9 @@ class Released:
     files : tuple of str
         Names of the files in it, in the order of writing.
     n_cells : mapping of output name -> int
-        Cells of each output.
-    suppressed : mapping of output name -> mapping of statistic -> int
-        Cells whose statistic is hidden.
+        Cells of each output; the contrasts of an aggregate are outputs of their own.
+    suppressed : mapping of output name -> mapping of column -> int
+        Cells whose number is hidden, for each statistic and each part of its uncertainty.
     """
 
     path: Path
@@ -52,7 +54,8 @@ class Released:
     def __repr__(self) -> str:
         lines = [f"Released for output checking: {len(self.files)} files in {self.path}"]
         for name, hidden in self.suppressed.items():
-            counts = ", ".join(f"{statistic} {n:,}" for statistic, n in hidden.items())
+            # An interval is hidden as a whole: its standard error stands for the ends.
+            counts = ", ".join(f"{each} {n:,}" for each, n in hidden.items() if not each.endswith(("_low", "_high")))
             lines.append(f"  {name}: {self.n_cells[name]:,} cells; hidden: {counts}")
         return "\n".join(lines)
 
@@ -61,13 +64,15 @@ def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str 
     """Protect results and write them as files for the output check.
 
     Numbers that rest on too few persons are replaced by the policy's marker, the others are rounded; figures are drawn
-    from the protected numbers. The folder appears complete or not at all.
+    from the protected numbers. Standard errors and intervals are shown where their statistic is and they rest on enough
+    persons and sampling units themselves; replicates are in no result, so in no file. The folder appears complete or
+    not at all.
 
     Parameters
     ----------
     results : mapping of name -> Aggregate or Chart
-        Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, a chart
-        ``<name>.png`` and ``<name>_data.csv``.
+        Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
+        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
     policy : str or Policy
         "ons-srs", or a policy at least as strict.
     to : path
@@ -88,23 +93,44 @@ def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str 
     folder = Path(to)
     _check_results(results)
     _check_target(folder)
-    outputs: dict[str, ProtectedTable] = {}
-    contents: dict[str, dict[str, bytes]] = {}
+    outputs: list[_Output] = []
     for name, result in results.items():
         try:
-            outputs[name] = protect(result.data if isinstance(result, Chart) else result, chosen)
-            contents[name] = _contents(name, result, outputs[name])
+            outputs += _outputs(name, result, chosen)
         except (DisclosureError, SupportError) as error:
             raise DisclosureError(f"output '{name}': {error}") from None
-    readme = readme_bytes(chosen, outputs, {name: list(files) for name, files in contents.items()})
-    files = _joined([{README: readme}, *contents.values()])
+    tables = _joined({output.name: output.table} for output in outputs)
+    readme = readme_bytes(chosen, tables, {output.name: list(output.files) for output in outputs})
+    files = _joined([{README: readme}, *(output.files for output in outputs)])
     _write_folder(folder, files)
     return Released(
         path=folder,
         files=tuple(files),
-        n_cells={name: table.n_cells for name, table in outputs.items()},
-        suppressed={name: {each: table.n_hidden(each) for each in table.texts} for name, table in outputs.items()},
+        n_cells={name: table.n_cells for name, table in tables.items()},
+        suppressed={name: {each: table.n_hidden(each) for each in table.columns} for name, table in tables.items()},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """One output of a release: its protected numbers, and the files that hold them."""
+
+    name: str
+    table: ProtectedTable
+    files: dict[str, bytes]
+
+
+def _outputs(name: str, result: Releasable, policy: Policy) -> Iterator[_Output]:
+    """Yield the outputs of one result: a chart with its numbers, or a table and its contrasts."""
+    if isinstance(result, Chart):
+        table = protect(result.data, policy)
+        yield _Output(name, table, {f"{name}.png": png_bytes(result, table), f"{name}_data.csv": csv_bytes(table)})
+        return
+    table = protect(result, policy)
+    yield _Output(name, table, {f"{name}.csv": csv_bytes(table)})
+    for number, contrast in enumerate(result.contrasts, start=1):
+        compared = protect_contrast(result, contrast, table, policy)
+        yield _Output(f"{name}_contrast{number}", compared, {f"{name}_contrast{number}.csv": csv_bytes(compared)})
 
 
 def _check_results(results: Mapping[str, Releasable]) -> None:
@@ -134,22 +160,15 @@ def _check_target(folder: Path) -> None:
         raise DisclosureError(f"'{folder.parent}' is not a folder: make it first")
 
 
-def _contents(name: str, result: Releasable, table: ProtectedTable) -> dict[str, bytes]:
-    """Return the files of one output."""
-    if isinstance(result, Chart):
-        return {f"{name}.png": png_bytes(result, table), f"{name}_data.csv": csv_bytes(table)}
-    return {f"{name}.csv": csv_bytes(table)}
-
-
-def _joined(parts: list[dict[str, bytes]]) -> dict[str, bytes]:
-    """Join the files of all outputs; two of the same name are refused."""
-    files: dict[str, bytes] = {}
+def _joined(parts: Iterable[dict[str, T]]) -> dict[str, T]:
+    """Join what the outputs hold by name; two of the same name are refused."""
+    joined: dict[str, T] = {}
     for part in parts:
         for name, content in part.items():
-            if name in files:
-                raise DisclosureError(f"two outputs would write '{name}': rename one")
-            files[name] = content
-    return files
+            if name in joined:
+                raise DisclosureError(f"two outputs would be called '{name}': rename one")
+            joined[name] = content
+    return joined
 
 
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:

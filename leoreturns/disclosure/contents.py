@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from itertools import groupby
 from typing import Any
 
 from leoreturns.disclosure.policy import Policy
 from leoreturns.errors import DisclosureError
-from leoreturns.plots import is_control, one_line
-from leoreturns.results.protected import ProtectedTable
+from leoreturns.results.labels import is_control, one_line
+from leoreturns.results.protected import ProtectedColumn, ProtectedTable
 
 FORMULA_START = ("=", "+", "-", "@")
 HEADING = "Prepared for output checking with leoreturns"
@@ -24,6 +25,7 @@ one or two of them, is replaced by "{marker}". Counts are rounded each on its ow
 totals. Hidden cells are not protected against being worked out from other tables, released before or beside these:
 compare them with care.
 """
+SCHEMES = {"poisson": "Poisson weights", "bayesian": "exponential weights", "multinomial": "multinomial draws"}
 
 
 def csv_bytes(table: ProtectedTable) -> bytes:
@@ -84,20 +86,52 @@ def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: M
 
 
 def _described(table: ProtectedTable) -> list[str]:
-    """Describe one output: what it shows, how each statistic is rounded and how much of it is hidden."""
+    """Describe one output: what it shows, how each number is rounded and how much of it is hidden."""
     lines = [
         f"  {one_line(table.variable or 'rows and persons')} by {one_line(', '.join(table.keys)) or 'nothing'}, "
-        f"{table.n_cells:,} cells",
-        "  Statistics, their rounding and the cells hidden:",
+        f"{table.n_cells:,} cells"
     ]
-    for name in table.texts:
-        hidden = rounded_part(table.n_hidden(name), table.n_cells)
-        lines.append(f"    {name}: {table.units[name]}, {table.rounding[name]}; {hidden} hidden")
+    if table.contrast:
+        lines += [
+            f"  Contrast {one_line(table.contrast)}: of the two numbers as released, not of the exact ones, so that it",
+            "  tells nothing that they do not; its interval is moved with it.",
+        ]
+    if table.plan:
+        lines.append(f"  Intervals: {one_line(_plan_words(table.plan))}.")
+    lines.append("  Numbers, their rounding and the cells hidden:")
+    for columns in _alike(table):
+        first, names = columns[0], ", ".join(column.name for column in columns)
+        hidden = rounded_part(first.n_hidden, table.n_cells)
+        lines.append(f"    {names}: {first.unit}, {first.rounding}; {hidden} hidden")
         for position, reason in enumerate(table.reasons, start=1):
-            count = int((table.hidden[name] == position).sum())
+            count = int((first.hidden == position).sum())
             if count:
                 lines.append(f"      {rounded_count(count)}: {reason}")
     return lines
+
+
+def _alike(table: ProtectedTable) -> Iterator[list[ProtectedColumn]]:
+    """Yield runs of columns of one statistic of which the same is to be said."""
+
+    def said(column: ProtectedColumn) -> tuple[str, bool, str, str, bytes]:
+        return column.statistic, bool(column.part), column.unit, column.rounding, column.hidden.tobytes()
+
+    for _, columns in groupby(table.columns.values(), key=said):
+        yield list(columns)
+
+
+def _plan_words(plan: Mapping[str, Any]) -> str:
+    """Return in words how intervals were made."""
+    level = f"{100 * plan['level']:.10g} per cent, {plan['interval']}"
+    if plan["interval"] == "exact":
+        return f"{level}: of all resamples of the persons, without draws"
+    scheme = SCHEMES.get(plan["scheme"], plan["scheme"])
+    words = f"{level}, {plan['n_replicates']:,} replicates, {scheme} by {plan['unit']}"
+    if plan["strata"]:
+        words += f" within {', '.join(plan['strata'])}"
+    if "n_units" in plan:
+        words += f" of a frame of {plan['n_units']} units"
+    return f"{words}, seed {plan['seed']}"
 
 
 def rounded_count(count: int) -> str:

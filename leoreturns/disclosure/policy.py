@@ -12,7 +12,7 @@ from typing import Any
 from leoreturns.errors import DisclosureError
 
 AT_LEAST = ("min_persons", "tail_persons", "count_base", "money_base")
-AT_MOST = ("dominance_share", "money_sigfig", "ratio_sigfig", "log_dp", "pct_dp")
+AT_MOST = ("dominance_share", "money_sigfig", "ratio_sigfig", "error_sigfig", "log_dp", "pct_dp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +24,11 @@ class Policy:
     name : str
         Name printed with the release.
     min_persons : int
-        Persons that a cell needs; for statistics of the values, persons with a value.
+        Persons that a cell needs; for statistics of the values, persons with a value; for intervals from resampled
+        clusters, clusters.
     tail_persons : int
         Persons that must lie strictly beyond a percentile, on each side. With 10, a median needs at least 20 persons, a
-        quartile 40 and a decile 100.
+        quartile 40 and a decile 100; with its 95 per cent interval, whose ends are percentiles too, 33, 69 and 174.
     dominance_share : float
         The part of a total, or of a variance's squared deviations, that the two largest persons may make up at most.
         Totals are those of the absolute values of persons over all their rows in the cell.
@@ -39,6 +40,8 @@ class Policy:
         Significant figures of hourly money, of sums and of variances of money.
     ratio_sigfig : int
         Significant figures of ratios and indices.
+    error_sigfig : int
+        Significant figures of standard errors.
     log_dp : int
         Decimal places of logged money. Two are the finest that do not undo the rounding of the money itself: 0.01 in
         logs is one per cent.
@@ -68,6 +71,7 @@ class Policy:
     money_base: int = 100
     money_sigfig: int = 3
     ratio_sigfig: int = 3
+    error_sigfig: int = 2
     log_dp: int = 2
     pct_dp: int = 1
     marker: str = "c"
@@ -86,8 +90,8 @@ class Policy:
                 raise DisclosureError(
                     f"policy: {field}={value} is looser than the base policy, which asks for at {bound} {base[field]}"
                 )
-        if min(self.money_sigfig, self.ratio_sigfig) < 1:
-            raise DisclosureError("policy: money_sigfig and ratio_sigfig must be at least 1")
+        if min(self.money_sigfig, self.ratio_sigfig, self.error_sigfig) < 1:
+            raise DisclosureError("policy: money_sigfig, ratio_sigfig and error_sigfig must be at least 1")
         if self.name in POLICIES and self != POLICIES[self.name]:
             raise DisclosureError(f"policy: '{self.name}' is a built-in policy; give other values another name")
 

@@ -5,7 +5,7 @@ Rounding is decimal (half to even) on the shortest text of the float: what is wr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
@@ -43,9 +43,9 @@ class Rounding:
             case "multiple":
                 return f"to the nearest {self.amount:,}"
             case "sigfig":
-                return f"{self.amount} significant figures"
+                return f"{self.amount} significant figure{'s' * (self.amount != 1)}"
             case "decimals":
-                return f"{self.amount} decimal places"
+                return f"{self.amount} decimal place{'s' * (self.amount != 1)}"
 
     def text(self, number: float) -> str:
         """Return a finite number rounded, in plain decimal notation."""
@@ -59,7 +59,40 @@ class Rounding:
                 rounded = _quantized(once, once.adjusted() - self.amount + 1)
             case "decimals":
                 rounded = _quantized(exact, -self.amount)
-        return "0" if rounded == 0 else f"{rounded:f}"
+        return _plain(rounded)
+
+    def step(self, text: str) -> Decimal:
+        """Return the distance of a written number from the next one that could have been written."""
+        match self.to:
+            case "multiple":
+                return Decimal(self.amount)
+            case "sigfig":
+                return Decimal(1).scaleb(Decimal(text).adjusted() - self.amount + 1)
+            case "decimals":
+                return Decimal(1).scaleb(-self.amount)
+
+    def of_error(self, policy: Policy) -> Rounding:
+        """Return the rounding of the standard error of a statistic that has this one: two significant figures.
+
+        The base of money would print 0 for the error of a large cell, which claims certainty, and it is there for
+        amounts that a person may have, which an error is not. What an error does tell is the size of its cell, as
+        (sd / error)**2, or p (1 - p) / error**2 of a proportion: at four figures the exact count of any cell below some
+        thousands of persons. Two figures leave that count 1 to 10 per cent on either side, besides the 4 per cent (one
+        standard deviation) by which the draws of 999 replicates blur it, and tell no more than the ends of the
+        interval do.
+        """
+        figures = min(policy.error_sigfig, self.amount) if self.to == "sigfig" else policy.error_sigfig
+        return replace(self, to="sigfig", amount=figures)
+
+
+def text_to(number: float, step: Decimal) -> str:
+    """Return a finite number to the nearest multiple of a step, in plain decimal notation."""
+    return _plain(_quantized(Decimal(repr(number)) / step, 0) * step)
+
+
+def _plain(rounded: Decimal) -> str:
+    """Return a rounded number in plain decimal notation, zero without a sign or decimals."""
+    return "0" if rounded == 0 else f"{rounded:f}"
 
 
 def _quantized(number: Decimal, exponent: int) -> Decimal:

@@ -98,7 +98,11 @@ def exact_interval(values: FloatArray, percentile: int, rule: int, level: float)
     first = max(1, lower - int(reach(n, lower)))
     last = min(n, upper + int(reach(n, upper)))
     ranked = _select(values, first, last)
-    law = _OrderStatistic(n, lower, first, ranked) if lower == upper else _Midpoint(n, lower, first, ranked)
+    law: _OrderStatistic | _Midpoint
+    if lower == upper:
+        law = _OrderStatistic(ranked, order_probability(n, lower, np.arange(first - 1, last + 1)))
+    else:
+        law = _Midpoint(n, lower, first, ranked)
     tail = (1.0 - level) / 2.0
     return math.sqrt(law.variance()), law.quantile(tail), law.quantile(1.0 - tail)
 
@@ -140,15 +144,12 @@ def exact_intervals(
 
     found = np.array(ordered_map(work, range(n_cells), label="exact intervals"), dtype=np.float64)
     found = found.reshape(n_cells, len(percentiles), 3)
-    nothing = np.where(n_value > 0, 0.0, np.nan)
+    found = np.ascontiguousarray(found.transpose(1, 2, 0))
+    no_error = np.where(n_value > 0, 0.0, np.nan)
+    none_dropped = np.zeros(n_cells, dtype=np.int64)
     return {
-        percentile: Interval(
-            *(np.ascontiguousarray(column) for column in found[:, at].T),
-            error_low=nothing.copy(),
-            error_high=nothing.copy(),
-            n_dropped=np.zeros(n_cells, dtype=np.int64),
-        )
-        for at, percentile in enumerate(percentiles)
+        percentile: Interval(std_error, low, high, no_error, no_error, none_dropped)
+        for percentile, (std_error, low, high) in zip(percentiles, found, strict=True)
     }
 
 
@@ -200,17 +201,20 @@ def _variance(x: FloatArray, probabilities: FloatArray) -> float:
 
 def _midpoints(a: FloatArray, b: FloatArray) -> FloatArray:
     """Return the means of ``a <= b``, rounded as the percentiles of a table are."""
-    with np.errstate(over="ignore"):
-        middle = a + 0.5 * (b - a)
-    return np.where(np.isfinite(middle), np.minimum(middle, b), 0.5 * a + 0.5 * b)
+    return np.minimum(a + 0.5 * (b - a), b)
+
+
+def _log_power(k: IntArray, base: Any, power: int) -> FloatArray:
+    """Return log((k / base)**power) to the digits that it has for k near the base; -inf at 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(power * np.log1p((k - base) / base))
 
 
 class _OrderStatistic:
-    """Distribution of the order statistic X*_(rank): values of ranks `first` and on, and P(X* <= x) from `first` - 1."""
+    """Distribution of an order statistic of a resample: values `x` in order, and P(X* <= x) from one rank before."""
 
-    def __init__(self, n: int, rank: int, first: int, x: FloatArray) -> None:
-        self.x = x
-        self.cumulative = order_probability(n, rank, np.arange(first - 1, first + len(x)))
+    def __init__(self, x: FloatArray, cumulative: FloatArray) -> None:
+        self.x, self.cumulative = x, cumulative
 
     def variance(self) -> float:
         return _variance(self.x, np.diff(self.cumulative))
@@ -228,16 +232,18 @@ class _Midpoint:
 
     def __init__(self, n: int, m: int, first: int, x: FloatArray) -> None:
         self.n, self.m, self.first, self.x = n, m, first, x
-        self.lower = _OrderStatistic(n, m, first, x)
-        self.upper = _OrderStatistic(n, m + 1, first, x)
+        ranks = np.arange(first - 1, first + len(x))
+        at_m = order_probability(n, m, m) - order_probability(n, m + 1, m)
         # P(X*_(m) <= x_(k) < X*_(m+1)), from k = first - 1.
-        self.parted = np.maximum(self.lower.cumulative - self.upper.cumulative, 0.0)
+        self.parted = at_m * np.exp(_log_power(ranks, m, m) + _log_power(n - ranks, n - m, n - m))
+        self.lower = _OrderStatistic(x, order_probability(n, m, ranks))
+        self.upper = _OrderStatistic(x, self.lower.cumulative - self.parted)
 
     def variance(self) -> float:
         """Half the variances of the two less a quarter of their gap's."""
         gap = (np.diff(self.upper.cumulative - self.lower.cumulative) * (self.x - self.x[0])).sum()
         gap_variance = self._squared_gap() - gap**2
-        return max(0.0, (self.lower.variance() + self.upper.variance()) / 2 - gap_variance / 4)
+        return max(0.0, float((self.lower.variance() + self.upper.variance()) / 2 - gap_variance / 4))
 
     def _squared_gap(self) -> float:
         """Mean square of the gap: the sum over k and l of both spacings and the chance that the gap spans both."""
@@ -245,7 +251,7 @@ class _Midpoint:
         spanned = self.parted[1:-1]
         ranks = self.first + np.arange(len(spacing))
         # What is left of the chance of reaching beyond x_(l - 1) when x_(l) is to be passed too.
-        passing = np.exp((self.n - self.m) * np.log1p(-1.0 / (self.n - ranks + 1)))
+        passing = np.exp(_log_power(self.n - ranks, self.n - ranks + 1, self.n - self.m))
         total = (spacing**2 * spanned).sum()
         for apart in range(1, len(spacing)):
             spanned = spanned[:-1] * passing[apart:]
@@ -273,12 +279,11 @@ class _Midpoint:
     def _joint(self, i: IntArray, j: IntArray) -> FloatArray:
         """P(X*_(m) = x_(first + i), X*_(m+1) = x_(first + j)) for i <= j; ascending places of shapes (a,) and (b,)."""
         n, m = self.n, self.m
-        # Powers relative to a rank nearby, so that those of millions neither overflow nor lose digits.
+        # Powers relative to a rank nearby: those of millions neither overflow nor lose digits.
         at = min(self.first + int(j[0]), n - 1)
-        with np.errstate(divide="ignore"):
-            below = np.exp(m * np.log1p((self.first + np.arange(i[0] - 1, i[-1] + 1) - at) / at))
-            above = np.exp((n - m) * np.log1p((at - self.first - np.arange(j[0] - 1, j[-1] + 1)) / (n - at)))
+        below = np.exp(_log_power(self.first + np.arange(i[0] - 1, i[-1] + 1), at, m))
+        above = np.exp(_log_power(n - self.first - np.arange(j[0] - 1, j[-1] + 1), n - at, n - m))
         parted = self.parted[at - self.first + 1]
         apart = parted * np.outer(np.diff(below), -np.diff(above))
         same = np.diff(self.lower.cumulative)[i, None] - parted * np.outer(np.diff(below), above[1:])
-        return np.where(i[:, None] == j, same, apart)
+        return np.asarray(np.where(i[:, None] == j, same, apart))

@@ -57,19 +57,28 @@ class _Replicates:
 
     @classmethod
     def of(cls, replicates: FloatArray) -> _Replicates:
-        """Drop and sort. An infinite replicate, as a ratio to nothing, is dropped too: it is no value of a statistic."""
+        """Drop and sort. An infinite replicate, as a ratio to nothing, is no value of a statistic: dropped too."""
         values = np.where(np.isfinite(replicates), replicates, np.nan)
         values.sort(axis=1)
         return cls(values, values.shape[1] - np.isnan(values).sum(axis=1, dtype=np.int64))
 
-    def std_error(self) -> FloatArray:
-        """Standard deviation, with divisor B - 1; NaN below two replicates."""
+    def spread(self) -> tuple[FloatArray, FloatArray]:
+        """Standard deviation, with divisor B - 1, and its own standard error; NaN below two replicates.
+
+        The variance of a sample variance is {m4 - s^4 (B - 3) / (B - 1)} / B, m4 the fourth central moment: of normal
+        replicates 2 s^4 / (B - 1), so that s has the standard error s / sqrt(2 (B - 1)).
+        """
+        n = np.where(self.kept > 1, self.kept, np.nan)
         known = np.arange(self.values.shape[1]) < self.kept[:, None]
-        mean = np.where(known, self.values, 0.0).sum(axis=1) / np.maximum(self.kept, 1)
+        mean = np.where(known, self.values, 0.0).sum(axis=1) / n
         squares = np.where(known, self.values - mean[:, None], 0.0)
         np.square(squares, out=squares)
-        variance = squares.sum(axis=1) / np.maximum(self.kept - 1, 1)
-        return np.where(self.kept > 1, np.sqrt(variance), np.nan)
+        variance = squares.sum(axis=1) / (n - 1)
+        np.square(squares, out=squares)
+        of_variance = np.maximum(squares.sum(axis=1) / n - variance**2 * (n - 3) / (n - 1), 0.0) / n
+        deviation = np.sqrt(variance)
+        halved = np.divide(np.sqrt(of_variance), 2.0 * deviation, out=np.zeros(len(n)), where=deviation > 0)
+        return deviation, np.where(np.isnan(n), np.nan, halved)
 
     def constant(self, point: FloatArray) -> BoolArray:
         """Tell rows whose replicates are all equal but for rounding."""
@@ -83,7 +92,7 @@ class _Replicates:
     def tails(self, tail: float) -> _Ends:
         """Quantiles at `tail` and 1 - `tail`; NaN where they are not resolved."""
         rank = np.where(self.resolve(tail), (self.kept + 1) * tail, np.nan)
-        return self.between(rank, self.kept + 1 - rank)
+        return self.between(rank, np.subtract(self.kept + 1, rank))
 
     def between(self, lower: FloatArray, upper: FloatArray) -> _Ends:
         """Order statistics of two ranks from 1 to `kept` in every row, interpolated between whole ranks; NaN at NaN."""
@@ -113,13 +122,14 @@ class _Replicates:
         n_replicates = self.values.shape[1]
         cases, case = np.unique(np.maximum(self.kept, 1) * (n_replicates + 1) + rank, return_inverse=True)
         n, at = np.divmod(cases[:, None], n_replicates + 1)
-        reached = reach(n, at).max(initial=0)
+        # As wide as for the middle rank of all replicates, whatever the other rows are: sums of one width, equal bits.
+        reached = int(reach(n_replicates, (n_replicates + 1) / 2))
         first = np.maximum(at - reached, 1)
         edges = np.minimum(first - 1 + np.arange(min(2 * reached + 1, n_replicates) + 1), n)
         weights = np.diff(order_probability(n, at, edges), axis=1)[case]
         values = np.take_along_axis(self.values, np.maximum(edges[:, 1:] - 1, 0)[case], axis=1)
         mean = (weights * values).sum(axis=1)
-        return np.sqrt((weights * (values - mean[:, None]) ** 2).sum(axis=1))
+        return np.asarray(np.sqrt((weights * (values - mean[:, None]) ** 2).sum(axis=1)))
 
 
 def interval_of(
@@ -169,23 +179,24 @@ def interval_of(
 
     Notes
     -----
-    Monte-Carlo standard errors. Quantiles: Maritz and Jarrett, JASA 73 (1978). Normal: z se / sqrt(2 (B - 1)), that of
-    a standard deviation of normal replicates. BCa: the level :math:`\alpha(G)` is itself estimated, from the share G of
-    replicates below the point. To first order the end moves by
+    Monte-Carlo standard errors. Quantiles: Maritz and Jarrett, JASA 73 (1978). Normal: z times that of the standard
+    deviation, near z se / sqrt(2 (B - 1)) where the replicates are normal. BCa: the level :math:`\alpha(G)` is itself
+    estimated, from the share G of replicates below the point. To first order an end moves by
     :math:`\{\alpha'(G) (\hat G - G) - (\hat F(q) - \alpha)\} / f(q)`, so that the variance of a quantile at a fixed
     level, :math:`\alpha (1 - \alpha) / (B f(q)^2)`, is multiplied by
 
     .. math:: 1 + \frac{\alpha'^2 G (1 - G) - 2 \alpha' \{\min(\alpha, G) - \alpha G\}}{\alpha (1 - \alpha)}.
     """
     sample = _Replicates.of(replicates)
-    spread, constant, kept = sample.std_error(), sample.constant(point), sample.kept
+    (spread, spread_error), constant, kept = sample.spread(), sample.constant(point), sample.kept
     tail = (1.0 - plan.level) / 2.0
     if plan.interval == "percentile":
         ends = sample.tails(tail)
     elif plan.interval == "basic":
         ends = sample.tails(tail).mirrored(2.0 * point, np.ones(len(point)))
     elif plan.interval == "normal":
-        ends = _normal(point, spread, kept, tail)
+        z = -ndtri(tail)
+        ends = _Ends(point - z * spread, point + z * spread, z * spread_error, z * spread_error)
     elif plan.interval == "bca" and acceleration is not None:
         ends = _bias_corrected(point, sample, acceleration, tail)
     elif plan.interval == "studentised" and std_error is not None and replicate_errors is not None:
@@ -224,8 +235,8 @@ def uniform_band(
     replicates : float64 of shape (k, B)
         A replicate that is missing at any level is left out.
     std_error : float64 of shape (k,)
-        A level with a standard error of zero needs no margin, one without a point or standard error has no band: neither
-        takes part.
+        A level with a standard error of zero needs no margin, one without a point or standard error has no band:
+        neither takes part.
     level : float
         Simultaneous coverage.
 
@@ -245,13 +256,6 @@ def uniform_band(
     critical = float(sample.between(rank, rank).high[0])
     margin = np.where(std_error == 0, 0.0, critical * std_error)
     return point - margin, point + margin, critical
-
-
-def _normal(point: FloatArray, spread: FloatArray, kept: IntArray, tail: float) -> _Ends:
-    """Return the point -/+ z standard errors."""
-    margin = -ndtri(tail) * spread
-    error = margin / np.sqrt(2.0 * np.maximum(kept - 1, 1))
-    return _Ends(point - margin, point + margin, error, error)
 
 
 def _pivots(point: FloatArray, replicates: FloatArray, errors: FloatArray) -> FloatArray:

@@ -11,7 +11,6 @@ from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 import numpy as np
 
-from leoreturns._checks import counted
 from leoreturns._typing import CodeArray, UIntArray
 from leoreturns.errors import SupportError
 
@@ -19,7 +18,7 @@ Scheme: TypeAlias = Literal["poisson", "bayesian", "multinomial"]
 IntervalKind: TypeAlias = Literal["percentile", "basic", "normal", "bca", "studentised", "exact"]
 
 PERSON = "person"
-MAX_REPLICATES = 10_000_000
+MAX_REPLICATES = 10_000_000  # far beyond use; a replicate's number has 32 bits
 # Their ends are quantiles of the replicates, which reach no further out than the extreme replicates.
 BY_QUANTILES = ("percentile", "basic", "bca", "studentised")
 
@@ -62,6 +61,8 @@ class Units:
     @classmethod
     def of(cls, frame: SamplingFrame, unit: str, by: Sequence[str]) -> Units:
         """Read the units of a frame."""
+        if not callable(getattr(frame, "units", None)):
+            raise TypeError(f"frame is a Panel or a Scan, not {type(frame).__name__}")
         keys, strata = frame.units(unit, by)
         return cls(unit, tuple(by), np.array(keys, dtype=np.uint64), np.array(strata, dtype=np.int32))
 
@@ -90,8 +91,7 @@ class Units:
         return Units, (self.unit, self.by, self.keys, self.strata)
 
     def __repr__(self) -> str:
-        strata = counted(len(np.unique(self.strata)), "stratum").replace("stratums", "strata")
-        return f"<{counted(len(self.keys), 'unit')} in {strata}>"
+        return f"<{len(self.keys):,} units in {len(np.unique(self.strata)):,} strata>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from leoreturns.errors import SupportError
 from leoreturns.results.aggregate import Aggregate
+from leoreturns.results.interval import interval_columns
 
 ChartKind: TypeAlias = Literal["trajectory"]
 
@@ -26,7 +27,8 @@ class Chart:
     line : str
         Statistic drawn as lines.
     band : (str, str) or None
-        Two statistics, such as ("p25", "p75"), drawn as a shaded range.
+        Two columns drawn as a shaded range: the ends of the line's interval ("p50_low", "p50_high") or of its
+        simultaneous band ("p50_band_low", "p50_band_high"), or two statistics ("p25", "p75").
     colour, panel : str or None
         Keys told apart by colour, and by panel side by side.
     title, x_label, y_label : str
@@ -50,12 +52,15 @@ class Chart:
         if not isinstance(self.data, Aggregate):
             raise TypeError(f"a chart draws an Aggregate, not a {type(self.data).__name__}")
         if self.band is not None and (isinstance(self.band, str) or len(self.band) != 2):
-            raise SupportError("band names two statistics, such as ('p25', 'p75')")
+            raise SupportError("band names two statistics, such as ('p25', 'p75'), or the ends of an interval")
         keys = [name for name in (self.x, self.colour, self.panel) if name is not None]
         if sorted(keys) != sorted(self.data.keys):
             raise SupportError(
                 f"a chart must place every key once: the table has {list(self.data.keys)}, the chart names {keys}"
             )
-        for name in (self.line, *(self.band or ())):
-            if name not in self.data.statistics:
-                raise SupportError(f"no statistic '{name}' to draw: the table has {list(self.data.statistics)}")
+        if self.line not in self.data.statistics:
+            raise SupportError(f"no statistic '{self.line}' to draw: the table has {list(self.data.statistics)}")
+        columns = [name for name, _ in interval_columns(self.data.statistics, self.data.intervals, self.data.bands)]
+        for name in self.band or ():
+            if name not in columns:
+                raise SupportError(f"no statistic '{name}' to draw: the table has {columns}")

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from leoreturns._typing import Contrast, FloatArray, IntArray
+from leoreturns._typing import Contrast, ContrastKind, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -107,19 +108,55 @@ class ContrastTable:
         return f"<{self.contrast.label}: {self.n_cells:,} contrasts>"
 
 
+def contrasted(level: FloatArray, base: FloatArray, kind: ContrastKind, *, in_logs: bool) -> FloatArray:
+    """Return the contrast of two arrays of numbers; NaN or infinite where it is not defined.
+
+    Parameters
+    ----------
+    level, base : float64 of equal shapes
+        The numbers compared, and those they are compared with.
+    kind : "difference", "ratio" or "percent"
+        See `Contrast`.
+    in_logs : bool
+        Whether the numbers are logarithms, of which "percent" is ``100 (exp(level - base) - 1)``.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        match kind:
+            case "difference":
+                return level - base
+            case "ratio":
+                return level / base
+            case "percent":
+                return 100.0 * (np.expm1(level - base) if in_logs else level / base - 1.0)
+
+
+def interval_parts(
+    statistics: Mapping[str, Any], intervals: Mapping[str, Interval], bands: Mapping[str, Band]
+) -> Iterator[tuple[str, str, Any]]:
+    """Yield the columns of a table as statistic, part and values.
+
+    The part is "" for the statistic itself, then "se", "low" and "high" of its interval, "band_low" and "band_high" of
+    its simultaneous band.
+    """
+    for name, values in statistics.items():
+        yield name, "", values
+        if name in intervals:
+            yield name, "se", intervals[name].std_error
+            yield name, "low", intervals[name].low
+            yield name, "high", intervals[name].high
+        if name in bands:
+            yield name, "band_low", bands[name].low
+            yield name, "band_high", bands[name].high
+
+
+def column_name(statistic: str, part: str) -> str:
+    """Return the name of a column: ``p50``, ``p50_se``, ``p50_low``, ``p50_high``, ``p50_band_low``."""
+    return f"{statistic}_{part}" if part else statistic
+
+
 def interval_columns(
     statistics: Mapping[str, Any], intervals: Mapping[str, Interval], bands: Mapping[str, Band]
 ) -> Iterator[tuple[str, Any]]:
-    """Yield each statistic with what is known of its uncertainty: ``p50``, ``p50_se``, ``p50_low``, ``p50_high``.
-
-    A simultaneous band follows as ``p50_band_low``, ``p50_band_high``.
-    """
-    for name, values in statistics.items():
-        yield name, values
-        if name in intervals:
-            yield f"{name}_se", intervals[name].std_error
-            yield f"{name}_low", intervals[name].low
-            yield f"{name}_high", intervals[name].high
-        if name in bands:
-            yield f"{name}_band_low", bands[name].low
-            yield f"{name}_band_high", bands[name].high
+    """Yield each statistic, and what is known of its uncertainty, under the names of their columns."""
+    for statistic, part, values in interval_parts(statistics, intervals, bands):
+        yield column_name(statistic, part), values
