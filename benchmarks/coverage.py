@@ -149,7 +149,7 @@ def _ends(truth: Sequence[float], found: Any, dropped: AnyArray) -> Ends:
     return Ends(np.array(truth), found.low.reshape(-1, k), found.high.reshape(-1, k), dropped.reshape(-1, k))
 
 
-def cell_intervals(panel: lr.Panel, method: Method) -> dict[tuple[str, str], Ends]:
+def cell_intervals(panel: lr.Panel, method: Method) -> dict[str, Ends]:
     """Statistics of the first group, and gaps where contrasts take this kind of interval."""
     joint = method.interval in ("percentile", "basic", "normal")
     table = lr.aggregate(
@@ -166,18 +166,18 @@ def cell_intervals(panel: lr.Panel, method: Method) -> dict[tuple[str, str], End
     first, found = table.keys["group"].codes == 0, {}
     for name in method.statistics:
         interval = table.intervals[name]
-        found[name, method.name] = Ends(
+        found[name] = Ends(
             np.array([BASE.truth(name)]),
             *(column[first, np.newaxis] for column in (interval.low, interval.high, interval.n_dropped)),
         )
         if joint and name in ("mean", "p50"):
             gap = table.contrasts[0].intervals[name]
             truth = OTHER.truth(name) - BASE.truth(name)
-            found[f"gap of {name}", method.name] = _ends([truth], gap, gap.n_dropped)
+            found[f"gap of {name}"] = _ends([truth], gap, gap.n_dropped)
     return found
 
 
-def school_intervals(panel: lr.Panel, method: Method) -> dict[tuple[str, str], Ends]:
+def school_intervals(panel: lr.Panel, method: Method) -> dict[str, Ends]:
     """Statistics of all pupils of a sample."""
     table = lr.aggregate(
         panel,
@@ -189,12 +189,12 @@ def school_intervals(panel: lr.Panel, method: Method) -> dict[tuple[str, str], E
         n_jobs=2,
     )
     return {
-        (name, method.name): _ends([BASE.truth(name)], table.intervals[name], table.intervals[name].n_dropped)
+        name: _ends([BASE.truth(name)], table.intervals[name], table.intervals[name].n_dropped)
         for name in method.statistics
     }
 
 
-def trajectory_intervals(panel: lr.Panel, method: Method) -> dict[tuple[str, str], Ends]:
+def trajectory_intervals(panel: lr.Panel, method: Method) -> dict[str, Ends]:
     """Simultaneous bands over the years, and the intervals of single years taken as if they were one."""
     table = lr.aggregate(
         panel,
@@ -210,8 +210,8 @@ def trajectory_intervals(panel: lr.Panel, method: Method) -> dict[tuple[str, str
     for name in method.statistics:
         truth = [BASE.truth(name) * math.exp(GROWTH * year) for year in range(YEARS)]
         dropped = table.intervals[name].n_dropped
-        found[f"band of {name}", method.name] = _ends(truth, table.bands[name], dropped)
-        found[f"single years of {name}", method.name] = _ends(truth, table.intervals[name], dropped)
+        found[f"band of {name}"] = _ends(truth, table.bands[name], dropped)
+        found[f"single years of {name}"] = _ends(truth, table.intervals[name], dropped)
     return found
 
 
@@ -223,7 +223,7 @@ class Design:
     rows: int  # of a sample, for each of n
     sizes: Sequence[int]
     draw: Callable[[np.random.Generator, int], dict[str, AnyArray]]
-    intervals: Callable[[lr.Panel, Method], dict[tuple[str, str], Ends]]
+    intervals: Callable[[lr.Panel, Method], dict[str, Ends]]
     methods: Sequence[Method]
 
     def panel(self, n: int, samples: range) -> lr.Panel:
@@ -289,18 +289,17 @@ def run(design: Design, n: int, method: Method, samples: int = SAMPLES) -> list[
     batches = [range(first, min(first + size, samples)) for first in range(0, samples, size)]
     found = [design.intervals(design.panel(n, batch), method) for batch in batches]
     lines = []
-    for statistic, name in found[0]:
-        truth = found[0][statistic, name].truth
+    for statistic in found[0]:
+        truth = found[0][statistic].truth
         low, high, dropped = (
-            np.concatenate([getattr(part[statistic, name], end) for part in found])
-            for end in ("low", "high", "dropped")
+            np.concatenate([getattr(part[statistic], end) for part in found]) for end in ("low", "high", "dropped")
         )
         coverage = float(((low <= truth) & (truth <= high)).all(axis=1).mean())
         lines.append(
             {
                 "design": design.name,
                 "statistic": statistic,
-                "method": name,
+                "method": method.name,
                 "n": n,
                 "samples": samples,
                 "coverage": coverage,
