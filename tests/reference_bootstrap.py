@@ -158,6 +158,8 @@ def replicates(
         rows = np.ones(len(frame), dtype=bool)
         for key, level in zip(by, cell, strict=True):
             rows &= (frame[key] == level).to_numpy()
+        if frame.loc[rows, unit or plan.unit].nunique() < 2:
+            continue  # one unit says nothing of how units vary
         x = frame.loc[rows, values].to_numpy(np.float64)
         w = None if weights is None else frame.loc[rows, weights.column].to_numpy(np.float64)
         kind = None if weights is None else weights.kind

@@ -162,11 +162,12 @@ def test_replicates_without_weight_are_dropped_and_counted(unit: str) -> None:
     known = FRAME[FRAME["pay"].notna()]
     weights = pd.DataFrame(drawn(plan, keys_of(known[unit]), range(199)), index=known.index).groupby(known["cell"])
     total = weights.sum().reindex(LEVELS).fillna(0).to_numpy()
+    n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS)
+    total = np.where((n_units < 2).to_numpy()[:, None], 0, total)  # all are dropped
     for name in ("mean", "p50"):
         assert table.intervals[name].n_dropped.tolist() == (total == 0).sum(axis=1).tolist()
     assert table.intervals["var"].n_dropped.tolist() == (total < 2).sum(axis=1).tolist()
-    n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS).tolist()
-    assert all(interval.n_units.tolist() == n_units for interval in table.intervals.values())
+    assert all(interval.n_units.tolist() == n_units.tolist() for interval in table.intervals.values())
 
 
 def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
@@ -179,12 +180,36 @@ def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
         interval = table.intervals[name]
         assert np.isnan([interval.std_error[none], interval.low[none], interval.high[none]]).all()
         assert interval.n_dropped[none] == N
-    for cell in (one, constant):
-        for name in ("mean", "p50"):
-            interval, point = table.intervals[name], table.statistics[name][cell]
-            assert (interval.std_error[cell], interval.low[cell], interval.high[cell]) == (0.0, point, point)
-    assert math.isnan(table.intervals["sd"].low[one])  # the cell's own sd is not defined
+    for name in ("mean", "p50"):
+        interval, point = table.intervals[name], table.statistics[name][constant]
+        assert (interval.std_error[constant], interval.low[constant], interval.high[constant]) == (0.0, point, point)
+        assert np.isfinite(table.statistics[name][one])
+        assert np.isnan([interval.std_error[one], interval.low[one], interval.high[one]]).all()
     assert table.intervals["sd"].high[constant] == 0.0
+
+
+@pytest.mark.parametrize("interval", ["percentile", "basic", "normal", "bca", "studentised"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_one_unit_says_nothing_of_how_units_vary(scheme: str, interval: Any) -> None:
+    """A cell may hold many persons and a single school: no interval, nor any of a gap to other schools."""
+    frame = FRAME[FRAME["cell"] == "many"]
+    frame = frame.assign(lone=np.where(frame["school"] == "school 0", "one school", "others"))
+    data = panel(frame)
+    plan = lr.BootstrapPlan(
+        99, unit="school", seed=5, scheme=scheme, interval=interval, frame=data if scheme == "multinomial" else None
+    )  # type: ignore[arg-type]
+    call = partial(lr.aggregate, data, "pay", by=["lone"], statistics="mean", plan=plan)
+    found = call().intervals["mean"]
+    assert found.n_units is not None and found.n_units.tolist() == [1, 8]
+    for part in ("std_error", "low", "high", "error_low", "error_high"):
+        assert np.isnan(getattr(found, part)).tolist() == [True, False]
+    if interval in ("percentile", "basic", "normal"):
+        table = call(contrasts=lr.Contrast("lone", "one school", "others"), bands="lone")
+        gap = table.contrasts[0]
+        assert np.isfinite(gap.statistics["mean"]).all() and np.isnan(gap.intervals["mean"].std_error).all()
+        assert np.isnan(table.bands["mean"].low).tolist() == [True, False]
+        joint_matrix = lr.jointly(plan, [partial(call, plan=None)]).matrix
+        assert np.isnan(joint_matrix).tolist() == [[True, True], [True, False]]
 
 
 def test_equal_values_in_a_replicate_leave_no_variance() -> None:
@@ -443,7 +468,7 @@ def test_exact_intervals_are_those_of_every_cell() -> None:
             x = data.loc[data["cell"] == cell, "pay"].dropna().to_numpy()
             for name in names:
                 interval = table.intervals[name]
-                wanted = exact_interval(x, int(name[1:]), rule, 0.9)
+                wanted = exact_interval(x, int(name[1:]), rule, 0.9) if len(x) > 1 else (math.nan,) * 3
                 got = (interval.std_error[at], interval.low[at], interval.high[at])
                 np.testing.assert_allclose(got, wanted, rtol=1e-12)
                 assert interval.n_units[at] == len(x)

@@ -29,6 +29,7 @@ REPLICATE_BYTES = 1 << 28  # replicates of a block of cells
 DRAW_BYTES = 1 << 28  # draws held at a time
 SLICE_UNITS = 1 << 14
 FEWEST_TASKS = 8  # for threads to share
+FEWEST_UNITS = 2  # that vary
 # A replicate whose rows are all equal has squares about the sample's mean, and none about its own but for rounding.
 ROUNDING = 32 * float(np.finfo(np.float64).eps)
 NO_BYTES = np.empty((0, replicates.LANES["byte"]), dtype=np.uint8)
@@ -89,6 +90,8 @@ class Replicator:
         n_units = _joined([part.n_units for part in prepared])
         for entry in self.request.chosen:
             found = evaluate(entry, parts)
+            # One unit says nothing of how units vary: its replicates are all alike, and would pass for certainty.
+            found[n_units < FEWEST_UNITS] = np.nan
             accelerations = [part.accelerations[entry.name] for part in prepared if part.accelerations]
             interval = interval_of(
                 evaluate(entry, rows.point),
