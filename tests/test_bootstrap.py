@@ -457,6 +457,42 @@ def test_bca_intervals_use_the_accelerations_of_units(unit: str) -> None:
         assert (table.intervals[name].high != plain.high).all()
 
 
+def test_accelerations_under_strata_are_of_deviations_within_them() -> None:
+    """Of a frame with strata: every stratum has its own mean, to which units outside the cell contribute nothing."""
+    rng = np.random.default_rng(3)
+    n = 90
+    frame = pd.DataFrame(
+        {"person": range(n), "year": 2020, "pay": rng.lognormal(3, 1, n), "member": rng.random(n) < 0.6}
+    )
+    frame["area"] = np.array(["a", "b", "c"])[np.sort(rng.integers(0, 3, n))]
+    frame["pay"] *= frame["area"].map({"a": 1.0, "b": 2.0, "c": 4.0})
+    data = panel(frame)
+    cell = frame[frame["member"]]
+    x = cell["pay"].to_numpy()
+    for strata in ((), ("area",)):
+        plan = lr.BootstrapPlan(499, seed=5, scheme="multinomial", frame=data, strata=strata, interval="bca", level=0.9)
+        call = partial(lr.aggregate, data, "pay", where="member", statistics=["sum", "mean"], plan=plan)
+        table, got = collected(call)
+        for name, rows in (("sum", x), ("mean", x - x.mean())):
+            influence = pd.Series(0.0, index=frame.index)
+            influence[cell.index] = rows
+            centred = influence - influence.groupby(frame["area"] if strata else np.zeros(n)).transform("mean")
+            wanted = interval_of(
+                table.statistics[name], got[name], plan, acceleration=np.array([skewness(centred, np.arange(n))])
+            )
+            np.testing.assert_allclose(table.intervals[name].low, wanted.low, rtol=1e-10)
+            np.testing.assert_allclose(table.intervals[name].high, wanted.high, rtol=1e-10)
+
+
+def test_the_sum_over_a_whole_frame_has_the_interval_of_the_mean() -> None:
+    x = np.random.default_rng(4).lognormal(3, 1, 60)
+    data = panel(pd.DataFrame({"person": range(60), "year": 2020, "pay": x}))
+    plan = lr.BootstrapPlan(999, seed=4, scheme="multinomial", frame=data, interval="bca")
+    found = lr.aggregate(data, "pay", statistics=["sum", "mean"], plan=plan).intervals
+    np.testing.assert_allclose(found["sum"].low, 60 * found["mean"].low, rtol=1e-10)
+    np.testing.assert_allclose(found["sum"].high, 60 * found["mean"].high, rtol=1e-10)
+
+
 def test_exact_intervals_are_those_of_every_cell() -> None:
     data = FRAME.drop_duplicates(["person", "cell"])
     for rule, names in ((1, ["p10", "p50"]), (2, ["p25", "p75"]), (3, ["p90"]), (7, ["p50"])):
