@@ -484,6 +484,16 @@ def test_accelerations_under_strata_are_of_deviations_within_them() -> None:
             np.testing.assert_allclose(table.intervals[name].high, wanted.high, rtol=1e-10)
 
 
+@pytest.mark.filterwarnings("error")
+def test_statistics_that_are_not_defined_have_no_acceleration() -> None:
+    data = panel(pd.DataFrame({"person": range(20), "year": 2020, "pay": [0.0] * 8 + [9.0] * 12, "none": 0.0}))
+    call = partial(lr.aggregate, data, plan=plan_of(interval="bca"))
+    found = call("pay", statistics=["p90/p10", "p90"]).intervals
+    assert np.isnan(found["p90/p10"].low[0]) and np.isfinite(found["p90"].low[0])
+    for name in ("p90/p10", "gini", "top10"):
+        assert np.isnan(call("none", statistics=name).intervals[name].low[0])
+
+
 def test_the_sum_over_a_whole_frame_has_the_interval_of_the_mean() -> None:
     x = np.random.default_rng(4).lognormal(3, 1, 60)
     data = panel(pd.DataFrame({"person": range(60), "year": 2020, "pay": x}))

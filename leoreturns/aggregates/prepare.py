@@ -9,7 +9,7 @@ import numpy as np
 
 from leoreturns._core import replicate_ranks, replicates
 from leoreturns._typing import CodeArray, FloatArray, IntArray, UIntArray, WeightKind
-from leoreturns.aggregates.evaluate import Parts
+from leoreturns.aggregates.evaluate import Parts, evaluate
 from leoreturns.aggregates.influence import Strata, acceleration
 from leoreturns.aggregates.statistics import Statistic
 from leoreturns.resample.plan import Units
@@ -240,13 +240,14 @@ def _accelerations(
     if request.interval != "bca":
         return {}
     found = {entry.name: np.full(len(rows.counts), np.nan) for entry in request.chosen}
+    defined = {entry.name: np.isfinite(evaluate(entry, rows.point)) for entry in request.chosen}
     of_unit, sizes = _strata_of(rows, request)
     for cell in np.flatnonzero(rows.counts):
         taken = slice(int(rows.offsets[cell]), int(rows.offsets[cell] + rows.counts[cell]))
         weight = weights[taken] if len(weights) else np.ones(taken.stop - taken.start)
         own, numbered = np.unique(units[taken], return_inverse=True)
         strata = None if of_unit is None else Strata(of_unit[own], sizes)
-        for entry in request.chosen:
+        for entry in (entry for entry in request.chosen if defined[entry.name][cell]):
             found[entry.name][cell] = acceleration(entry, values[taken], weight, numbered, rows.point.at(cell), strata)
     return found
 
