@@ -105,6 +105,18 @@ def test_intervals_are_those_of_the_twin(scheme: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_frequency_weights_are_as_many_rows(scheme: str) -> None:
+    few = FRAME[(FRAME["pay"] > 0) & (FRAME["count"] > 0)].drop_duplicates("person").drop_duplicates("pay").head(12)
+    rows = few.loc[few.index.repeat(few["count"])]
+    rows = rows.assign(year=np.arange(len(rows)))
+    options: dict[str, Any] = {"statistics": list(STATISTICS), "person": "person", "plan": plan_of(scheme)}
+    _, counted = collected(partial(lr.aggregate, few, "pay", weights=WEIGHTS["frequency"], **options))
+    _, copied = collected(partial(lr.aggregate, rows, "pay", **options))
+    for name in STATISTICS:
+        np.testing.assert_allclose(counted[name], copied[name], rtol=1e-11, atol=tolerance(name, few["pay"]))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_shares_over_many_tiles(scheme: str) -> None:
     plan = plan_of(scheme, n=330)
     table, got = collected(partial(lr.aggregate, PANEL, "employed", by="sex", statistics=["share", "mean"], plan=plan))
