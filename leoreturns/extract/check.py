@@ -118,10 +118,9 @@ class ExtractCheck:
         return f"<p>{escape(self._heading())}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _heading(self) -> str:
-        by_severity = [
-            sum(finding.severity == severity for finding in self.findings) for severity in ("error", "warning")
-        ]
-        return f"Check of an extract: {by_severity[0]:,} errors, {by_severity[1]:,} warnings; counts are in to_frame()"
+        severities = [finding.severity for finding in self.findings]
+        errors, warnings = severities.count("error"), severities.count("warning")
+        return f"Check of an extract: {counted(errors, 'error')}, {counted(warnings, 'warning')}; counts in to_frame()"
 
 
 def check_tables(extract: Extract) -> ExtractCheck:

@@ -36,11 +36,14 @@ class Part(Protocol):
         Its columns as they are called.
     n_row : int or None
         Its rows; None where they must be read to be counted.
+    unparsed : bool
+        Whether its rows may turn out not to be rows when they are read.
     """
 
     label: str
     names: tuple[str, ...]
     n_row: int | None
+    unparsed: bool
 
     def source(self, database: Database, columns: Sequence[str]) -> str:
         """Return something to select at least these columns from."""
@@ -51,6 +54,8 @@ class Part(Protocol):
 
 class ParquetPart:
     """Parquet files with the same columns and types."""
+
+    unparsed = False
 
     def __init__(self, paths: Sequence[Path]) -> None:
         schemas, rows = zip(*map(_footer, paths), strict=True)
@@ -68,13 +73,15 @@ class ParquetPart:
         for path in self._paths:
             try:
                 database.rows(f"SELECT count(COLUMNS(*)) FROM read_parquet({literal(str(path))})", repr(path.name))
-            except ExtractError as error:
-                return error
+            except ExtractError:
+                return ExtractError(f"{path.name!r} cannot be read: it is damaged or incomplete")
         return None
 
 
 class CsvPart:
     """A text file with a header and commas (.csv) or tabs (.tsv), in UTF-8; every column is read as text."""
+
+    unparsed = True
 
     def __init__(self, path: Path) -> None:
         self.label = path.name
@@ -85,7 +92,7 @@ class CsvPart:
             with path.open(encoding="utf-8-sig", newline="") as opened:
                 header = next(csv.reader(opened, delimiter=self._delimiter), [])
         except (OSError, UnicodeError, csv.Error):
-            raise ExtractError(f"the header of {path.name!r} cannot be read; save the file as UTF-8 text") from None
+            raise ExtractError(f"{path.name!r} is not UTF-8 text; save it as such") from None
         if not header:
             raise ExtractError(f"{path.name!r} is empty; the first row must name the columns")
         # A single column of a file with another delimiter is its whole header.
@@ -125,6 +132,8 @@ class CsvPart:
 class FramePart:
     """A pandas or polars frame, or an Arrow table; nothing but the columns asked for is turned into Arrow."""
 
+    unparsed = False
+
     def __init__(self, label: str, frame: Any) -> None:
         self.label = label
         if isinstance(frame, pd.DataFrame):
@@ -160,6 +169,8 @@ class FramePart:
 
 class StagedPart:
     """A piece that comes in chunks, and is copied into the private database when it is first asked for."""
+
+    unparsed = False
 
     def __init__(self, label: str, names: Sequence[str]) -> None:
         self.label = label

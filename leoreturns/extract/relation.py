@@ -187,10 +187,14 @@ class Relation:
         what: str,
     ) -> None:
         """Count the values that are not of their type, all columns in one scan."""
-        tested = [(variable, name) for variable, name in new if chosen[name].misfit is not None]
+        misfits = {name: chosen[name].misfit for _, name in new}
+        if piece.part.unparsed:
+            # A column that fits anyhow is touched all the same, so that a row which cannot be parsed is told of here.
+            misfits = {name: misfit or f"length({quoted(name)}) < 0" for name, misfit in misfits.items()}
+        tested = [(variable, name) for variable, name in new if misfits[name] is not None]
         if not tested:
             return
-        filters = ", ".join(f"count(*) FILTER (WHERE {chosen[name].misfit})" for _, name in tested)
+        filters = ", ".join(f"count(*) FILTER (WHERE {misfits[name]})" for _, name in tested)
         counts = self._scan(piece, f"SELECT {filters} FROM {source}", what)[0]
         problems = [
             f"column {name!r} has {counted(count, 'value')} that cannot be read as {convert.NOUNS[variable.type]}"
