@@ -135,12 +135,7 @@ class _TableCheck:
         self._extract = extract
         self._table = TABLES[name]
         self._what = f"table {name!r}"
-        self._unread: dict[str, str] = {}
-        for column in extract.tables[name]:
-            try:
-                extract.select(name, [column])
-            except ExtractError as error:
-                self._unread[column] = str(error)
+        self._unread = _unread(extract, name)
         self._columns = tuple(column for column in extract.tables[name] if column not in self._unread)
         self._rows = extract.count(name)
 
@@ -252,6 +247,22 @@ class _TableCheck:
         groups = f"SELECT count(DISTINCT {quoted(other)}) AS n FROM {self._source(one, other)} GROUP BY {quoted(one)}"
         several, ids = self._first(f"SELECT count(*) FILTER (WHERE n > 1) AS s, count(*) AS i FROM ({groups})")
         return self._finding(one, f"id with several {other}", several, "warning", ids)
+
+
+def _unread(extract: Extract, name: str) -> dict[str, str]:
+    """Return the columns of a table that cannot be read, and why."""
+    try:
+        # All at once, so that a view is read once.
+        extract.select(name)
+        return {}
+    except ExtractError:
+        unread = {}
+    for column in extract.tables[name]:
+        try:
+            extract.select(name, [column])
+        except ExtractError as error:
+            unread[column] = str(error)
+    return unread
 
 
 def _spell_tests(table: Table, start: str, end: str) -> Iterator[tuple[str, str, Severity, str]]:

@@ -7,7 +7,7 @@ place, the others once into the private database.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -151,6 +151,7 @@ class FramePart:
         if not all(isinstance(name, str) for name in names):
             raise ExtractError(f"table {label!r} has columns whose names are not text; rename them")
         self.names = tuple(names)
+        self._arrow: dict[str, Any] = {}
         self._registered: dict[tuple[str, ...], str] = {}
 
     def source(self, database: Database, columns: Sequence[str]) -> str:
@@ -158,8 +159,10 @@ class FramePart:
         wanted = tuple(columns)
         if wanted not in self._registered:
             self._registered[wanted] = database.new_name()
-            table = pa.table({name: _arrow_column(self.label, name, self._frame[name]) for name in wanted})
-            database.register(self._registered[wanted], table)
+            for name in wanted:
+                if name not in self._arrow:
+                    self._arrow[name] = _arrow_column(self.label, name, self._frame[name])
+            database.register(self._registered[wanted], pa.table({name: self._arrow[name] for name in wanted}))
         return self._registered[wanted]
 
     def diagnose(self, database: Database) -> ExtractError | None:
@@ -335,10 +338,19 @@ def _arrow_column(label: str, name: str, values: Any) -> Any:
 
 
 def _text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
-    texts: Mapping[str, list[str | None]] = {
-        name: [_as_text(row[place]) for row in rows] for place, name in enumerate(columns)
-    }
-    return pa.table({name: pa.array(values, pa.string()) for name, values in texts.items()})
+    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+    return pa.table({name: _text_column(list(column)) for name, column in zip(columns, values, strict=True)})
+
+
+def _text_column(values: list[Any]) -> Any:
+    """Return values as an Arrow column of text; by Arrow where its texts are ours, which is several times as fast."""
+    try:
+        array = pa.array(values)
+        if not (pa.types.is_floating(array.type) or pa.types.is_boolean(array.type) or pa.types.is_binary(array.type)):
+            return array.cast(pa.string())
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        pass
+    return pa.array([_as_text(value) for value in values], pa.string())
 
 
 def _as_text(value: Any) -> str | None:
