@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import pandas as pd
 
-from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
 from leoreturns.extract.convert import SQL_TYPES
 from leoreturns.extract.database import literal, quoted
