@@ -1,6 +1,7 @@
 """Day-by-day twins of the spells kernel and of the calendar: one date, one flag, one comparison at a time."""
 
 import datetime
+import functools
 
 import numpy as np
 
@@ -33,6 +34,12 @@ def days_of(year, month=4, first=6):
     return range(opens, day_number(datetime.date(year + 1, month, first)))
 
 
+@functools.cache
+def months_of(year, month=4, first=6):
+    """The month of every day of the year."""
+    return [month_of(day, month, first) for day in days_of(year, month, first)]
+
+
 def runs(covered):
     """For each day of a boolean array the length of the run of covered days around it, 0 on others."""
     out = np.zeros(len(covered), dtype=np.int64)
@@ -53,21 +60,35 @@ def unite(spells, years, month=4, first=6):
     spells: pairs (first day, last day), those that end before they start are passed over; years: consecutive.
     """
     spells = [(start, end) for start, end in spells if start <= end]
-    calendar = [days_of(year, month, first) for year in years]
-    if not calendar:
+    if not len(years):
         return [], [], [], 0
+    opens, closes = days_of(years[0], month, first)[0], days_of(years[-1], month, first)[-1]
     # A day free on either side, so that no run ends at the edge of the array.
-    low = min([calendar[0][0], *(start for start, _ in spells)]) - 1
-    high = max([calendar[-1][-1], *(end for _, end in spells)]) + 1
+    low = min([opens, *(start for start, _ in spells)]) - 1
+    high = max([closes, *(end for _, end in spells)]) + 1
     covered = np.zeros(high - low + 1, dtype=bool)
     for start, end in spells:
         covered[start - low : end - low + 1] = True
     length = runs(covered)
     days, months, longest = [], [], []
-    for year in calendar:
-        held = [day for day in year if covered[day - low]]
+    for year in years:
+        dated = zip(days_of(year, month, first), months_of(year, month, first), strict=True)
+        held = [(day - low, k) for day, k in dated if covered[day - low]]
         days.append(len(held))
-        months.append(sum(1 << k for k in {month_of(day, month, first) for day in held}))
-        longest.append(max((int(length[day - low]) for day in held), default=0))
-    window = covered[calendar[0][0] - low : calendar[-1][-1] - low + 1]
+        months.append(sum(1 << k for k in {k for _, k in held}))
+        longest.append(max((int(length[at]) for at, _ in held), default=0))
+    window = covered[opens - low : closes - low + 1]
     return days, months, longest, int(np.diff(window.astype(int), prepend=0).clip(0).sum())
+
+
+def recipe(n_person, first, last, each=9):
+    """Persons, first and last days of a published benchmark: log-normal lengths, three in a hundred spells repeated."""
+    draw, n = np.random.default_rng(909), n_person * each
+    person = draw.integers(0, n_person, n)
+    start = draw.integers(first - 400, last + 1, n)
+    length = np.minimum(np.exp(draw.normal(5.0, 1.3, n)).astype(np.int64), 4000)
+    repeated = draw.random(n) < 0.03
+    source = draw.integers(0, n, repeated.sum())
+    for column in (person, start, length):
+        column[repeated] = column[source]
+    return person, start, start + length
