@@ -44,7 +44,9 @@ class Variable:
     variant_of : str, optional
         The column of earlier years that it continues under another name (``KS4_LEVEL2_EM_94``).
     month_first : bool
-        Whether dates written with slashes have the month first.
+        Whether dates written with slashes have the month first, where their values leave it open.
+    width : int
+        Digits of a code that loses leading zeros where it is held as a number; 0 for any other column.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Variable:
     also_called: tuple[str, ...] = ()
     variant_of: str | None = None
     month_first: bool = False
+    width: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "codes", MappingProxyType(dict(self.codes)))
@@ -90,6 +93,8 @@ class Table:
         Column with the census term, filled likewise.
     prefix : str
         Prefix of the form's names that files may omit (``KS4_``).
+    spell : (str, str), optional
+        Columns with the first and the last day of a spell.
     suffix : str, optional
         Kind of suffix of the suffixed columns.
     also_called : tuple of str
@@ -109,6 +114,7 @@ class Table:
     year: str | None = None
     term: str | None = None
     prefix: str = ""
+    spell: tuple[str, str] | None = None
     suffix: Suffix | None = None
     also_called: tuple[str, ...] = ()
     known_issues: tuple[str, ...] = ()

@@ -151,11 +151,12 @@ def resolve_columns(table: Table, found_names: Iterable[str]) -> Resolved:
 def _check_case(table: Table, names: list[str]) -> None:
     seen: dict[str, str] = {}
     for name in names:
-        other = seen.setdefault(name.strip().lower(), name)
-        if other is not name:
+        lowered = name.strip().lower()
+        if lowered in seen:
             raise ExtractError(
-                f"table {table.name!r} has columns {other!r} and {name!r}, which differ in case only; rename one"
+                f"table {table.name!r} has columns {seen[lowered]!r} and {name!r}, which differ in case only: rename"
             )
+        seen[lowered] = name
 
 
 def _place(table: Table, name: str) -> tuple[Occasion, str, int] | None:

@@ -92,6 +92,7 @@ ILR_AIMS = Table(
     key=("external_id", "Year", "sequence_index"),
     person="RECORDID",
     person_key="RECORDID",
+    spell=("start_date", "end_date"),
     year="Year",
     also_called=("lilr_aims", "ilr_aim", "longitudinal_ilr_aims"),
     known_issues=(

@@ -86,6 +86,7 @@ EMPLOYMENT = Table(
     ),
     person="EduKey",
     person_key="EDUKEY",
+    spell=("StartDate", "EndDate"),
     also_called=("leo_employment", "employment_spells", "leo_employment_spells", "p45"),
     known_issues=(
         "no employer, pay, hours or occupation; part-time and full-time look the same",
@@ -112,11 +113,11 @@ EARNINGS = Table(
         Variable("Section_Earnings", "number", "pay from the main section, GBP"),
         Variable("Tied_Main_Section_Flag", "flag", "another section paid as much", codes=YES_NO),
         Variable("Num_Sections", "int", "distinct sections in the year"),
-        Variable("Main_SIC2007", "text", "5-digit industry that paid most"),
+        Variable("Main_SIC2007", "text", "5-digit industry that paid most", width=5),
         Variable("SIC_Earnings", "number", "pay from the main industry, GBP"),
         Variable("Tied_Main_SIC_Flag", "flag", "another industry paid as much", codes=YES_NO),
         Variable("Num_SIC", "int", "distinct industries in the year"),
-        Variable("main_enterprise_linked_sic2007", "text", "5-digit industry of the main enterprise"),
+        Variable("main_enterprise_linked_sic2007", "text", "5-digit industry of the main enterprise", width=5),
         Variable("main_enterprise_linked_section", "text", "industry section of the main enterprise"),
     ),
     key=("Edukey", "TaxYear"),
@@ -140,7 +141,7 @@ IDBR = Table(
     years=None,
     variables=(
         Variable("ENTKEY", "id", "the enterprise", required=True),
-        Variable("SIC2007", "text", "5-digit industry"),
+        Variable("SIC2007", "text", "5-digit industry", width=5),
         Variable("Govt_Region", "text", "region of the enterprise"),
         Variable("legalstatus", "text", "legal status, one digit"),
         Variable("Employees", "text", "employees, banded"),
@@ -194,6 +195,7 @@ BENEFITS_TABLE = Table(
     ),
     person="EduKey",
     person_key="EDUKEY",
+    spell=("StartDate", "EndDate"),
     also_called=("benefit", "leo_benefits", "leo_benefit"),
     known_issues=("spells of the same type are merged, spells of different types overlap",),
 )

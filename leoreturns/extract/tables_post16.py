@@ -203,6 +203,7 @@ PLAMS = Table(
     ),
     person=f"pl_{PMR}",
     person_key="PMR",
+    spell=("pl_LearningStartDate", "pl_LearningActualEndDate"),
     year="pl_ACADYR",
     prefix="pl_",
     also_called=("post_16_learning_aims", "post16_learning_aims"),
