@@ -123,6 +123,14 @@ class Extract:
         """Return what is wrong with the tables, in counts; see `ExtractCheck`. Every table is read."""
         return check_tables(self)
 
+    def register(self, name: str, table: pa.Table) -> None:
+        """Make an Arrow table readable by the statements of this extract, without a copy."""
+        self._database.register(name, table)
+
+    def unregister(self, name: str) -> None:
+        """Forget an Arrow table."""
+        self._database.unregister(name)
+
     def close(self) -> None:
         """Close the private database and remove its files; a closed extract reads nothing."""
         self._database.close()

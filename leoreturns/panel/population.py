@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from leoreturns._typing import IntArray, UIntArray
+from leoreturns._typing import BoolArray, IntArray, UIntArray
 from leoreturns.errors import ExtractError
 from leoreturns.extract.database import quoted
 from leoreturns.extract.link import link_table
@@ -32,6 +32,8 @@ class Population:
         Their hashes; persons are sorted by them.
     cohort : int16 of shape (n_person,)
         Calendar year in which key stage 4 ended.
+    linked : bool of shape (n_person,), or None without the lookup
+        Whether the person is linked to tax and benefit records.
     waterfall : list of (str, dict of int -> int)
         Each step of the selection, with what is left by cohort.
     """
@@ -39,6 +41,7 @@ class Population:
     ids: IntArray
     keys: UIntArray
     cohort: NDArray[np.int16]
+    linked: BoolArray | None
     waterfall: list[tuple[str, dict[int, int]]]
 
     def __repr__(self) -> str:
@@ -76,7 +79,8 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
     )
     extract.execute("DROP TABLE ks4_ranked", "ks4")
     steps.append(("one record per person", _by_cohort(extract, "SELECT cohort FROM ks4_record")))
-    found = extract.query("SELECT person, cohort FROM ks4_record", "ks4").to_pandas()
+    is_linked = f"person IN (SELECT person FROM {link_table('EDUKEY')})" if extract.has("lookup_edukey") else "NULL"
+    found = extract.query(f"SELECT person, cohort, {is_linked} AS linked FROM ks4_record", "ks4").to_pandas()
     if found.empty:
         raise ExtractError(
             "no person of the cohorts is left: see whether the years of ks4 are those of the definitions' cohorts, and "
@@ -86,7 +90,8 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
     keys = ids.hashed()
     order = sorted_persons(ids, keys)
     cohort = found["cohort"].to_numpy(np.int16)[order]
-    return Population(ids.data[order], keys[order], cohort, steps)
+    linked_too = found["linked"].to_numpy(np.bool_)[order] if extract.has("lookup_edukey") else None
+    return Population(ids.data[order], keys[order], cohort, linked_too, steps)
 
 
 def _rank_records(extract: Extract, definitions: Definitions) -> None:
