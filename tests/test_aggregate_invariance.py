@@ -82,7 +82,7 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)
     monkeypatch.setattr(replicate, "REPLICATE_BYTES", 3 * 40 * 8 * N_REPLICATES)
     monkeypatch.setattr(replicate, "DRAW_BYTES", 1000)
-    monkeypatch.setattr(replicate, "FEWEST_TASKS", 2)
+    monkeypatch.setattr(replicate, "SLICE_REPLICATES", 2 * N_REPLICATES)
     monkeypatch.setattr(replicate, "SLICE_UNITS", 5)
 
 

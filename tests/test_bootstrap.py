@@ -161,12 +161,12 @@ def test_replicates_without_weight_are_dropped_and_counted(unit: str) -> None:
     table = lr.aggregate(PANEL, "pay", by="cell", statistics=["mean", "var", "p50"], cells="all", plan=plan)
     known = FRAME[FRAME["pay"].notna()]
     weights = pd.DataFrame(drawn(plan, keys_of(known[unit]), range(199)), index=known.index).groupby(known["cell"])
-    total = weights.sum().reindex(LEVELS).fillna(0).to_numpy()
+    n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS)
+    total = weights.sum().reindex(LEVELS).fillna(0).where(n_units > 1, 0).to_numpy()
     for name in ("mean", "p50"):
         assert table.intervals[name].n_dropped.tolist() == (total == 0).sum(axis=1).tolist()
     assert table.intervals["var"].n_dropped.tolist() == (total < 2).sum(axis=1).tolist()
-    n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS).tolist()
-    assert all(interval.n_units.tolist() == n_units for interval in table.intervals.values())
+    assert all(interval.n_units.tolist() == n_units.tolist() for interval in table.intervals.values())
 
 
 def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
@@ -179,12 +179,41 @@ def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
         interval = table.intervals[name]
         assert np.isnan([interval.std_error[none], interval.low[none], interval.high[none]]).all()
         assert interval.n_dropped[none] == N
-    for cell in (one, constant):
-        for name in ("mean", "p50"):
-            interval, point = table.intervals[name], table.statistics[name][cell]
-            assert (interval.std_error[cell], interval.low[cell], interval.high[cell]) == (0.0, point, point)
+    for name in ("mean", "p50"):
+        interval, point = table.intervals[name], table.statistics[name][constant]
+        assert (interval.std_error[constant], interval.low[constant], interval.high[constant]) == (0.0, point, point)
     assert math.isnan(table.intervals["sd"].low[one])  # the cell's own sd is not defined
     assert table.intervals["sd"].high[constant] == 0.0
+
+
+@pytest.mark.parametrize("interval", ["percentile", "normal", "bca", "studentised", "exact"])
+def test_a_cell_of_one_sampling_unit_has_no_interval(interval: Any) -> None:
+    # Schools as units, by school: a replicate has all of a school or nothing of it.
+    exact = interval == "exact"
+    plan = lr.BootstrapPlan(99, seed=5, interval=interval, **({} if exact else {"unit": "school"}))
+    table = lr.aggregate(
+        panel(FRAME.drop_duplicates(["person", "cell"])) if exact else PANEL,
+        "pay",
+        by="cell" if exact else "school",
+        statistics="p50" if exact else "mean",
+        plan=plan,
+    )
+    (found,) = table.intervals.values()
+    alone = found.n_units == 1
+    assert alone.any() and (alone.all() or exact)
+    for name, numbers in arrays(found).items():
+        assert (numbers[alone] == (0 if exact else 99)).all() if name == "n_dropped" else np.isnan(numbers[alone]).all()
+    assert np.isfinite(found.std_error[found.n_units > 1]).all()
+
+
+def test_a_gap_between_single_sampling_units_has_no_interval() -> None:
+    plan = plan_of(unit="school", n=199, interval="normal")
+    contrasts = lr.Contrast("school", "school 0", "school 1")
+    table = lr.aggregate(PANEL, "pay", by="school", statistics="mean", plan=plan, contrasts=contrasts, bands="school")
+    gap = table.contrasts[0]
+    assert np.isfinite(gap.statistics["mean"]).all()
+    assert np.isnan([gap.intervals["mean"].std_error, gap.intervals["mean"].low]).all()
+    assert np.isnan(table.bands["mean"].low).all()
 
 
 def test_equal_values_in_a_replicate_leave_no_variance() -> None:
@@ -443,7 +472,7 @@ def test_exact_intervals_are_those_of_every_cell() -> None:
             x = data.loc[data["cell"] == cell, "pay"].dropna().to_numpy()
             for name in names:
                 interval = table.intervals[name]
-                wanted = exact_interval(x, int(name[1:]), rule, 0.9)
+                wanted = exact_interval(x if len(x) > 1 else x[:0], int(name[1:]), rule, 0.9)
                 got = (interval.std_error[at], interval.low[at], interval.high[at])
                 np.testing.assert_allclose(got, wanted, rtol=1e-12)
                 assert interval.n_units[at] == len(x)

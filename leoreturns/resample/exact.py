@@ -128,7 +128,8 @@ def exact_intervals(
     Returns
     -------
     dict of int to Interval
-        By percentile; without Monte-Carlo error, and no replicate dropped. NaN where a cell has no value.
+        By percentile; without Monte-Carlo error, and no replicate dropped. NaN where a cell has fewer than two values,
+        as nothing varies in the resamples of one.
 
     Raises
     ------
@@ -145,7 +146,8 @@ def exact_intervals(
     found = np.array(ordered_map(work, range(n_cells), label="exact intervals"), dtype=np.float64)
     found = found.reshape(n_cells, len(percentiles), 3)
     found = np.ascontiguousarray(found.transpose(1, 2, 0))
-    no_error = np.where(n_value > 0, 0.0, np.nan)
+    found[:, :, n_value < 2] = np.nan
+    no_error = np.where(n_value > 1, 0.0, np.nan)
     none_dropped = np.zeros(n_cells, dtype=np.int64)
     return {
         percentile: Interval(std_error, low, high, no_error, no_error, none_dropped)

@@ -19,13 +19,15 @@ class Interval:
     Attributes
     ----------
     std_error : float64
-        Standard deviation of the replicates (of their exact distribution, for the exact interval).
+        Standard deviation of the replicates (of their exact distribution, for the exact interval); NaN where the
+        statistic is, and in a cell of one sampling unit, of whose variation the data say nothing.
     low, high : float64
-        Ends of the interval; NaN where the statistic is, or where too few replicates are left.
+        Ends of the interval; NaN where the standard error is, or where too few replicates are left.
     error_low, error_high : float64
         Monte-Carlo standard error of each end: by how much it would differ under another seed.
     n_dropped : int64
-        Replicates dropped because the cell had no weight in them, or no defined statistic.
+        Replicates dropped because the cell had no weight in them, or no defined statistic: all, where the cell has one
+        sampling unit.
     n_units : int64 or None
         Distinct sampling units (persons, schools) with a value in the cell.
     """
