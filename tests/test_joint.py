@@ -71,6 +71,28 @@ def test_estimates_go_by_call_statistic_and_cell() -> None:
     assert repr(found) == f"<Joint: 3 results, 9 estimates, {N} replicates>"
 
 
+def test_a_call_of_several_tables_has_one_number() -> None:
+    def both(plan: lr.BootstrapPlan) -> list[lr.Aggregate]:
+        return [BY_SEX(plan=plan), BY_YEAR(plan=plan)]
+
+    found = lr.jointly(PLAN, [both, WHOLE])
+    assert len(found.results) == 2
+    assert found.index.get_level_values("call").tolist() == [0] * (len(found.point) - 1) + [1]
+
+
+def test_an_estimate_of_two_cells_by_one_name_is_not_combined() -> None:
+    found = lr.jointly(PLAN, [lambda plan: [WHOLE(plan=plan), WHOLE(plan=plan)], BY_SEX])
+    with pytest.raises(lr.SupportError, match="several estimates"):
+        found.combine({(0, "share", "all"): 1})
+    assert found.combine({(1, "mean", "sex: F"): 1})["estimate"] == found.estimates[1, "mean", "sex: F"]
+
+
+def test_what_is_not_defined_has_no_standard_error_in_a_combination() -> None:
+    call = partial(lr.aggregate, PANEL, "pay", by="cell", statistics="gini", where="cell == 'losses' or cell == 'many'")
+    gap = lr.jointly(PLAN, [call]).combine({(0, "gini", "cell: many"): 1, (0, "gini", "cell: losses"): -1})
+    assert np.isnan(gap).all()
+
+
 def test_keys_are_named_in_words() -> None:
     call = partial(lr.aggregate, PANEL, "pay", by=["sex", "year"], statistics="mean")
     assert lr.jointly(PLAN, [call]).index[0] == (0, "mean", "sex: F, year: 2010")
@@ -194,6 +216,13 @@ def planless(data: Any = None) -> None:
         (99, [BY_SEX], TypeError, "plan is a BootstrapPlan, not int"),
         (lr.BootstrapPlan(seed=1, interval="exact"), [BY_SEX], lr.SupportError, "an exact plan draws no replicates"),
         (PLAN, [], lr.SupportError, "give at least one call"),
+        (PLAN, WHOLE, TypeError, "calls is a list"),
+        (
+            PLAN,
+            [partial(BY_SEX, where="cell == 'losses'", statistics="gini")],
+            lr.SupportError,
+            "no estimate is defined",
+        ),
         (PLAN, [BY_SEX, 5], TypeError, r"call 1 is a int: give partial\(lr.aggregate"),
         (PLAN, [planless], TypeError, "call 0 takes no plan="),
         (PLAN, [partial(BY_SEX, plan=PLAN)], TypeError, "call 0 has a plan= of its own"),

@@ -67,8 +67,8 @@ def test_other_seeds_are_refused(value: Any) -> None:
         BootstrapPlan(seed=value)
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -0.5, float("nan")])
-def test_levels_lie_between_zero_and_one(level: float) -> None:
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -0.5, float("nan"), "0.95", None, True])
+def test_levels_lie_between_zero_and_one(level: Any) -> None:
     with pytest.raises(ValueError, match="level lies between 0 and 1"):
         BootstrapPlan(seed=1, level=level)
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
+from numbers import Real
 from operator import index
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -159,7 +160,7 @@ class BootstrapPlan:
             raise ValueError("strata are names of columns, each given once")
         _known("scheme", self.scheme, Scheme)
         _known("interval", self.interval, IntervalKind)
-        if not 0 < self.level < 1:
+        if not isinstance(self.level, Real) or not 0 < self.level < 1:
             raise ValueError(f"level lies between 0 and 1, such as 0.95, not {self.level!r}")
         self._store("level", float(self.level))
         self._check_scheme()
