@@ -206,6 +206,16 @@ def test_a_cell_of_one_sampling_unit_has_no_interval(interval: Any) -> None:
     assert np.isfinite(found.std_error[found.n_units > 1]).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_all_zero_raise_no_warning() -> None:
+    frame = pd.DataFrame({"person": range(8), "year": 2020, "pay": 0.0})
+    names = ["mean", "sd", "gini", "top10", "p90/p10", "iqr"]
+    for interval in ("percentile", "bca", "normal"):
+        table = lr.aggregate(panel(frame), "pay", statistics=names, plan=plan_of(interval=interval))
+        assert [float(table.intervals[name].std_error[0]) for name in ("mean", "sd", "iqr")] == [0.0, 0.0, 0.0]
+        assert np.isnan([table.intervals[name].std_error[0] for name in ("gini", "top10", "p90/p10")]).all()
+
+
 def test_a_gap_between_single_sampling_units_has_no_interval() -> None:
     plan = plan_of(unit="school", n=199, interval="normal")
     contrasts = lr.Contrast("school", "school 0", "school 1")

@@ -32,9 +32,11 @@ def acceleration(entry: Statistic, values: FloatArray, weights: FloatArray, unit
     point : Parts
         The cell's statistics, as arrays of shape ().
     """
-    rows = _influence(entry, values, weights, point)
-    by_unit = np.bincount(units, weights=rows)
-    squares, cubes = float((by_unit**2).sum()), float((by_unit**3).sum())
+    # Of a cell whose values are all zero the Gini coefficient and ratios have none.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows = _influence(entry, values, weights, point)
+        by_unit = np.bincount(units, weights=rows)
+        squares, cubes = float((by_unit**2).sum()), float((by_unit**3).sum())
     return cubes / (6.0 * math.sqrt(squares) ** 3) if squares > 0 else math.nan
 
 

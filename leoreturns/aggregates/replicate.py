@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from leoreturns._core import replicate_ranks, replicates
 from leoreturns._parallel import ordered_map, thread_count
-from leoreturns._typing import AnyArray, FloatArray, IntArray
+from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.aggregates.evaluate import Parts, evaluate, variance_of
 from leoreturns.aggregates.prepare import Prepared, Resampling, Rows, prepare
 from leoreturns.aggregates.rows import row_tasks
-from leoreturns.aggregates.statistics import Statistic
 from leoreturns.resample.draws import Draws
 from leoreturns.resample.exact import exact_intervals
 from leoreturns.resample.intervals import interval_of
@@ -31,7 +29,6 @@ REPLICATE_BYTES = 1 << 28  # replicates of a block of cells
 DRAW_BYTES = 1 << 28  # draws held at a time
 SLICE_UNITS = 1 << 14
 MOST_TASKS = 8  # that a few large cells are cut into: each holds a tile of its own
-SLICE_REPLICATES = 1 << 18  # replicates of one statistic turned into intervals by one call, in cache
 FEWEST_UNITS = 2  # a unit alone is the same in every replicate: that nothing varies is no finding then
 # A replicate whose rows are all equal has squares about the sample's mean, and none about its own but for rounding.
 ROUNDING = 32 * float(np.finfo(np.float64).eps)
@@ -92,36 +89,20 @@ class Replicator:
             point_error = _error_of_mean({name: _joined([part.cell_sums(name) for part in prepared]) for name in names})
         n_units = _joined([part.n_units for part in prepared])
         alone = n_units[:, np.newaxis] < FEWEST_UNITS
-        n_cells, step = len(n_units), max(1, SLICE_REPLICATES // self.plan.n_replicates)
         for entry in self.request.chosen:
             found = np.where(alone, np.nan, evaluate(entry, parts))
             accelerations = [part.accelerations[entry.name] for part in prepared if part.accelerations]
-            needed = {
-                "acceleration": _joined(accelerations) if accelerations else None,
-                "std_error": point_error,
-                "replicate_errors": replicate_errors,
-            }
-            work = partial(self._make, entry, evaluate(entry, rows.point), found, needed, n_units, cells)
-            slices = [slice(first, min(first + step, n_cells)) for first in range(0, n_cells, step)]
-            ordered_map(work, slices, label="making intervals")
+            interval = interval_of(
+                evaluate(entry, rows.point),
+                found,
+                self.plan,
+                acceleration=_joined(accelerations) if accelerations else None,
+                std_error=point_error,
+                replicate_errors=replicate_errors,
+            )
+            _write(self.intervals[entry.name], replace(interval, n_units=n_units), cells)
             if self.kept:
                 self.kept[entry.name][cells] = found
-
-    def _make(
-        self,
-        entry: Statistic,
-        point: FloatArray,
-        found: FloatArray,
-        needed: Mapping[str, FloatArray | None],
-        n_units: IntArray,
-        cells: slice,
-        part: slice,
-    ) -> None:
-        """Make the intervals of one statistic in a part of a block, which is `cells` of the layout."""
-        own = {name: None if numbers is None else numbers[part] for name, numbers in needed.items()}
-        interval = interval_of(point[part], found[part], self.plan, **own)
-        at = slice(cells.start + part.start, cells.start + part.stop)
-        _write(self.intervals[entry.name], replace(interval, n_units=n_units[part]), at)
 
     def _run(
         self, rows: Rows, prepared: Sequence[Prepared], draws: Draws

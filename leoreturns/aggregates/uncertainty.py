@@ -110,7 +110,8 @@ def with_intervals(
     if not replicator.kept:
         return table
     points = {entry.name: table.statistics[entry.name].astype(np.float64) for entry in request.chosen}
-    drawn = {name: replicates[cells] for name, replicates in replicator.kept.items()}
+    # Taken out one by one: as many cells as are allowed would not fit in memory twice over.
+    drawn = {name: replicator.kept.pop(name)[cells] for name in points}
     if is_collecting():
         collect(_cell_names(table.keys, table.n_cells), points, drawn)
     gaps = tuple(

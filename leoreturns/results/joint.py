@@ -72,7 +72,8 @@ class Joint:
         """
         combined = np.zeros(len(self.point))
         for label, weight in weights.items():
-            places = np.flatnonzero(self.index == label) if isinstance(label, tuple) and len(label) == 3 else []
+            named = isinstance(label, tuple) and len(label) == 3
+            places = np.flatnonzero(self.index == label) if named else np.empty(0, dtype=np.int64)
             if len(places) != 1:
                 known = "several estimates" if len(places) else "no estimate"
                 raise SupportError(f"{known} {label!r}: an estimate is (call, statistic, cell), see joint.index")
