@@ -152,7 +152,10 @@ def replicates(
     which: Sequence[int] | None = None,
     unit: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Replicates of every statistic: mapping of name -> float64 of shape (n_cells, len(which))."""
+    """Replicates of every statistic: mapping of name -> float64 of shape (n_cells, len(which)).
+
+    NaN in cells of one unit, whose replicates are all alike.
+    """
     which = range(plan.n_replicates) if which is None else which
     frame = frame.assign(**{"key of person": keys_of(frame["person"])})
     frame = frame.sort_values(["key of person", "year"], kind="stable")
@@ -169,6 +172,8 @@ def replicates(
         x = frame.loc[rows, values].to_numpy(np.float64)
         w = None if weights is None else frame.loc[rows, weights.column].to_numpy(np.float64)
         kind = None if weights is None else weights.kind
+        if frame.loc[rows, unit or plan.unit].nunique() < 2:
+            continue
         for b in range(len(which)):
             numbers = one_replicate(names, x, w, kind, np.ascontiguousarray(of_row[rows, b]), rule)
             for name, number in zip(names, numbers, strict=True):

@@ -173,9 +173,8 @@ def test_replicates_without_weight_are_dropped_and_counted(unit: str) -> None:
     table = lr.aggregate(PANEL, "pay", by="cell", statistics=["mean", "var", "p50"], cells="all", plan=plan)
     known = FRAME[FRAME["pay"].notna()]
     weights = pd.DataFrame(drawn(plan, keys_of(known[unit]), range(199)), index=known.index).groupby(known["cell"])
-    total = weights.sum().reindex(LEVELS).fillna(0).to_numpy()
     n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS)
-    total = np.where((n_units < 2).to_numpy()[:, None], 0, total)  # all are dropped
+    total = weights.sum().reindex(LEVELS).fillna(0).where(n_units > 1, 0).to_numpy()
     for name in ("mean", "p50"):
         assert table.intervals[name].n_dropped.tolist() == (total == 0).sum(axis=1).tolist()
     assert table.intervals["var"].n_dropped.tolist() == (total < 2).sum(axis=1).tolist()
@@ -204,6 +203,8 @@ def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_one_unit_says_nothing_of_how_units_vary(scheme: str, interval: Any) -> None:
     """A cell may hold many persons and a single school: no interval, nor any of a gap to other schools."""
+    if (scheme, interval) == ("bayesian", "bca"):
+        interval = "percentile"  # BCa is refused
     frame = FRAME[FRAME["cell"] == "many"]
     frame = frame.assign(lone=np.where(frame["school"] == "school 0", "one school", "others"))
     data = panel(frame)
@@ -222,6 +223,36 @@ def test_one_unit_says_nothing_of_how_units_vary(scheme: str, interval: Any) -> 
         assert np.isnan(table.bands["mean"].low).tolist() == [True, False]
         joint_matrix = lr.jointly(plan, [partial(call, plan=None)]).matrix
         assert np.isnan(joint_matrix).tolist() == [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("interval", ["percentile", "normal", "bca", "studentised", "exact"])
+def test_a_cell_of_one_sampling_unit_has_no_interval(interval: Any) -> None:
+    # Schools as units, by school: a replicate has all of a school or nothing of it.
+    exact = interval == "exact"
+    plan = lr.BootstrapPlan(99, seed=5, interval=interval, **({} if exact else {"unit": "school"}))
+    table = lr.aggregate(
+        panel(FRAME.drop_duplicates(["person", "cell"])) if exact else PANEL,
+        "pay",
+        by="cell" if exact else "school",
+        statistics="p50" if exact else "mean",
+        plan=plan,
+    )
+    (found,) = table.intervals.values()
+    alone = found.n_units == 1
+    assert alone.any() and (alone.all() or exact)
+    for name, numbers in arrays(found).items():
+        assert (numbers[alone] == (0 if exact else 99)).all() if name == "n_dropped" else np.isnan(numbers[alone]).all()
+    assert np.isfinite(found.std_error[found.n_units > 1]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_all_zero_raise_no_warning() -> None:
+    frame = pd.DataFrame({"person": range(8), "year": 2020, "pay": 0.0})
+    names = ["mean", "sd", "gini", "top10", "p90/p10", "iqr"]
+    for interval in ("percentile", "bca", "normal"):
+        table = lr.aggregate(panel(frame), "pay", statistics=names, plan=plan_of(interval=interval))
+        assert [float(table.intervals[name].std_error[0]) for name in ("mean", "sd", "iqr")] == [0.0, 0.0, 0.0]
+        assert np.isnan([table.intervals[name].std_error[0] for name in ("gini", "top10", "p90/p10")]).all()
 
 
 def test_equal_values_in_a_replicate_leave_no_variance() -> None:
@@ -539,8 +570,8 @@ def contrast_of(kind: str, level: Any, base: Any, *, logs: bool) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "difference":
             return level - base
-        if kind == "percent" and logs:
-            return 100 * (np.exp(level - base) - 1)
+        if logs:
+            return np.exp(level - base) if kind == "ratio" else 100 * (np.exp(level - base) - 1)
         ratio = np.where(base > 0, level / base, np.nan)
         return ratio if kind == "ratio" else 100 * (ratio - 1)
 
@@ -551,7 +582,7 @@ def contrast_of(kind: str, level: Any, base: Any, *, logs: bool) -> Any:
 def test_contrasts_are_made_of_the_replicates(kind: Any, interval: Any, unit: str | None) -> None:
     data = panel(FRAME.assign(pay=np.log1p(FRAME["pay"].abs())), units={"pay": unit} if unit else None)
     contrasts = [lr.Contrast("sex", "M", "F", kind), lr.Contrast("year", 2015, 2010, kind)]
-    names, plan = ["mean", "p50", "var", "gini"], plan_of(n=99, interval=interval)
+    names, plan = ["mean", "p50", "sd", "var", "gini"], plan_of(n=99, interval=interval)
     call = partial(lr.aggregate, data, "pay", by=["cell", "sex", "year"], statistics=names, plan=plan)
     table, got = collected(partial(call, contrasts=contrasts))
     cells = cell_index(table)
@@ -688,6 +719,12 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         {"plan": plan_of("bayesian"), "statistics": "p50", "quantile_rule": 3},
         lr.SupportError,
         "rule 3 has no form under Bay",
+    ),
+    ({"plan": plan_of(unit="year")}, lr.SupportError, "resamples 'year', which is the period"),
+    (
+        {"plan": plan_of("bayesian", interval="bca"), "statistics": "p50"},
+        lr.SupportError,
+        "interval 'bca' rests on whole draws",
     ),
     ({"plan": EXACT}, lr.SupportError, "mean: an exact interval is known for single percentiles only"),
     ({"plan": EXACT, "statistics": ["p50", "iqr"]}, lr.SupportError, "iqr: an exact interval is known"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reference_bootstrap import one_replicate
 
-from leoreturns._core import replicate_ranks, replicates
+from leoreturns._core import ranked, replicate_ranks, replicates
 
 SUM_BLOCK, RANK_BLOCK = 256, 128
 BORDERS = [0, 1, 2, 3, 4, 5, 127, 128, 129, 0, 255, 256, 257, 700]
@@ -229,7 +229,7 @@ def ordered(cells: dict[str, Any], values: np.ndarray, weights: np.ndarray) -> t
     longest = max(1, int(cells["counts"].max(initial=0)))
     out, out_weights = np.full(len(values), -7.0), np.full(len(weights), -7.0)
     units = np.full(len(values), -7, dtype=np.int32)
-    replicate_ranks.order_cells(
+    ranked.order_cells(
         *read_only(values, weights, *cells.values()),
         np.empty((2, longest), dtype=np.uint64),
         np.empty((2, longest)),
@@ -261,7 +261,7 @@ def test_sorting_refuses_what_does_not_fit() -> None:
     good: dict[str, Any] = {"values": np.ones(5), "weights": np.ones(5), **cells}
     good |= {"key_room": np.empty((2, 3), dtype=np.uint64), "place_room": np.empty((2, 3))}
     good |= {"out": np.empty(5), "out_weights": np.empty(5), "out_units": np.empty(5, dtype=np.int32)}
-    replicate_ranks.order_cells(**good)
+    ranked.order_cells(**good)
     for change, message in (
         ({"values": np.ones(4)}, "differ"),
         ({"weights": np.ones(4), "out_weights": np.empty(4)}, "values and weights differ"),
@@ -274,7 +274,7 @@ def test_sorting_refuses_what_does_not_fit() -> None:
         ({"out_units": np.empty(4, dtype=np.int32)}, "rows and outputs differ"),
     ):
         with pytest.raises(ValueError, match=message):
-            replicate_ranks.order_cells(**good | change)  # type: ignore[arg-type]
+            ranked.order_cells(**good | change)  # type: ignore[arg-type]
 
 
 # ---- percentiles, Gini, top shares ----------------------------------------------------------------------------------

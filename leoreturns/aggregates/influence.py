@@ -61,9 +61,11 @@ def acceleration(
     strata : Strata, optional
         Of the cell's units; without them units are weighted independently of each other.
     """
-    rows = _influence(entry, values, weights, point)
-    by_unit: FloatArray = np.bincount(units, weights=rows).astype(np.float64, copy=False)
-    squares, cubes = _powers(by_unit) if strata is None else _powers_within(by_unit, strata)
+    # Of a cell whose values are all zero the Gini coefficient and ratios have none.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows = _influence(entry, values, weights, point)
+        by_unit: FloatArray = np.bincount(units, weights=rows).astype(np.float64, copy=False)
+        squares, cubes = _powers(by_unit) if strata is None else _powers_within(by_unit, strata)
     return cubes / (6.0 * math.sqrt(squares) ** 3) if squares > 0 else math.nan
 
 

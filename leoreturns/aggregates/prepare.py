@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leoreturns._core import replicate_ranks, replicates
+from leoreturns._core import ranked, replicates
 from leoreturns._typing import CodeArray, FloatArray, IntArray, UIntArray, WeightKind
 from leoreturns.aggregates.evaluate import Parts, evaluate
 from leoreturns.aggregates.influence import Strata, acceleration
@@ -218,7 +218,7 @@ def _ordered(rows: Rows, request: Resampling) -> tuple[FloatArray, FloatArray, C
         return rows.values[:0], rows.weights[:0], rows.units[:0]
     values, weights, units = np.empty_like(rows.values), np.empty_like(rows.weights), np.empty_like(rows.units)
     longest = max(1, int(rows.counts.max(initial=0)))
-    replicate_ranks.order_cells(
+    ranked.order_cells(
         rows.values,
         rows.weights,
         rows.units,
