@@ -87,20 +87,19 @@ def relations(block: Block) -> dict[str, str]:
 
 ROUTE_TABLES = ("ks5", "ypmad", "ilr_learners", "ilr_aims")
 _HESA = (("hesa",),)
+_ROUTE = (
+    "CASE WHEN key_stage_5.a_level THEN 'A level' "
+    "WHEN key_stage_5.vocational OR young.vocational THEN 'vocational' "
+    "WHEN achieved.apprenticeship THEN 'apprenticeship' "
+    "WHEN key_stage_5.level_3 OR young.level_3 OR learner.level_3 THEN 'other level 3' ELSE 'none' END"
+)
 
 TRAITS: Mapping[str, Trait] = MappingProxyType(
     {
-        "ks5_route": Trait(
-            "CASE WHEN key_stage_5.a_level THEN 'A level' "
-            "WHEN key_stage_5.vocational OR young.vocational THEN 'vocational' "
-            "WHEN achieved.apprenticeship THEN 'apprenticeship' "
-            "WHEN key_stage_5.level_3 OR young.level_3 OR learner.level_3 THEN 'other level 3' ELSE 'none' END",
-            "DfE",
-            (ROUTE_TABLES,),
-        ),
+        "ks5_route": Trait(_ROUTE, "DfE", (ROUTE_TABLES,)),
         "education_level": Trait(
             "CASE WHEN qualification.graduate OR achieved.degree THEN 'graduate' "
-            "WHEN ks5_route <> 'none' OR qualification.qualified OR achieved.level_3 THEN 'level 3 or above' "
+            f"WHEN {_ROUTE} <> 'none' OR qualification.qualified OR achieved.level_3 THEN 'level 3 or above' "
             "ELSE 'level 2 or below' END",
             "DfE, HESA",
             ((*ROUTE_TABLES, "hesa"),),
