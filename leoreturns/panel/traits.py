@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import duckdb
-import numpy as np
 import pyarrow as pa
 
-from leoreturns.extract.database import failure
 from leoreturns.panel import pathways, traits_post16, traits_schools
 from leoreturns.panel.aims import achieved_aims
-from leoreturns.panel.rules import LOOKUP, PERSONS, Trait
+from leoreturns.panel.rules import LOOKUP, PERSONS, Trait, read
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -52,26 +49,6 @@ def absent_tables(trait: Trait, block: Block) -> tuple[str, ...]:
     """Return the tables and lookups for want of which a trait cannot be derived; empty where it can."""
     present = set(block.tables) | {LOOKUP + name for name in block.lookups}
     return tuple(table for tables in trait.tables if present.isdisjoint(tables) for table in tables)
-
-
-def read(block: Block, sql: str, what: str) -> pa.Table:
-    """Return the result of a query over the block's views and its persons, ``PERSONS``.
-
-    Raises
-    ------
-    ExtractError
-        If the statement fails, naming `what`.
-    """
-    number = np.arange(block.n_person, dtype=np.int32)
-    try:
-        block.connection.register(PERSONS, pa.table({"number": number, "cohort": block.cohort}))
-        try:
-            relation: Any = block.connection.sql(sql)
-            return relation.to_arrow_table()
-        finally:
-            block.connection.unregister(PERSONS)
-    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
-        raise failure(error, what) from None
 
 
 def _statement(block: Block, chosen: Mapping[str, Trait]) -> str:

@@ -75,11 +75,11 @@ def higher_education(block: Block) -> str:
 def relations(block: Block) -> dict[str, str]:
     """Return the relations that the traits below are taken from; ``achieved_aim`` stands before them."""
     return {
-        "ks5": key_stage_5(block),
-        "ypmad": young_people(block),
+        "key_stage_5": key_stage_5(block),
+        "young": young_people(block),
         "learner": learners(block),
-        "aims": achievements(block),
-        "hesa": higher_education(block),
+        "achieved": achievements(block),
+        "qualification": higher_education(block),
     }
 
 
@@ -87,25 +87,25 @@ def relations(block: Block) -> dict[str, str]:
 
 ROUTE_TABLES = ("ks5", "ypmad", "ilr_learners", "ilr_aims")
 _HESA = (("hesa",),)
+_ROUTE = (
+    "CASE WHEN key_stage_5.a_level THEN 'A level' "
+    "WHEN key_stage_5.vocational OR young.vocational THEN 'vocational' "
+    "WHEN achieved.apprenticeship THEN 'apprenticeship' "
+    "WHEN key_stage_5.level_3 OR young.level_3 OR learner.level_3 THEN 'other level 3' ELSE 'none' END"
+)
 
 TRAITS: Mapping[str, Trait] = MappingProxyType(
     {
-        "ks5_route": Trait(
-            "CASE WHEN ks5.a_level THEN 'A level' WHEN ks5.vocational OR ypmad.vocational THEN 'vocational' "
-            "WHEN aims.apprenticeship THEN 'apprenticeship' "
-            "WHEN ks5.level_3 OR ypmad.level_3 OR learner.level_3 THEN 'other level 3' ELSE 'none' END",
-            "DfE",
-            (ROUTE_TABLES,),
-        ),
+        "ks5_route": Trait(_ROUTE, "DfE", (ROUTE_TABLES,)),
         "education_level": Trait(
-            "CASE WHEN hesa.graduate OR aims.degree THEN 'graduate' "
-            "WHEN ks5_route <> 'none' OR hesa.qualified OR aims.level_3 THEN 'level 3 or above' "
+            "CASE WHEN qualification.graduate OR achieved.degree THEN 'graduate' "
+            f"WHEN {_ROUTE} <> 'none' OR qualification.qualified OR achieved.level_3 THEN 'level 3 or above' "
             "ELSE 'level 2 or below' END",
             "DfE, HESA",
             ((*ROUTE_TABLES, "hesa"),),
         ),
-        "degree_class": Trait("hesa.class", "HESA", _HESA),
-        "degree_year": Trait("hesa.year", "HESA", _HESA, "calendar year"),
-        "university": Trait("hesa.university", "HESA", _HESA, entity=True),
+        "degree_class": Trait("qualification.class", "HESA", _HESA),
+        "degree_year": Trait("qualification.year", "HESA", _HESA, "calendar year"),
+        "university": Trait("qualification.university", "HESA", _HESA, entity=True),
     }
 )

@@ -89,7 +89,7 @@ def census(block: Block) -> str:
         "eligible": "FSMeligible",
         "need_group": known("SENprovisionMajor", NEED_GROUPS),
         "need": known("SENprovision", NEEDS),
-        "rank": f"CASE WHEN IDACIRank BETWEEN 1 AND {AREAS_2011} THEN IDACIRank END",
+        "rank": f"CASE WHEN IDACIRank BETWEEN 1 AND {AREAS_2011} THEN least(IDACIRank, {AREAS_2001}) END",
         "area_11": "LSOA11",
         "area_01": "LSOA01",
         "urn": "URN_anon",
@@ -165,12 +165,12 @@ def key_stage_4(block: Block) -> str:
             JOIN {PERSONS} USING (number)"""
 
 
-SCHOOL = "coalesce(ks4.school, census.urn)"
+SCHOOL = "coalesce(key_stage_4.school, census.urn)"
 
 
 def relations(block: Block) -> dict[str, str]:
     """Return the relations that the traits below are taken from."""
-    return {"census": census(block), "ks2": key_stage_2(block), "ks4": key_stage_4(block)}
+    return {"census": census(block), "key_stage_2": key_stage_2(block), "key_stage_4": key_stage_4(block)}
 
 
 def joins(block: Block) -> str:
@@ -188,11 +188,13 @@ _CENSUS = (("school_census",),)
 _KS2 = (("ks2",),)
 _KS4 = (("ks4",),)
 _EITHER = (("ks4", "school_census"),)
-_QUINTILE = f"least(1 + (census.rank - 1) * 5 // {AREAS_2001}, 5)"
+_QUINTILE = f"1 + (census.rank - 1) * 5 // {AREAS_2001}"
 
 TRAITS: Mapping[str, Trait] = MappingProxyType(
     {
-        "sex": Trait("coalesce(ks4.sex, census.sex, ks2.sex)", "DfE", (("ks4", "school_census", "ks2"),)),
+        "sex": Trait(
+            "coalesce(key_stage_4.sex, census.sex, key_stage_2.sex)", "DfE", (("ks4", "school_census", "ks2"),)
+        ),
         "ethnicity": Trait(
             f"coalesce({labelled('census.major', ETHNICITIES)}, {labelled('census.minor', GROUP_OF_MINOR)})",
             "DfE",
@@ -204,7 +206,7 @@ TRAITS: Mapping[str, Trait] = MappingProxyType(
             "DfE",
             _CENSUS,
         ),
-        "fsm": Trait("coalesce(census.eligible, ks4.eligible)", "DfE", _EITHER),
+        "fsm": Trait("coalesce(census.eligible, key_stage_4.eligible)", "DfE", _EITHER),
         "fsm_ever": Trait("census.ever_eligible", "DfE", _CENSUS),
         "sen": Trait(
             f"coalesce({labelled('census.need_group', NEED_GROUPS)}, {labelled('census.need', NEEDS)})", "DfE", _CENSUS
@@ -216,17 +218,19 @@ TRAITS: Mapping[str, Trait] = MappingProxyType(
         ),
         "region": Trait("coalesce(region_11.label, region_01.label)", "DfE", (*_CENSUS, ("lookup_regions",))),
         "school": Trait(SCHOOL, "DfE", _EITHER, entity=True),
-        "school_type": Trait("coalesce(school_type_of.label, ks4.type)", "DfE", (("lookup_school_types", "ks4"),)),
-        "prior_attainment": Trait("ks2.points", "DfE", _KS2, "points"),
+        "school_type": Trait(
+            "coalesce(school_type_of.label, key_stage_4.type)", "DfE", (("lookup_school_types", "ks4"),)
+        ),
+        "prior_attainment": Trait("key_stage_2.points", "DfE", _KS2, "points"),
         "prior_attainment_band": Trait(
             f"CASE WHEN prior_attainment < {LOW_END} THEN 'low' WHEN prior_attainment < {HIGH_START} THEN 'middle' "
             f"WHEN prior_attainment >= {HIGH_START} THEN 'high' END",
             "DfE",
             _KS2,
         ),
-        "ks4_points": Trait("ks4.points", "DfE", _KS4, "points"),
-        "ks4_five_ac": Trait("ks4.five_ac", "DfE", _KS4),
-        "ks4_five_ac_em": Trait("ks4.five_ac_em", "DfE", _KS4),
+        "ks4_points": Trait("key_stage_4.points", "DfE", _KS4, "points"),
+        "ks4_five_ac": Trait("key_stage_4.five_ac", "DfE", _KS4),
+        "ks4_five_ac_em": Trait("key_stage_4.five_ac_em", "DfE", _KS4),
         "ks4_band": Trait(
             "CASE WHEN ks4_five_ac_em THEN '5 A*-C with English and maths' WHEN ks4_five_ac THEN '5 A*-C' "
             "WHEN NOT ks4_five_ac THEN 'below 5 A*-C' END",
