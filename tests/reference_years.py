@@ -31,8 +31,7 @@ def person_years(records, cohort, definitions, last_extract_year=2020, areas=Non
         before = row["area"]
         if person.is_unknown(year):
             row |= dict.fromkeys(
-                "days_employed months_employed in_paid_work employed_all_year sustained_employment "
-                "continuous_employment annualised_earnings real_earnings log_earnings".split()
+                ["days_employed", "months_employed", "in_paid_work", "employed_all_year", "sustained_employment", "continuous_employment", "annualised_earnings", "real_earnings", "log_earnings"]
             )
         rows.append(row)
     return rows

@@ -7,6 +7,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from leoreturns.extract.convert import SQL_TYPES
 from leoreturns.extract.tables import table as known_table
@@ -25,6 +26,14 @@ TABLES = (
     "ilr_aims",
     "hesa",
 )
+ARROW_TYPES = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +75,11 @@ def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, 
 
 
 def _create(connection, name, types, rows):
-    columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
-    connection.execute(f'CREATE TABLE "{name}" ({columns})')
-    if rows:
-        connection.executemany(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(types))})', rows)
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    arrays = [pa.array(column, ARROW_TYPES[kind]) for column, kind in zip(columns, types.values(), strict=True)]
+    connection.register("given", pa.table(arrays, list(types)))
+    connection.execute(f'CREATE TABLE "{name}" AS FROM given')
+    connection.unregister("given")
 
 
 def define(**settings):
