@@ -214,12 +214,14 @@ def test_too_many_estimates_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_cells_too_small_to_go_together_are_refused() -> None:
-    three = pd.DataFrame({"person": range(3), "year": 2020, "pay": [1.0, 2.0, 3.0]})
-    single = [partial(lr.aggregate, panel(three), "pay", statistics="mean", where=f"pay == {pay}") for pay in (1, 2, 3)]
-    both = np.isfinite(replicates_of(*single)).all(axis=0).sum()
+    pairs = pd.DataFrame({"person": range(10), "year": 2020, "pay": [1.0, 2.0, 3.0, 4.0, 5.0] * 2})
+    small = [
+        partial(lr.aggregate, panel(pairs), "pay", statistics="mean", where=f"pay == {pay}") for pay in range(1, 6)
+    ]
+    both = np.isfinite(replicates_of(*small)).all(axis=0).sum()
     assert 2 < both < N / 2
     with pytest.raises(lr.SupportError, match=f"only {both} of {N} replicates have every estimate defined"):
-        lr.jointly(PLAN, single)
+        lr.jointly(PLAN, small)
 
 
 def test_a_covariance_of_one_estimate_is_its_variance() -> None:

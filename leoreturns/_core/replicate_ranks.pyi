@@ -23,7 +23,7 @@ def rank_lanes(
     counts: NDArray[int64],
     byte_draws: NDArray[uint8],
     real_draws: NDArray[float64],
-    repeated: bool,
+    counted: bool,
     p: NDArray[float64],
     rule: int,
     tops: NDArray[float64],

@@ -34,6 +34,7 @@ cdef struct Cell:
     int64_t n
     double* reached             # (n_blocks + 1, lanes): weight below each block
     double* held                # the same of the weighted values; NULL unless top shares are asked for
+    bint counted                # whether weights before the draws count copies of a row
 
 
 def order_cells(
@@ -97,11 +98,11 @@ cdef inline double weight_of(const Cell* cell, const draw_t* draws, int64_t i, i
 
 
 cdef inline double copy_of(const Cell* cell, const draw_t* draws, int64_t i, int lane) noexcept nogil:
-    """Weight of one of the copies that a draw makes of row ``i``: whole draws repeat it, real ones make one copy."""
+    """Weight of one copy of row ``i``: whole draws repeat it, and so do weights that count copies."""
     if draw_t is uint8_t:
         return cell.w[i] if cell.w != NULL else 1.0
     else:
-        return weight_of(cell, draws, i, lane)
+        return draws[<int64_t>cell.units[i] * REAL_LANES + lane] if cell.counted else weight_of(cell, draws, i, lane)
 
 
 cdef void reach_blocks(const Cell* cell, const draw_t* draws) noexcept nogil:
@@ -321,7 +322,7 @@ cdef void gini_lanes(const Cell* cell, const draw_t* draws, double* room) noexce
 
 
 cdef void rank_cell(
-    const Cell* cell, const draw_t* draws, bint repeated, const double* p, int n_p, int rule, const double* tops,
+    const Cell* cell, const draw_t* draws, const double* p, int n_p, int rule, const double* tops,
     int n_tops, double* room, bint gini, double[:, :, :] out, int64_t c,
 ) noexcept nogil:
     cdef int64_t n_blocks = (cell.n + BLOCK - 1) // BLOCK
@@ -337,7 +338,7 @@ cdef void rank_cell(
                 out[k, c, lane] = NAN
             elif k >= n_p:
                 out[k, c, lane] = top_share(cell, draws, n_blocks, lane, tops[k - n_p])
-            elif repeated:
+            elif draw_t is uint8_t and cell.counted:
                 out[k, c, lane] = by_rank(cell, draws, n_blocks, lane, p[k], rule)
             else:
                 out[k, c, lane] = by_position(cell, draws, n_blocks, lane, p[k], rule)
@@ -351,7 +352,7 @@ cdef void rank_cell(
 def rank_lanes(
     const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] units not None,
     const int64_t[::1] offsets not None, const int64_t[::1] counts not None, const uint8_t[:, ::1] byte_draws not None,
-    const double[:, ::1] real_draws not None, bint repeated, const double[::1] p not None, int rule,
+    const double[:, ::1] real_draws not None, bint counted, const double[::1] p not None, int rule,
     const double[::1] tops not None, bint gini, double[:, ::1] room not None, double[:, :, :] out not None,
 ):
     """Percentiles, top shares and the Gini coefficient of each cell in the replicates of a tile.
@@ -363,8 +364,8 @@ def rank_lanes(
     offsets : int64 of shape (n_cells + 1,), counts : int64 of shape (n_cells,), IN
     byte_draws : uint8 of shape (n_units, 64), real_draws : float64 of shape (n_units, 16), IN
         The tile; the other one has no rows.
-    repeated : bool
-        Whether weights and draws count repetitions (both whole); else they are weights.
+    counted : bool
+        Whether the weights before the draws count copies of a row, as no weights do (one each); else they are weights.
     p, tops : float64, IN
         Probabilities of the percentiles; fractions of the top shares.
     rule : int
@@ -405,13 +406,14 @@ def rank_lanes(
             cell.n = counts[c]
             cell.reached = &room[0, 0]
             cell.held = &room[1, 0] if n_tops else NULL
+            cell.counted = counted
             if bytes_:
                 rank_cell[uint8_t](
-                    &cell, &byte_draws[0, 0], repeated, &p[0] if n_p else NULL, n_p, rule,
+                    &cell, &byte_draws[0, 0], &p[0] if n_p else NULL, n_p, rule,
                     &tops[0] if n_tops else NULL, n_tops, &room[0, 0], gini, out, c,
                 )
             else:
                 rank_cell[double](
-                    &cell, &real_draws[0, 0], repeated, &p[0] if n_p else NULL, n_p, rule,
+                    &cell, &real_draws[0, 0], &p[0] if n_p else NULL, n_p, rule,
                     &tops[0] if n_tops else NULL, n_tops, &room[0, 0], gini, out, c,
                 )

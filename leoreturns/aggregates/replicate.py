@@ -29,6 +29,7 @@ REPLICATE_BYTES = 1 << 28  # replicates of a block of cells
 DRAW_BYTES = 1 << 28  # draws held at a time
 SLICE_UNITS = 1 << 14
 FEWEST_TASKS = 8  # for threads to share
+FEWEST_UNITS = 2  # that vary
 # A replicate whose rows are all equal has squares about the sample's mean, and none about its own but for rounding.
 ROUNDING = 32 * float(np.finfo(np.float64).eps)
 NO_BYTES = np.empty((0, replicates.LANES["byte"]), dtype=np.uint8)
@@ -89,6 +90,8 @@ class Replicator:
         n_units = _joined([part.n_units for part in prepared])
         for entry in self.request.chosen:
             found = evaluate(entry, parts)
+            # One unit says nothing of how units vary: its replicates are all alike, and would pass for certainty.
+            found[n_units < FEWEST_UNITS] = np.nan
             accelerations = [part.accelerations[entry.name] for part in prepared if part.accelerations]
             interval = interval_of(
                 evaluate(entry, rows.point),
@@ -158,7 +161,7 @@ def _add_ranks(part: Prepared, drawn: tuple[AnyArray, AnyArray], request: Resamp
         part.offsets,
         part.n_rows,
         *drawn,
-        request.weight_kind != "probability" and len(drawn[0]) > 0,
+        request.weight_kind != "probability",
         np.array(request.wanted) / 100.0,
         request.rule,
         np.array([1.0 - entry.percentiles[0] / 100.0 for entry in request.tops]),
@@ -184,13 +187,21 @@ def _parts(
         shift = sums["d"] / weight
         mean, total = centre + shift, sums["d"] + centre * weight
         if "dd" in sums:
-            n_rows = sums.get("rows", sums["draws"]) if repeated else rows.counts[:, np.newaxis]
+            n_rows = sums.get("rows", sums["draws"]) if repeated else _n_copies(rows, request)[:, np.newaxis]
             kind = request.weight_kind if repeated else "probability"
             squares = sums["dd"] - shift * sums["d"]
             squares[squares <= ROUNDING * sums["dd"]] = 0.0
             variance = variance_of(squares, weight, n_rows, kind)
     percentiles = {number: ranks[f"p{number}"] for number in request.wanted}
     return Parts(total, mean, variance, percentiles, ranks)
+
+
+def _n_copies(rows: Rows, request: Resampling) -> AnyArray:
+    """Return the values of each cell, as many as frequency weights say."""
+    if request.weight_kind != "frequency":
+        return rows.counts
+    ends = zip(rows.offsets[:-1], rows.counts, strict=True)
+    return np.array([rows.weights[first : first + n].sum() for first, n in ends], dtype=np.float64)
 
 
 def _error_of_mean(sums: Mapping[str, FloatArray]) -> FloatArray:

@@ -245,14 +245,16 @@ def uniform_band(
     low, high : float64 of shape (k,)
         Point -/+ critical value times standard error.
     critical : float
-        NaN where no level takes part, or fewer than 1 / (1 - level) - 1 replicates are left.
+        NaN where no level takes part, or fewer than 1 / (1 - level) - 1 replicates, or half of them, are left.
     """
     taking_part = np.isfinite(point) & (std_error > 0)
     distances = np.abs(replicates[taking_part] - point[taking_part, None]) / std_error[taking_part, None]
     # NaN beats any number in a maximum; that of no levels at all is as good as missing.
     largest = distances.max(axis=0, initial=-np.inf)
     sample = _Replicates.of(largest[None, :])
-    rank = np.where(sample.resolve(1.0 - level), (sample.kept + 1) * level, np.nan)
+    # Where cells are so small that most replicates miss one, those that are left are not like the others.
+    enough = sample.resolve(1.0 - level) & (2 * sample.kept >= replicates.shape[1])
+    rank = np.where(enough, (sample.kept + 1) * level, np.nan)
     critical = float(sample.between(rank, rank).high[0])
     margin = np.where(std_error == 0, 0.0, critical * std_error)
     return point - margin, point + margin, critical

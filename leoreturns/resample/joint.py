@@ -110,7 +110,7 @@ def jointly(plan: BootstrapPlan, calls: Iterable[Callable[..., Any]]) -> Joint:
     if len(index) > MAX_ESTIMATES:
         raise SupportError(f"{len(index):,} estimates have too many covariances; ask for at most {MAX_ESTIMATES:,}")
     point = np.concatenate([each.point for each in collected])
-    matrix, n_kept = _covariance(np.concatenate([each.replicates for each in collected]), np.isfinite(point))
+    matrix, n_kept = _covariance(np.concatenate([each.replicates for each in collected]), point)
     return Joint(tuple(results), index, point, matrix, n_kept, plan.level)
 
 
@@ -124,8 +124,9 @@ def _check_call(number: int, call: Callable[..., Any]) -> None:
         raise TypeError(f"call {number} has a plan= of its own; leave it out")
 
 
-def _covariance(replicates: FloatArray, defined: Any) -> tuple[FloatArray, int]:
+def _covariance(replicates: FloatArray, point: FloatArray) -> tuple[FloatArray, int]:
     """Return the covariance over the replicates that are complete, NaN for estimates that are not defined at all."""
+    defined: Any = np.isfinite(point) & np.isfinite(replicates).any(axis=1)
     complete = np.isfinite(replicates[defined]).all(axis=0)
     n_kept = int(complete.sum())
     if n_kept < len(complete) / 2 or n_kept < 2:

@@ -21,11 +21,12 @@ class Interval:
     std_error : float64
         Standard deviation of the replicates (of their exact distribution, for the exact interval).
     low, high : float64
-        Ends of the interval; NaN where the statistic is, or where too few replicates are left.
+        Ends of the interval; NaN where the statistic is, where too few replicates are left, or in a cell of one unit.
     error_low, error_high : float64
         Monte-Carlo standard error of each end: by how much it would differ under another seed.
     n_dropped : int64
-        Replicates dropped because the cell had no weight in them, or no defined statistic.
+        Replicates dropped because the cell had no weight in them, or no defined statistic; in a cell of one sampling
+        unit all of them, for it says nothing of how units vary.
     n_units : int64 or None
         Distinct sampling units (persons, schools) with a value in the cell.
     """
