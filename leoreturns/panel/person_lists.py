@@ -1,0 +1,82 @@
+"""Lists of persons from the linked tables of one block: subjects of degrees, learning aims, benefits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from leoreturns.extract.tables_further import HESA, SUBJECTS
+from leoreturns.panel.aims import ACHIEVED
+from leoreturns.panel.rules import read, rows
+
+if TYPE_CHECKING:
+    from leoreturns.panel.block import Block
+
+# Columns of subject k: those of 2007-08 on, of 2019-20, and of the years before.
+SUBJECT_CODES = ("HE_XJACS01_{k}", "HE_XCAH03_{k}", "HE_SBJQA{k}")
+COLUMNS = 'number, code, start, "end", weight'
+
+
+def derive_lists(block: Block) -> dict[str, pa.Table]:
+    """Derive the lists of a block's persons that its tables allow: ``subjects``, ``aims`` and ``benefits``.
+
+    Parameters
+    ----------
+    block : Block
+        The tables, as views over the records of the block's persons, in any order.
+
+    Returns
+    -------
+    dict of str -> pyarrow.Table
+        Columns ``number`` (int32, the person in the block), ``code`` (text), ``start`` and ``end`` (dates) and
+        ``weight`` (float64, never missing or negative), sorted by all of them; missing values come first. A list whose
+        table is absent is not there.
+
+    Raises
+    ------
+    ExtractError
+        If a table cannot be read; without DuckDB's own text, which may quote values.
+    """
+    lists = {"subjects": ("hesa", _subjects), "aims": ("ilr_aims", _aims), "benefits": ("benefits", _benefits)}
+    order = ", ".join(f"{name} NULLS FIRST" for name in COLUMNS.split(", "))
+    return {
+        name: read(block, f"SELECT {COLUMNS} FROM ({entries(block)}) ORDER BY {order}", f"table {table!r}")
+        for name, (table, entries) in lists.items()
+        if table in block.tables
+    }
+
+
+def _subjects(block: Block) -> str:
+    """Return an entry for each subject of each qualification obtained in higher education, by its share of the time."""
+    names = {k: [name for each in SUBJECT_CODES if (name := each.format(k=k)) in HESA] for k in SUBJECTS}
+    shares = {k: f"HE_XFPE01_{k}" for k in SUBJECTS}
+    codes = ", ".join(f"coalesce({', '.join(columns)})" for columns in names.values())
+    dates = ("HE_ACADYR", "HE_COMDATE", "HE_ENDDATE", "HE_DATELEFT", "HE_XPQUAL01")
+    columns = (*dates, *(name for columns in names.values() for name in columns), *shares.values())
+    # Each record is of one academic year of a course. `greatest` and `least` pass over what is missing.
+    return f"""
+        SELECT number, code, start, "end", greatest(coalesce(share / 100, 1 / n_subject), 0) AS weight
+        FROM (
+            SELECT number, greatest(HE_COMDATE, make_date(HE_ACADYR, 8, 1)) AS start,
+                least(coalesce(HE_ENDDATE, HE_DATELEFT), make_date(HE_ACADYR + 1, 7, 31)) AS "end",
+                unnest([{codes}]) AS code, unnest([{", ".join(shares.values())}]) AS share,
+                list_count([{codes}]) AS n_subject
+            FROM {rows(block, "hesa", columns)} WHERE HE_XPQUAL01
+        ) WHERE code IS NOT NULL"""
+
+
+def _aims(block: Block) -> str:
+    """Return an entry for each learning aim achieved, weighted by its share of a full level 3."""
+    names = ("learning_aim_id", "start_date", "end_date", "FL3Width", "outcome")
+    return f"""
+        SELECT number, learning_aim_id AS code, start_date AS start, end_date AS "end",
+            greatest(coalesce(FL3Width, 0), 0) / 100 AS weight
+        FROM {rows(block, "ilr_aims", names)} WHERE outcome = '{ACHIEVED}'"""
+
+
+def _benefits(block: Block) -> str:
+    """Return an entry for each spell on a benefit."""
+    return f"""
+        SELECT number, Benefit_type AS code, StartDate AS start, EndDate AS "end", CAST(1 AS DOUBLE) AS weight
+        FROM {rows(block, "benefits", ("Benefit_type", "StartDate", "EndDate"))}"""
