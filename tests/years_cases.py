@@ -1,9 +1,6 @@
 """Blocks of a few persons for the tests of the years: tables written as records, in a small DuckDB."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -11,6 +8,7 @@ import pyarrow as pa
 
 from leoreturns.extract.convert import SQL_TYPES
 from leoreturns.extract.tables import table as known_table
+from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.derive import derive_years
 
@@ -36,18 +34,6 @@ ARROW_TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What the derivation takes of a block of persons."""
-
-    connection: duckdb.DuckDBPyConnection
-    n_person: int
-    cohort: Any
-    tables: Mapping[str, frozenset[str]]
-    last_tax_year: int
-    lookups: Mapping[str, Any]
-
-
 def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, seed=None, threads=1):
     """A block whose tables hold records (table -> list of dicts with number, via and columns of the table).
 
@@ -70,7 +56,7 @@ def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, 
     if areas is not None:
         _create(connection, "lookup_areas", {"code": "VARCHAR", "label": "VARCHAR"}, list(areas.items()))
     cohort = np.array(cohorts, dtype=np.int16)
-    lookups = {} if areas is None else {"areas": None}
+    lookups = frozenset() if areas is None else frozenset({"areas"})
     return Block(connection, len(cohort), cohort, tables, last_tax_year, lookups)
 
 
