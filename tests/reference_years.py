@@ -8,6 +8,17 @@ from reference_spells import day_number, days_of, month_of, runs
 JOBSEEKING = {"JSA", "JTA", "UAA"}
 SICKNESS = {"ESA", "IB", "PIB", "SDA"}
 OTHER_CLAIMS = {"AA", "ICA", "IS", "PC", "RP", "UBC", "UCE", "UDF"}
+MISSING_WHERE_UNKNOWN = [
+    "days_employed",
+    "months_employed",
+    "in_paid_work",
+    "employed_all_year",
+    "sustained_employment",
+    "continuous_employment",
+    "annualised_earnings",
+    "real_earnings",
+    "log_earnings",
+]
 PROGRAMMES = {"2", "3", "10", "20", "21", "22", "23", "25"}
 
 
@@ -30,10 +41,7 @@ def person_years(records, cohort, definitions, last_extract_year=2020, areas=Non
             row["moved"] = None
         before = row["area"]
         if person.is_unknown(year):
-            row |= dict.fromkeys(
-                "days_employed months_employed in_paid_work employed_all_year sustained_employment "
-                "continuous_employment annualised_earnings real_earnings log_earnings".split()
-            )
+            row |= dict.fromkeys(MISSING_WHERE_UNKNOWN)
         rows.append(row)
     return rows
 

@@ -163,7 +163,14 @@ def test_self_employment_earnings(amounts, expected):
 
 @pytest.mark.parametrize(
     ("weeks", "furloughed", "longest"),
-    [([], False, None), ([3], True, 3), ([0], False, 0), ([None], True, None), ([0, 4, 2], True, 4), ([0, None], True, 0)],
+    [
+        ([], False, None),
+        ([3], True, 3),
+        ([0], False, 0),
+        ([None], True, None),
+        ([0, 4, 2], True, 4),
+        ([0, None], True, 0),
+    ],
 )
 def test_furlough(weeks, furloughed, longest):
     years = years_of({"cjrs": [{"TAXYEAR": 2019, "CJRS_TOT_WKS": count} for count in weeks]})

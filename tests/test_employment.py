@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from years_cases import by_year, spell, values, years_of
 
-from leoreturns.panel.spells import RUNS
 from leoreturns.panel.records import LeftOut
+from leoreturns.panel.spells import RUNS
 
 
 def employed(*spells, name="days_employed", settings=None, **options):

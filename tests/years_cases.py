@@ -1,15 +1,14 @@
 """Blocks of a few persons for the tests of the years: tables written as records, in a small DuckDB."""
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from leoreturns.extract.convert import SQL_TYPES
 from leoreturns.extract.tables import table as known_table
+from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.derive import derive_years
 
@@ -25,18 +24,14 @@ TABLES = (
     "ilr_aims",
     "hesa",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """What the derivation takes of a block of persons."""
-
-    connection: duckdb.DuckDBPyConnection
-    n_person: int
-    cohort: Any
-    tables: Mapping[str, frozenset[str]]
-    last_tax_year: int
-    lookups: Mapping[str, Any]
+ARROW_TYPES = {
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "DATE": pa.date32(),
+}
 
 
 def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, seed=None, threads=1):
@@ -61,15 +56,16 @@ def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, 
     if areas is not None:
         _create(connection, "lookup_areas", {"code": "VARCHAR", "label": "VARCHAR"}, list(areas.items()))
     cohort = np.array(cohorts, dtype=np.int16)
-    lookups = {} if areas is None else {"areas": None}
+    lookups = frozenset() if areas is None else frozenset({"areas"})
     return Block(connection, len(cohort), cohort, tables, last_tax_year, lookups)
 
 
 def _create(connection, name, types, rows):
-    columns = ", ".join(f'"{column}" {kind}' for column, kind in types.items())
-    connection.execute(f'CREATE TABLE "{name}" ({columns})')
-    if rows:
-        connection.executemany(f'INSERT INTO "{name}" VALUES ({", ".join("?" * len(types))})', rows)
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    arrays = [pa.array(column, ARROW_TYPES[kind]) for column, kind in zip(columns, types.values(), strict=True)]
+    connection.register("given", pa.table(arrays, list(types)))
+    connection.execute(f'CREATE TABLE "{name}" AS FROM given')
+    connection.unregister("given")
 
 
 def define(**settings):

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leoreturns._typing import BoolArray, IntArray
-from leoreturns.panel import records as reading
+from leoreturns.panel import aims
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import Grid, condition, marked, number
-from leoreturns.panel.records import LeftOut
+from leoreturns.panel.records import LeftOut, fetch, year_number
 from leoreturns.panel.spells import Coverage, Spells, count_months, day_number, months_in_row, spells_of, unite
 
 if TYPE_CHECKING:
@@ -37,18 +37,6 @@ ACTIVITIES = (
     "activity not captured",
 )
 YOUNG_YEARS = 2  # years after key stage 4 in which key stage 5 and other education are told apart from adults'
-
-# Level of an aim by one of its codes: whole numbers, 1.5 for levels 1 and 2 mixed; -1 and letters are not known.
-_NUMBER = "TRY_CAST({} AS DOUBLE)"
-_LEVEL = "CASE WHEN {0} = 1.5 THEN 1 WHEN {0} BETWEEN 0 AND 9 AND {0} = floor({0}) THEN {0} END"
-AIM_LEVEL = "COALESCE({}, {})".format(
-    *(_LEVEL.format(_NUMBER.format(f'"{name}"')) for name in ("Notional_Level_v2_latest", "Notional_Level_v2"))
-)
-APPRENTICESHIP = (
-    'COALESCE("app", false) OR COALESCE("FrameworkApp", false) OR COALESCE("StandardApp", false) '
-    "OR COALESCE(\"programme_type\" IN ('2', '3', '10', '20', '21', '22', '23', '25'), false)"
-)
-HIGHER_LEVEL = 4
 
 
 # ---- benefits -------------------------------------------------------------------------------------------------------
@@ -82,12 +70,11 @@ def read_benefits(block: Block, grid: Grid) -> tuple[Benefits, LeftOut]:
         f'WHEN "Benefit_type" IN ({", ".join(map(repr, types))}) THEN {group}'
         for group, types in enumerate(OUT_OF_WORK)
     )
-    found = reading.fetch(
+    found = fetch(
         block,
         "benefits",
         ("StartDate", "EndDate", "Benefit_type"),
         {
-            "number": "number",
             "start": day_number('"StartDate"'),
             "end": day_number('"EndDate"'),
             "group": f"CAST(CASE {cases} ELSE {len(OUT_OF_WORK)} END AS TINYINT)",
@@ -133,12 +120,12 @@ class Learning:
 
 def read_learning(block: Block, grid: Grid) -> tuple[Learning, Mapping[str, LeftOut]]:
     """Read the learning aims and the years in higher education of a block."""
-    aims, higher, apprenticeship, aims_left_out = _aims(block)
+    spells, higher, apprenticeship, aims_left_out = _aims(block)
     courses, courses_left_out = _courses(block)
     learning = Learning(
-        unite(aims.where(~higher), grid).months,
-        unite(aims.where(apprenticeship), grid).months,
-        unite(aims.where(higher & ~apprenticeship), grid).months | unite(courses, grid).months,
+        unite(spells.where(~higher), grid).months,
+        unite(spells.where(apprenticeship), grid).months,
+        unite(spells.where(higher & ~apprenticeship), grid).months | unite(courses, grid).months,
     )
     return learning, {"ilr_aims": aims_left_out, "hesa": courses_left_out}
 
@@ -146,7 +133,7 @@ def read_learning(block: Block, grid: Grid) -> tuple[Learning, Mapping[str, Left
 def _aims(block: Block) -> tuple[Spells, BoolArray, BoolArray, LeftOut]:
     """Spells of learning aims, which are of level 4 or more, and which are apprenticeships."""
     year_end = 'make_date("Year" + 1, 7, 31)'
-    found = reading.fetch(
+    found = fetch(
         block,
         "ilr_aims",
         (
@@ -154,20 +141,15 @@ def _aims(block: Block) -> tuple[Spells, BoolArray, BoolArray, LeftOut]:
             "start_date",
             "end_date",
             "end_date_expected",
-            "Notional_Level_v2",
-            "Notional_Level_v2_latest",
-            "app",
-            "FrameworkApp",
-            "StandardApp",
-            "programme_type",
+            *aims.LEVEL_COLUMNS,
+            *aims.APPRENTICESHIP_COLUMNS,
         ),
         {
-            "number": "number",
             "start": day_number('"start_date"'),
             # LEAST and GREATEST pass over what is missing.
             "end": day_number(f'COALESCE("end_date", LEAST("end_date_expected", {year_end}))'),
-            "higher": f"COALESCE({AIM_LEVEL} >= {HIGHER_LEVEL}, false)",
-            "apprenticeship": APPRENTICESHIP,
+            "higher": f"COALESCE({aims.LEVEL} >= {aims.HIGHER_LEVEL}, false)",
+            "apprenticeship": aims.APPRENTICESHIP,
         },
     )
     spells, kept, left_out = spells_of(block, found)
@@ -177,12 +159,11 @@ def _aims(block: Block) -> tuple[Spells, BoolArray, BoolArray, LeftOut]:
 def _courses(block: Block) -> tuple[Spells, LeftOut]:
     """Spells in higher education: the part of each course that lies in the academic year of its record."""
     opens, closes = 'make_date("HE_ACADYR", 8, 1)', 'make_date("HE_ACADYR" + 1, 7, 31)'
-    found = reading.fetch(
+    found = fetch(
         block,
         "hesa",
         ("HE_ACADYR", "HE_COMDATE", "HE_ENDDATE", "HE_DATELEFT"),
         {
-            "number": "number",
             "start": day_number(f'GREATEST("HE_COMDATE", {opens})'),
             "end": day_number(f'LEAST(COALESCE("HE_ENDDATE", "HE_DATELEFT"), {closes})'),
         },
@@ -202,11 +183,11 @@ def learning_columns(learning: Learning) -> dict[str, Encoded]:
 
 def key_stage_5_years(block: Block, grid: Grid) -> BoolArray:
     """Return the tax years that overlap the academic year of a record of key stage 5."""
-    found = reading.fetch(
+    found = fetch(
         block,
         "ks5",
         ("KS5_ACADYR",),
-        {"number": "number", "academic_year": 'CAST(COALESCE("KS5_ACADYR", -9) AS INTEGER)'},
+        {"academic_year": year_number("KS5_ACADYR")},
     )
     persons, academic_year = found.numbers("number"), found.numbers("academic_year")
     rows: list[IntArray] = [grid.rows_of(persons, academic_year + after) for after in (0, 1)]

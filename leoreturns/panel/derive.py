@@ -16,12 +16,18 @@ from leoreturns.panel.activity import (
     read_benefits,
     read_learning,
 )
-from leoreturns.panel.earnings import earnings_columns, furlough, read_pay, sector_columns, self_employment
+from leoreturns.panel.earnings import (
+    earnings_columns,
+    furlough_columns,
+    read_pay,
+    sector_columns,
+    self_employment_columns,
+)
 from leoreturns.panel.employment import employment_columns, read_employment
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import CONDITION, Grid, number
 from leoreturns.panel.records import LeftOut
-from leoreturns.panel.residence import residence
+from leoreturns.panel.residence import residence_columns
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -165,11 +171,11 @@ def _derived(block: Block, grid: Grid, definitions: Definitions) -> tuple[dict[s
     left_out: dict[str, LeftOut] = {}
     employment, left_out["employment"] = read_employment(block, grid, definitions)
     pay, left_out["earnings"] = read_pay(block, grid, definitions)
-    self_employed, left_out["self_assessment"] = self_employment(block, grid)
+    self_employed, left_out["self_assessment"] = self_employment_columns(block, grid)
     benefits, left_out["benefits"] = read_benefits(block, grid)
     learning, by_table = read_learning(block, grid)
-    residences, left_out["geography"] = residence(block, grid, definitions)
-    furloughs, left_out["cjrs"] = furlough(block, grid)
+    residences, left_out["geography"] = residence_columns(block, grid, definitions)
+    furloughs, left_out["cjrs"] = furlough_columns(block, grid)
     activity = main_activity(
         grid,
         definitions,

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leoreturns._typing import FloatArray
-from leoreturns.panel import records as reading
 from leoreturns.panel.calendar import TAX_YEAR
 from leoreturns.panel.employment import Employment
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import Grid, added, chosen, condition, largest, marked, missing_last, number, taken
-from leoreturns.panel.records import LeftOut
+from leoreturns.panel.records import LeftOut, fetch, place, year_number
+from leoreturns.panel.rules import VIA
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -24,8 +24,6 @@ VINTAGES = (2019, 2020)  # SourceYear of the business register
 SECOND_VINTAGE_FROM = 2017
 SELF_ASSESSMENT_FROM = 2013  # earlier returns are not in the extract, or incomplete
 FURLOUGH_YEARS = (2019, 2020)
-
-_TAX_YEAR = "CAST(COALESCE({}, -1) AS INTEGER)"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -47,26 +45,25 @@ class Pay:
 def read_pay(block: Block, grid: Grid, definitions: Definitions) -> tuple[Pay, LeftOut]:
     """Read the earnings of a block: their sum over EDUKEYs, and the sector of the largest."""
     section = SECTIONS[definitions.sector]
-    found = reading.fetch(
+    found = fetch(
         block,
         "earnings",
-        ("TaxYear", "Earnings", section),
+        ("TaxYear", "Earnings", section, VIA),
         {
-            "number": "number",
-            "tax_year": _TAX_YEAR.format('"TaxYear"'),
+            "tax_year": year_number("TaxYear"),
             "earnings": '"Earnings"',
-            "via": "via",
+            "via": VIA,
             "section": f'"{section}"',
         },
     )
-    rows = grid.rows_of(found.numbers("number"), found.numbers("tax_year"))
+    rows, left_out = place(found, grid)
     amounts = found.numbers("earnings").astype(np.float64)
     earnings = added(rows, amounts, grid.n_row)
     sector = found.texts("section")
     paid = np.where(np.isnan(amounts), -1, rows)
     most = chosen(paid, grid.n_row, -amounts, found.ranks("via"), missing_last(sector.values))
     most[~(earnings > 0)] = -1
-    return Pay(earnings, taken(sector, most)), LeftOut(outside=int((rows < 0).sum()))
+    return Pay(earnings, taken(sector, most)), left_out
 
 
 def earnings_columns(pay: Pay, employment: Employment, grid: Grid, definitions: Definitions) -> dict[str, Encoded]:
@@ -118,43 +115,42 @@ def sector_columns(pay: Pay, grid: Grid) -> dict[str, Encoded]:
     }
 
 
-def self_employment(block: Block, grid: Grid) -> tuple[dict[str, Encoded], LeftOut]:
+def self_employment_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded], LeftOut]:
     """Read who was self-employed, and what it earned, from the first year of self-assessment on."""
-    found = reading.fetch(
+    found = fetch(
         block,
         "self_assessment",
         ("TaxYear", "Self_Employed", "EARNINGS_PTR", "EARNINGS_SOLE", "EARNINGS_SELF_EMPLOYMENT"),
         {
-            "number": "number",
-            "tax_year": _TAX_YEAR.format('"TaxYear"'),
+            "tax_year": year_number("TaxYear"),
             "self_employed": 'COALESCE("Self_Employed", true)',
             "earnings": 'COALESCE("EARNINGS_SELF_EMPLOYMENT", "EARNINGS_PTR" + "EARNINGS_SOLE", '
             '"EARNINGS_PTR", "EARNINGS_SOLE")',
         },
     )
-    rows = grid.rows_of(found.numbers("number"), found.numbers("tax_year"))
+    rows, left_out = place(found, grid)
     earlier = grid.tax_year < SELF_ASSESSMENT_FROM
     amounts = added(rows, found.numbers("earnings").astype(np.float64), grid.n_row)
     columns = {
         "self_employed": condition(marked(np.where(found.numbers("self_employed"), rows, -1), grid.n_row), earlier),
         "self_employment_earnings": number(amounts, earlier),
     }
-    return columns, LeftOut(outside=int((rows < 0).sum()))
+    return columns, left_out
 
 
-def furlough(block: Block, grid: Grid) -> tuple[dict[str, Encoded], LeftOut]:
+def furlough_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded], LeftOut]:
     """Read who was on furlough, and for how long, in the years of the scheme."""
-    found = reading.fetch(
+    found = fetch(
         block,
         "cjrs",
         ("TAXYEAR", "CJRS_TOT_WKS"),
-        {"number": "number", "tax_year": _TAX_YEAR.format('"TAXYEAR"'), "weeks": '"CJRS_TOT_WKS"'},
+        {"tax_year": year_number("TAXYEAR"), "weeks": '"CJRS_TOT_WKS"'},
     )
-    rows = grid.rows_of(found.numbers("number"), found.numbers("tax_year"))
+    rows, left_out = place(found, grid)
     weeks = found.numbers("weeks").astype(np.float64)
     on_scheme = np.where(~(weeks <= 0), rows, -1)  # weeks above 0, or not known
     columns = {
         "furloughed": condition(marked(on_scheme, grid.n_row), ~np.isin(grid.tax_year, FURLOUGH_YEARS)),
         "furlough_weeks": Encoded(largest(rows, weeks, grid.n_row), "number"),
     }
-    return columns, LeftOut(outside=int((rows < 0).sum()))
+    return columns, left_out

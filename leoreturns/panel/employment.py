@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leoreturns._typing import BoolArray, FloatArray
-from leoreturns.panel import records as reading
 from leoreturns.panel.calendar import MONTHS
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import Grid, condition, number
-from leoreturns.panel.records import LeftOut
+from leoreturns.panel.records import LeftOut, fetch
 from leoreturns.panel.spells import Coverage, Spells, count_months, day_number, spells_of, unite
 
 if TYPE_CHECKING:
@@ -51,12 +50,11 @@ class Employment:
 
 def read_employment(block: Block, grid: Grid, definitions: Definitions) -> tuple[Employment, LeftOut]:
     """Read the spells of employment of a block and unite them under the policy on uncertain dates."""
-    found = reading.fetch(
+    found = fetch(
         block,
         "employment",
         ("StartDate", "EndDate", "UncertainStartDate", "UncertainEndDate"),
         {
-            "number": "number",
             "start": day_number('"StartDate"'),
             "end": day_number('"EndDate"'),
             "uncertain": 'COALESCE("UncertainStartDate", false) OR COALESCE("UncertainEndDate", false)',

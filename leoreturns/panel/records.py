@@ -1,7 +1,6 @@
 """Records of the persons of a block, read from the block's views into columns.
 
-A table or a column that the extract does not have reads as one without rows or without values, so that the rules above
-need not ask which are there.
+A table or a column that the extract does not have reads as one without rows or without values: rules need not ask.
 """
 
 from __future__ import annotations
@@ -16,18 +15,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from leoreturns._typing import AnyArray
-from leoreturns.extract import tables
-from leoreturns.extract.convert import SQL_TYPES
+from leoreturns._typing import AnyArray, IntArray
 from leoreturns.extract.database import failure, quoted
 from leoreturns.panel import encode
 from leoreturns.panel.encode import Encoded
+from leoreturns.panel.grid import Grid
+from leoreturns.panel.rules import rows
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
-# What every view of a block has beside the columns of its table.
-PLACES = {"number": "INTEGER", "via": "VARCHAR"}
+NO_YEAR = -1  # in place of a year that is missing: no row of anybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,20 +92,6 @@ class Records:
         return places[codes]
 
 
-def source(block: Block, table: str, names: Iterable[str]) -> str:
-    """Return a subquery with columns of a table under their canonical names; what the extract lacks is missing."""
-    known = tables.table(table)
-    types = PLACES | {name: SQL_TYPES[known.variable(name).type] for name in names}
-    there = block.tables.get(table)
-    columns = ", ".join(
-        quoted(name)
-        if there is not None and (name in PLACES or name in there)
-        else f"CAST(NULL AS {kind}) AS {quoted(name)}"
-        for name, kind in types.items()
-    )
-    return f"(SELECT {columns} WHERE false)" if there is None else f"(SELECT {columns} FROM {quoted(table)})"
-
-
 def fetch(block: Block, table: str, names: Iterable[str], values: Mapping[str, str], join: str = "") -> Records:
     """Read records of a table.
 
@@ -117,11 +101,11 @@ def fetch(block: Block, table: str, names: Iterable[str], values: Mapping[str, s
     table : str
         Canonical name of the table.
     names : iterable of str
-        The table's columns that `values` use, beside ``number`` and ``via``.
+        The table's columns, and ``via``, that `values` use beside ``number``.
     values : mapping of str -> str
-        Name of a result -> SQL expression.
+        Name of a result -> SQL expression; the result ``number`` is always there.
     join : str
-        Further relations to join, in SQL.
+        Further relations to join to ``record``, in SQL.
 
     Raises
     ------
@@ -129,9 +113,20 @@ def fetch(block: Block, table: str, names: Iterable[str], values: Mapping[str, s
         If the statement fails; DuckDB's own text, which quotes values, is withheld.
     """
     expressions = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in values.items())
-    sql = f"SELECT {expressions} FROM {source(block, table, names)} AS record {join}"
+    sql = f"SELECT record.number AS number, {expressions} FROM {rows(block, table, names)} AS record {join}"
     try:
         relation: Any = block.connection.sql(sql)
         return Records(table, relation.to_arrow_table())
     except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
         raise failure(error, f"table {table!r}") from None
+
+
+def year_number(name: str) -> str:
+    """Return the SQL for a year; `NO_YEAR` where it is missing."""
+    return f"CAST(COALESCE({quoted(name)}, {NO_YEAR}) AS INTEGER)"
+
+
+def place(records: Records, grid: Grid) -> tuple[IntArray, LeftOut]:
+    """Return the row of each record that was read with ``tax_year``, -1 without one, and count these."""
+    found = grid.rows_of(records.numbers("number"), records.numbers("tax_year"))
+    return found, LeftOut(outside=int((found < 0).sum()))

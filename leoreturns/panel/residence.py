@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leoreturns.panel import records as reading
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import Grid, chosen, condition, missing_last, taken
-from leoreturns.panel.records import LeftOut
+from leoreturns.panel.records import LeftOut, fetch, place, year_number
+from leoreturns.panel.rules import VIA, lookup
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -19,24 +19,22 @@ AREAS = "areas"  # the outside lookup of output areas
 RECODED = 2013  # its addresses were coded anew: a move from 2012 to 2013 may be none
 
 
-def residence(block: Block, grid: Grid, definitions: Definitions) -> tuple[dict[str, Encoded], LeftOut]:
+def residence_columns(block: Block, grid: Grid, definitions: Definitions) -> tuple[dict[str, Encoded], LeftOut]:
     """Read residence; of several EDUKEYs of a person the smallest with a record counts."""
-    by_lookup = AREAS in block.lookups
-    found = reading.fetch(
+    found = fetch(
         block,
         "geography",
-        ("TaxYear", "COA_2011", "LAUA_anon", "GORNM", "CTRYNM"),
+        ("TaxYear", "COA_2011", "LAUA_anon", "GORNM", "CTRYNM", VIA),
         {
-            "number": "number",
-            "tax_year": 'CAST(COALESCE("TaxYear", -1) AS INTEGER)',
-            "via": "via",
-            "area": "area.label" if by_lookup else '"LAUA_anon"',
+            "tax_year": year_number("TaxYear"),
+            "via": VIA,
+            "area": "area.label" if AREAS in block.lookups else '"LAUA_anon"',
             "region": '"GORNM"',
             "country": "NULLIF(\"CTRYNM\", 'Unknown')",
         },
-        join=f'LEFT JOIN "lookup_{AREAS}" AS area ON area.code = record."COA_2011"' if by_lookup else "",
+        join=f'LEFT JOIN {lookup(block, AREAS)} AS area ON area.code = record."COA_2011"',
     )
-    rows = grid.rows_of(found.numbers("number"), found.numbers("tax_year"))
+    rows, left_out = place(found, grid)
     columns = {
         "area": found.texts("area"),
         "region_of_residence": found.texts("region"),
@@ -47,7 +45,7 @@ def residence(block: Block, grid: Grid, definitions: Definitions) -> tuple[dict[
     first = chosen(rows, grid.n_row, found.ranks("via"), *keys)
     columns = {name: taken(column, first) for name, column in columns.items()}
     moved = move(columns["area"], grid, across_2012=definitions.moves_across_2012)
-    return columns | {"moved": moved}, LeftOut(outside=int((rows < 0).sum()))
+    return columns | {"moved": moved}, left_out
 
 
 def move(area: Encoded, grid: Grid, *, across_2012: bool) -> Encoded:
