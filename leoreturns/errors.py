@@ -5,6 +5,10 @@ class LeoReturnsError(Exception):
     """Any error that leoreturns raises on purpose."""
 
 
+class ExtractError(LeoReturnsError):
+    """The LEO tables cannot be used as they are: files, columns, types, dates or links."""
+
+
 class PanelError(LeoReturnsError):
     """The person-period data cannot be used as they are: ids, periods, columns, types or files."""
 

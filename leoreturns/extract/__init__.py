@@ -1,0 +1,1 @@
+"""From the linked LEO tables as they come to typed relations of persons."""

@@ -1,0 +1,343 @@
+"""The pieces of which a table is read: Parquet, CSV and Stata files, frames, and views of a database.
+
+A piece knows its column names when the extract is opened. Its rows are read when they are asked for: Parquet and CSV in
+place, the others once into the private database.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from leoreturns._checks import counted
+from leoreturns.errors import ExtractError
+from leoreturns.extract.database import Database, literal, quoted
+
+PARQUET, CSV, STATA = (".parquet", ".pq"), (".csv", ".tsv"), (".dta",)
+FILES = (*PARQUET, *CSV, *STATA)
+DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
+CHUNK_ROWS = 1 << 16
+
+
+class Part(Protocol):
+    """One piece of a table.
+
+    Attributes
+    ----------
+    label : str
+        What it is called in a message: the name of a file, frame or view.
+    names : tuple of str
+        Its columns as they are called.
+    n_row : int or None
+        Its rows; None where they must be read to be counted.
+    """
+
+    label: str
+    names: tuple[str, ...]
+    n_row: int | None
+
+    def source(self, database: Database, columns: Sequence[str]) -> str:
+        """Return something to select at least these columns from."""
+
+    def diagnose(self, database: Database) -> ExtractError | None:
+        """Return what is wrong with a piece that cannot be read, where that can be told."""
+
+
+class ParquetPart:
+    """Parquet files with the same columns and types."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        schemas, rows = zip(*map(_footer, paths), strict=True)
+        self.label = paths[0].name if len(paths) == 1 else f"{paths[0].parent.name}/*{paths[0].suffix}"
+        self.names = tuple(schemas[0].names)
+        self.n_row: int | None = sum(rows)
+        self._paths = paths
+
+    def source(self, database: Database, columns: Sequence[str]) -> str:
+        """Return the reader of the files."""
+        return f"read_parquet([{', '.join(literal(str(path)) for path in self._paths)}])"
+
+    def diagnose(self, database: Database) -> ExtractError | None:
+        """Return which file is damaged."""
+        for path in self._paths:
+            try:
+                database.rows(f"SELECT count(COLUMNS(*)) FROM read_parquet({literal(str(path))})", repr(path.name))
+            except ExtractError as error:
+                return error
+        return None
+
+
+class CsvPart:
+    """A text file with a header and commas (.csv) or tabs (.tsv), in UTF-8; every column is read as text."""
+
+    def __init__(self, path: Path) -> None:
+        self.label = path.name
+        self.n_row: int | None = None
+        self._path = path
+        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as opened:
+                header = next(csv.reader(opened, delimiter=self._delimiter), [])
+        except (OSError, UnicodeError, csv.Error):
+            raise ExtractError(f"the header of {path.name!r} cannot be read; save the file as UTF-8 text") from None
+        if not header:
+            raise ExtractError(f"{path.name!r} is empty; the first row must name the columns")
+        # A single column of a file with another delimiter is its whole header.
+        other = next((sign for sign in DELIMITERS if sign != self._delimiter and sign in header[0]), None)
+        if len(header) == 1 and other is not None:
+            raise ExtractError(
+                f"{path.name!r} reads as one column: its columns are separated by {DELIMITERS[other]}, not "
+                f"{DELIMITERS[self._delimiter]}; save it with {DELIMITERS[self._delimiter]}"
+            )
+        self.names = tuple(name.strip() or f"column{place}" for place, name in enumerate(header, start=1))
+
+    def source(self, database: Database, columns: Sequence[str]) -> str:
+        """Return the reader of the file."""
+        return self._reader("")
+
+    def diagnose(self, database: Database) -> ExtractError | None:
+        """Return how many rows do not have the columns of the header."""
+        database.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans", self.label)
+        reader = self._reader(", store_rejects = true")
+        database.run(f"CREATE OR REPLACE TEMP TABLE unread AS SELECT count(*) FROM {reader}", repr(self.label))
+        broken = database.rows("SELECT count(DISTINCT line) FROM reject_errors", repr(self.label))[0][0]
+        if not broken:
+            return None
+        return ExtractError(
+            f"{self.label!r} has {counted(broken, 'row')} that cannot be read: another number of columns than the "
+            f"{len(self.names):,} of its header, broken quotes, or text that is not UTF-8"
+        )
+
+    def _reader(self, options: str) -> str:
+        columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.names)
+        return (
+            f"read_csv({literal(str(self._path))}, auto_detect = false, header = true, "
+            f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}{options})"
+        )
+
+
+class FramePart:
+    """A pandas or polars frame, or an Arrow table; nothing but the columns asked for is turned into Arrow."""
+
+    def __init__(self, label: str, frame: Any) -> None:
+        self.label = label
+        if isinstance(frame, pd.DataFrame):
+            self._frame: Any = frame.reset_index() if any(frame.index.names) else frame
+            names = list(self._frame.columns)
+            self.n_row: int | None = len(self._frame)
+        elif hasattr(frame, "__arrow_c_stream__"):
+            self._frame = frame if isinstance(frame, pa.Table) else pa.table(frame)
+            names = self._frame.column_names
+            self.n_row = self._frame.num_rows
+        else:
+            raise ExtractError(
+                f"table {label!r} is a {type(frame).__name__}; give a path, a pandas or polars frame, or an Arrow table"
+            )
+        if not all(isinstance(name, str) for name in names):
+            raise ExtractError(f"table {label!r} has columns whose names are not text; rename them")
+        self.names = tuple(names)
+        self._registered: dict[tuple[str, ...], str] = {}
+
+    def source(self, database: Database, columns: Sequence[str]) -> str:
+        """Return the name under which the columns are registered."""
+        wanted = tuple(columns)
+        if wanted not in self._registered:
+            self._registered[wanted] = database.new_name()
+            table = pa.table({name: _arrow_column(self.label, name, self._frame[name]) for name in wanted})
+            database.register(self._registered[wanted], table)
+        return self._registered[wanted]
+
+    def diagnose(self, database: Database) -> ExtractError | None:
+        """Return nothing: a frame in memory can be read."""
+        return None
+
+
+class StagedPart:
+    """A piece that comes in chunks, and is copied into the private database when it is first asked for."""
+
+    def __init__(self, label: str, names: Sequence[str]) -> None:
+        self.label = label
+        self.names = tuple(names)
+        self.n_row: int | None = None
+        self._staged = ""
+        self._columns: tuple[str, ...] = ()
+
+    def source(self, database: Database, columns: Sequence[str]) -> str:
+        """Return the staged table; read the piece again where it has been staged without one of the columns."""
+        if not set(columns) <= set(self._columns) or not self._staged:
+            self._stage(database, tuple(dict.fromkeys((*self._columns, *columns))))
+        return self._staged
+
+    def diagnose(self, database: Database) -> ExtractError | None:
+        """Return nothing: what could not be read has been told while it was staged."""
+        return None
+
+    def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        raise NotImplementedError
+
+    def _stage(self, database: Database, columns: tuple[str, ...]) -> None:
+        table, chunk_name = database.new_name(), database.new_name()
+        rows = 0
+        for chunk in self._chunks(columns):
+            database.register(chunk_name, chunk)
+            names = ", ".join(map(quoted, columns))
+            begin = f"INSERT INTO {table}" if rows else f"CREATE OR REPLACE TABLE {table} AS"
+            database.run(f"{begin} SELECT {names} FROM {chunk_name}", repr(self.label))
+            database.unregister(chunk_name)
+            rows += chunk.num_rows
+        if self._staged:
+            database.run(f"DROP TABLE {self._staged}", repr(self.label))
+        self._staged, self._columns, self.n_row = table, columns, rows
+
+
+class StataPart(StagedPart):
+    """A Stata file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            with pd.io.stata.StataReader(path) as reader:
+                names = list(reader.variable_labels())
+        except Exception:  # a damaged header fails in many ways, and pandas may quote it
+            raise ExtractError(f"{path.name!r} cannot be read: it is damaged, incomplete or no Stata file") from None
+        super().__init__(path.name, names)
+
+    def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        try:
+            with pd.read_stata(
+                self._path, columns=list(columns), convert_categoricals=False, chunksize=CHUNK_ROWS
+            ) as reader:
+                read = 0
+                for frame in reader:
+                    read += len(frame)
+                    yield pa.table({name: _arrow_column(self.label, name, frame[name]) for name in columns})
+                if not read:
+                    yield pa.table({name: pa.array([], pa.string()) for name in columns})
+        except ExtractError:
+            raise
+        except Exception:
+            raise ExtractError(f"{self.label!r} cannot be read: it is damaged or incomplete") from None
+
+
+class ViewPart(StagedPart):
+    """A table or view behind a DB-API connection, read in chunks as text."""
+
+    def __init__(self, connection: Any, view: str) -> None:
+        self._connection = connection
+        self._view = ".".join(map(quoted, identifiers(view)))
+        cursor = None
+        try:
+            cursor = connection.cursor()
+            cursor.execute(f"SELECT * FROM {self._view} WHERE 1 = 0")
+            names = [str(column[0]) for column in cursor.description]
+        except Exception as error:  # each driver has its own classes; their texts may quote rows
+            raise ExtractError(
+                f"view {view!r} cannot be read ({type(error).__name__}); check its schema and name, and your access"
+            ) from None
+        finally:
+            if cursor is not None:
+                cursor.close()
+        super().__init__(view, names)
+
+    def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+        cursor = self._connection.cursor()
+        read = 0
+        try:
+            cursor.execute(f"SELECT {', '.join(map(quoted, columns))} FROM {self._view}")
+            while rows := cursor.fetchmany(CHUNK_ROWS):
+                yield _text_table(columns, rows)
+                read += len(rows)
+            if not read:
+                yield _text_table(columns, [])
+        except ExtractError:
+            raise
+        except Exception as error:
+            raise ExtractError(
+                f"view {self.label!r} broke off after {counted(read, 'row')} ({type(error).__name__}); try again"
+            ) from None
+        finally:
+            cursor.close()
+
+
+def open_files(paths: Sequence[Path]) -> list[Part]:
+    """Return files as pieces, by the endings of their names; Parquet files of one schema are one piece."""
+    pieces: list[Part] = []
+    alike: dict[str, list[Path]] = {}
+    for path in paths:
+        suffix = path.suffix.lower()
+        if suffix in PARQUET:
+            alike.setdefault(_footer(path)[0].to_string(show_schema_metadata=False), []).append(path)
+        elif suffix in CSV:
+            pieces.append(CsvPart(path))
+        elif suffix in STATA:
+            pieces.append(StataPart(path))
+        else:
+            raise ExtractError(f"{path.name!r} is not a file that can be read; give one ending in {', '.join(FILES)}")
+    return [*map(ParquetPart, alike.values()), *pieces]
+
+
+def _footer(path: Path) -> tuple[pa.Schema, int]:
+    try:
+        with pq.ParquetFile(path) as opened:
+            return opened.schema_arrow, opened.metadata.num_rows
+    except (pa.ArrowException, OSError):
+        raise ExtractError(f"{path.name!r} cannot be read: it is damaged, incomplete or no Parquet file") from None
+
+
+def identifiers(view: str) -> list[str]:
+    """Return the parts of a name such as ``[NPD].[2002237].[Spring_Census_2011]`` or ``LEO_i2."2002237".earnings``."""
+    parts = [""]
+    closing = ""
+    for sign in view:
+        if closing:
+            closing = "" if sign == closing else closing
+            parts[-1] += "" if not closing else sign
+        elif sign in '["':
+            closing = "]" if sign == "[" else '"'
+        elif sign == ".":
+            parts.append("")
+        else:
+            parts[-1] += sign
+    if closing or not all(part.strip() for part in parts):
+        raise ExtractError(f"view {view!r} is no name; write it like schema.view or [database].[schema].[view]")
+    return [part.strip() for part in parts]
+
+
+def _arrow_column(label: str, name: str, values: Any) -> Any:
+    """Return a column as Arrow; objects of several types as text."""
+    if isinstance(values, pa.ChunkedArray):
+        return values
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        # From None, and as text: Arrow's own message quotes the value.
+        try:
+            return pa.array([_as_text(value) for value in values], pa.string())
+        except (pa.ArrowException, TypeError, ValueError):
+            raise ExtractError(f"column {name!r} of {label!r} holds what is no text, number or date") from None
+
+
+def _text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    texts: Mapping[str, list[str | None]] = {
+        name: [_as_text(row[place]) for row in rows] for place, name in enumerate(columns)
+    }
+    return pa.table({name: pa.array(values, pa.string()) for name, values in texts.items()})
+
+
+def _as_text(value: Any) -> str | None:
+    """Return a value of a row as text: whole floats without decimals, dates as yyyy-mm-dd, flags as 1 and 0."""
+    if value is None or value is pd.NaT or value is pd.NA or value != value:
+        return None
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bytes):
+        return value.decode("utf-8")
+    return str(value)
