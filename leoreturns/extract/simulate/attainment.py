@@ -9,7 +9,7 @@ from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import FEMALE_LABELS, INDEPENDENT, SPECIAL, People
-from leoreturns.extract.simulate.rows import Coded, Rows, blank, coded, flag, n_row, repeated, take
+from leoreturns.extract.simulate.rows import Coded, Rows, array, blank, coded, flag, n_row, repeated, take
 from leoreturns.extract.simulate.world import World
 from leoreturns.extract.tables import TABLES
 
@@ -21,11 +21,9 @@ POINTS_FLOOR, POINTS_MEAN, POINTS_SD = 0, 370, 150
 
 def ks2(people: People, ids: Ids, rng: Generator, defects: Defects) -> Rows:
     """Return one record per pupil of a state school at the age of 11, and of few others."""
-    covered = TABLES["ks2"].years
     year = people.cohort - 1 - YEARS_KS2_TO_KS4
-    assert covered is not None
     sat = people.state | (rng.random(len(people)) < 0.3)
-    persons = np.flatnonzero(sat & (year >= covered[0]) & (year <= covered[1]))
+    persons = np.flatnonzero(sat)
     persons = np.sort(np.concatenate([persons, persons[defects.choose("second KS2 record", len(persons))]]))
     n = len(persons)
     fine = {subject: _fine_level(people.ks2[persons], rng) for subject in ("ENG", "MAT", "SCI", "READ")}
@@ -65,10 +63,10 @@ def ks4(people: People, ids: Ids, world: World, rng: Generator, defects: Defects
     persons = np.arange(len(people))
     rows = _ks4_rows(people, ids, world, persons, rng)
     rows = defects.blank(
-        "missing value at KS4", rows, "KS4_GENDER", "KS4_FSM", "KS4_URN_anon", "KS4_PTSTNEWE", "KS4_FIVEAC", "KS4_LEVEL2",
-        "KS4_LEVEL2_EM", "KS4_NEWER_TYPE",
+        "missing value at KS4", rows, "KS4_GENDER", "KS4_FSM", "KS4_URN_anon", "KS4_PTSTNEWE", "KS4_FIVEAC",
+        "KS4_LEVEL2", "KS4_LEVEL2_EM", "KS4_NEWER_TYPE",
     )  # fmt: skip
-    ends = rows["KS4_ENDKS"].copy()  # type: ignore[union-attr]
+    ends = array(rows, "KS4_ENDKS")
     ends[defects.choose("not at the end of KS4", len(ends))] = 0
     rows["KS4_ENDKS"] = ends
     return only_covered("ks4", _several(rows, len(people), defects), "KS4_ACADYR")
@@ -78,7 +76,7 @@ def _several(rows: Rows, n: int, defects: Defects) -> Rows:
     """Add second records: of the same year with other points, and of the year before or after."""
     copies, others = defects.choose("duplicate KS4 record", n), defects.choose("KS4 record of another year", n)
     rows = repeated(rows, np.concatenate([copies, others]))
-    year, points = rows["KS4_ACADYR"].copy(), rows["KS4_PTSTNEWE"].copy()  # type: ignore[union-attr]
+    year, points = array(rows, "KS4_ACADYR"), array(rows, "KS4_PTSTNEWE")
     first_copy, first_other = n_row(rows) - len(copies) - len(others), n_row(rows) - len(others)
     change = np.round(60 * (defects.uniform(len(copies)) - 0.5))
     points[first_copy:first_other] = (points[first_copy:first_other] + np.where(np.abs(change) < 10, 0, change)).clip(0)
@@ -121,7 +119,7 @@ def _ks4_rows(people: People, ids: Ids, world: World, persons: AnyArray, rng: Ge
         "KS4_HGMATH_91": coded((maths + 1).clip(0, 9), ("U", *map(str, range(1, 10)))),
         "KS4_ATT8": np.round((50 + 14 * score).clip(0, 90), 1),
     }
-    measures = {
+    measures: Rows = {
         "KS4_FIVEAC": flag(five),
         "KS4_LEVEL2": flag(five),
         "KS4_LEVEL2_EM": flag(both),
@@ -147,7 +145,7 @@ def _grade(score: FloatArray, rng: Generator) -> AnyArray:
 def only_covered(name: str, rows: Rows, year_column: str) -> Rows:
     """Return the rows of years that a table covers, with each column missing in the years in which it was not held."""
     table = TABLES[name]
-    year = np.asarray(rows[year_column])
+    year = array(rows, year_column)
     if table.years is not None:
         held = (year >= table.years[0]) & (year <= table.years[1])
         if not held.all():

@@ -10,7 +10,7 @@ from leoreturns.extract.simulate.careers import ON_BENEFITS, PART_YEAR, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import People
-from leoreturns.extract.simulate.rows import Coded, Rows, blank, coded, days, draw_each, flag, tax_year_bounds
+from leoreturns.extract.simulate.rows import Rows, coded, days, draw_each, flag, tax_year_bounds
 from leoreturns.extract.simulate.spells import Spells, joined, strike
 from leoreturns.extract.tables_leo import BENEFITS
 
@@ -40,15 +40,14 @@ def benefits(people: People, careers: Careers, ids: Ids, rng: Generator, defects
     numbers = Spells(np.arange(len(spells)), spells.start, spells.end)
     struck, _ = strike(numbers, defects)
     kind, person = kind[struck.person], spells.person[struck.person]
-    column = blank(coded(kind, TYPES), defects.choose("missing type of benefit", len(kind)))
-    assert isinstance(column, Coded)
     rows: Rows = {
         "EduKey": ids.edukey_of(person, rng),
         "StartDate": struck.start,
         "EndDate": struck.end,
-        "Benefit_type": column,
+        "Benefit_type": coded(kind, TYPES),
         "Out_of_work_benefit": flag(OUT_OF_WORK[kind]),
     }
+    rows = defects.blank("missing type of benefit", rows, "Benefit_type")
     return defects.misspell("unknown type of benefit", rows, "Benefit_type", "XX")
 
 
@@ -72,7 +71,8 @@ def _out_of_work(people: People, careers: Careers, rng: Generator) -> tuple[Spel
     kind = draw_each(rng, shares, period)
     # A spell that goes on keeps its type from year to year.
     goes_on = np.zeros(len(person), bool)
-    goes_on[1:] = (person[1:] == person[:-1]) & (k[1:] == k[:-1] + 1) & full[1:] & full[:-1] & (period[1:] == period[:-1])
+    goes_on[1:] = (person[1:] == person[:-1]) & (k[1:] == k[:-1] + 1) & (period[1:] == period[:-1])
+    goes_on[1:] &= full[1:] & full[:-1]
     origin = np.maximum.accumulate(np.where(goes_on, 0, np.arange(len(person))))
     kind = kind[origin]
     spells = Spells(person, start, (start + claimed - 1).astype(np.int32))

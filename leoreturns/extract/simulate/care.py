@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from leoreturns._typing import AnyArray
+from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate.attainment import only_covered
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import FEMALE_LABELS, NO_ROUTE, People
@@ -18,7 +18,9 @@ PROVISION = ("Independent school", "Hospital", "One to one tuition", "Other")
 MONTHS = (9, 12, 3)
 
 
-def _young(people: People, ages: tuple[int, int], first: int, chance: AnyArray, rng: Generator) -> tuple[AnyArray, AnyArray]:
+def _young(
+    people: People, ages: tuple[int, int], first: int, chance: AnyArray, rng: Generator
+) -> tuple[AnyArray, AnyArray]:
     """Return persons and academic years drawn among all years of these ages from a first year on.
 
     Ages are those at the start of the academic year: the last year of key stage 4 starts at 15.
@@ -53,8 +55,9 @@ def nccis(people: People, ids: Ids, rng: Generator) -> Rows:
     )
 
 
-def _at_risk(people: People) -> AnyArray:
-    return 0.012 + 0.02 * people.fsm + 0.03 * (people.sen == 2)
+def _at_risk(people: People) -> FloatArray:
+    chance: FloatArray = 0.012 + 0.02 * people.fsm + 0.03 * (people.sen == 2)
+    return chance
 
 
 def cin(people: People, ids: Ids, rng: Generator) -> Rows:

@@ -90,7 +90,7 @@ def _states(people: People, studies: AnyArray, rng: Generator) -> AnyArray:
 
 
 def _cuts(span: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return, by level and year, above which latent value one works all year, works at all, and below which on benefits."""
+    """Return by level and year the latent values from which one works all year, works at all, is not on benefits."""
     at = np.arange(span)
     tables = [
         np.stack([np.interp(at, facts.KNOTS, row) for row in table])
@@ -132,9 +132,14 @@ def _residence(people: People, studies: AnyArray, world: World, rng: Generator) 
     for k in range(span):
         chance = np.where(studies[:, k], 0.16, np.where(graduate, 0.10, 0.05) * (1 if k > 1 else 0.4))
         movers = np.flatnonzero(rng.random(n) < chance)
-        far = movers[rng.random(len(movers)) < np.where(graduate[movers], 0.5, 0.25)]
+        # Most moves stay in the travel-to-work area, half of the others in the region.
+        reach, place = rng.random(len(movers)), rng.random(len(movers))
+        home = lsoa[movers] >= 0
+        near = home & (reach < np.where(graduate[movers], 0.60, 0.80))
+        far = movers[reach > np.where(graduate[movers], 0.75, 0.90)]
         region[far] = draw(rng, away, len(far))
-        lsoa[movers] = world.lsoa_of_region.pick(region[movers], rng.random(len(movers)) ** 1.1)
+        local = world.lsoa_of_ttwa.pick(world.lsoa_ttwa[np.where(home, lsoa[movers], 0)], place)
+        lsoa[movers] = np.where(near, local, world.lsoa_of_region.pick(region[movers], place))
         abroad = movers[rng.random(len(movers)) < 0.04]
         lsoa[abroad] = -1 - draw(rng, (30, 30, 30, 10), len(abroad))
         years[:, k] = lsoa

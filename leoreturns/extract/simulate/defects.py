@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray, IntArray
-from leoreturns.extract.simulate.rows import Coded, Rows, blank, coded, n_row, repeated
+from leoreturns.extract.simulate.rows import Rows, blank, coded, n_row, repeated, text
 
 # Defect -> how often, as a share of what it can strike: persons, ids, rows or spells. The documentation names the
 # defects without rates; these are set so that a few thousand persons have all of them.
@@ -122,8 +122,7 @@ class Defects:
 
     def misspell(self, defect: str, rows: Rows, name: str, code: str) -> Rows:
         """Return the rows with a code that nobody knows in a column of texts."""
-        column = rows[name]
-        assert isinstance(column, Coded)
+        column = text(rows, name)
         texts = [*column.labels.to_pylist(), code]
         codes = column.codes.astype(np.int32)
         codes[self.choose(defect, len(codes))] = len(texts) - 1

@@ -78,13 +78,13 @@ PRICE_YEAR, INFLATION = 2017, 0.022  # the simulated price level grows evenly
 # for part of it, on out-of-work benefits. Read off the published activities, which count education first.
 KNOTS = (0, 3, 6, 10, 15)
 EMPLOYED_ALL_YEAR = np.array(
-    [[0.08, 0.32, 0.42, 0.50, 0.54], [0.10, 0.45, 0.57, 0.66, 0.69], [0.10, 0.50, 0.63, 0.74, 0.76]]
+    [[0.08, 0.31, 0.44, 0.52, 0.58], [0.10, 0.45, 0.60, 0.71, 0.76], [0.10, 0.50, 0.65, 0.78, 0.82]]
 )
 EMPLOYED_PART_YEAR = np.array(
-    [[0.20, 0.26, 0.20, 0.16, 0.12], [0.25, 0.28, 0.20, 0.14, 0.10], [0.25, 0.35, 0.25, 0.12, 0.09]]
+    [[0.20, 0.28, 0.22, 0.17, 0.14], [0.25, 0.30, 0.22, 0.15, 0.12], [0.25, 0.38, 0.26, 0.13, 0.10]]
 )
 OUT_OF_WORK = np.array(
-    [[0.02, 0.25, 0.26, 0.22, 0.17], [0.01, 0.06, 0.07, 0.055, 0.05], [0.01, 0.02, 0.035, 0.017, 0.016]]
+    [[0.02, 0.22, 0.23, 0.20, 0.165], [0.01, 0.06, 0.07, 0.055, 0.05], [0.01, 0.02, 0.035, 0.017, 0.016]]
 )
 STUDENTS_ALL_YEAR, STUDENTS_PART_YEAR = 0.20, 0.40
 PUPILS_ALL_YEAR, PUPILS_PART_YEAR = 0.08, 0.30  # the first two years of those on a course of level 3

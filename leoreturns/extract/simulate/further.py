@@ -22,7 +22,7 @@ from leoreturns.extract.simulate.people import (
     VOCATIONAL,
     People,
 )
-from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, expand, flag, take
+from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, array, coded, days, draw, expand, flag, take
 from leoreturns.extract.simulate.world import N_PROVIDER, World
 
 LAST_YEAR = 2020
@@ -160,7 +160,7 @@ def ilr(
 
 
 def _learners(people: People, courses: Courses, person: AnyArray, shared: Rows, rng: Generator) -> Rows:
-    n, year = len(person), np.asarray(shared["Year"])
+    n, year = len(person), array(shared, "Year")
     full_3 = np.zeros(len(people), np.int32) + 9_999
     done = courses.achieved & (courses.level == 3)
     np.minimum.at(full_3, courses.person[done], academic_year(courses.end[done]))
@@ -188,7 +188,7 @@ def _aims(
     rng: Generator,
     defects: Defects,
 ) -> Rows:
-    n, year = len(course), np.asarray(shared["Year"])
+    n, year = len(course), array(shared, "Year")
     level, apprentice, achieved = courses.level[course], courses.apprentice[course], courses.achieved[course]
     aim = world.aim_of_level.pick(courses.level, rng.random(len(courses.level)))[course]
     person = courses.person[course]

@@ -113,7 +113,7 @@ def seiss(self_employed: tuple[AnyArray, AnyArray], ids: Ids, rng: Generator) ->
 def _pattern(first: AnyArray, length: AnyArray) -> AnyArray:
     """Return the place in `PATTERNS` of runs of months."""
     # Runs of length m begin at 13 - m months; shorter runs come first.
-    before = (length - 1) * 13 - (length - 1) * length // 2
+    before: AnyArray = (length - 1) * 13 - (length - 1) * length // 2
     return before + first
 
 

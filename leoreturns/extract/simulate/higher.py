@@ -25,7 +25,7 @@ LAST_YEAR = 2019
 
 
 def _students(people: People, rng: Generator) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]:
-    """Return person, academic year, year of the course, its first year, and whether it is a postgraduate one, by row."""
+    """Return by row: person, academic year, year of the course, its first year, whether it is a postgraduate one."""
     students = np.flatnonzero(people.he_start < NEVER)
     row, place = expand(people.he_years[students])
     person = students[row]
@@ -119,16 +119,16 @@ def ucas(people: People, ids: Ids, rng: Generator) -> Rows:
     applicant = Coded(row, hexadecimal(mixed(ids.ae_id[applicants], BITS["AE_ID"], 1), 12))
     application = hexadecimal(mixed(ids.ae_id[person] * 8 + place, BITS["AE_ID"] + 3, 2), 13)
     return {
-            PMR: ids.pmr_of(person, rng),
-            "unique_id_cycle": applicant,
-            "applicant_id": applicant,
-            "application_cycle": cycle,
-            "applicant_age": np.full(n, 18, np.int32),
-            "accept_flag": flag(entrants[person]),
-            "application_date": days(cycle - 1, 10, 1) + rng.integers(0, 100, n).astype(np.int32),
-            "unique_application_id_cycle": Coded(np.arange(n), application),
-            "entry_year": cycle,
-            "subject_group_name": coded((person * 17 + place) % len(GROUPS), GROUPS),
-            "he_provider_tariff_group": coded(draw(rng, (1, 1, 1), n), ("Higher", "Medium", "Lower")),
-            "he_provider_uk_region": coded(draw(rng, np.ones(9), n), REGION_NAMES),
+        PMR: ids.pmr_of(person, rng),
+        "unique_id_cycle": applicant,
+        "applicant_id": applicant,
+        "application_cycle": cycle,
+        "applicant_age": np.full(n, 18, np.int32),
+        "accept_flag": flag(entrants[person]),
+        "application_date": days(cycle - 1, 10, 1) + rng.integers(0, 100, n).astype(np.int32),
+        "unique_application_id_cycle": Coded(np.arange(n), application),
+        "entry_year": cycle,
+        "subject_group_name": coded((person * 17 + place) % len(GROUPS), GROUPS),
+        "he_provider_tariff_group": coded(draw(rng, (1, 1, 1), n), ("Higher", "Medium", "Lower")),
+        "he_provider_uk_region": coded(draw(rng, np.ones(9), n), REGION_NAMES),
     }

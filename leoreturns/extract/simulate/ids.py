@@ -181,7 +181,8 @@ def _links(known: IdSet, kind: str, defects: Defects) -> tuple[IntArray, IntArra
 
 def external_ids(recordid: AnyArray, year: AnyArray, salt: int) -> IntArray:
     """Return the id of a learner at a provider in a year, from the record and the year."""
-    return mixed(recordid.astype(np.uint64) * np.uint64(64) + (year - 2000).astype(np.uint64), 52, salt).astype(np.int64)
+    numbers = recordid * 64 + (year - 2000)
+    return mixed(numbers, BITS["external_id"], salt).astype(np.int64)
 
 
 def unsorted(rows: Rows, rng: Generator) -> Rows:

@@ -77,21 +77,24 @@ class People:
     @property
     def five_ac(self) -> AnyArray:
         """Whether the person has 5 or more A*-C."""
-        return self.ks4 > FIVE_AC_FROM
+        achieved: AnyArray = self.ks4 > FIVE_AC_FROM
+        return achieved
 
     @property
     def state(self) -> AnyArray:
         """Whether the school is state-funded: the others are not in the census."""
-        return self.school_type != INDEPENDENT
+        funded: AnyArray = self.school_type != INDEPENDENT
+        return funded
 
     @property
     def year_of_birth(self) -> AnyArray:
         """Calendar year of birth: 16 between September C - 1 and August C."""
-        return self.cohort - 16 - (self.month >= 9)
+        born: AnyArray = self.cohort - 16 - (self.month >= 9)
+        return born
 
 
 # Cuts that give the published shares in a large population.
-FIVE_AC_FROM, GRADUATE_FROM, LEVEL_3_FROM = -0.26, 0.80, 0.10
+FIVE_AC_FROM, GRADUATE_FROM, LEVEL_3_FROM = -0.13, 0.68, -0.14
 
 
 def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) -> People:
@@ -107,14 +110,14 @@ def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) 
     school_type = _school_types(advantage, rng)
     cell = school_type.astype(np.int64) * len(facts.REGIONS) + region
     school = world.school_of_cell.pick(cell, rng.random(n) ** 1.6).astype(np.int32)
-    fsm = rng.random(n) < _logistic(-1.95 - 3.2 * advantage)
+    fsm = rng.random(n) < _logistic(-2.08 - 3.2 * advantage)
     fsm &= school_type != INDEPENDENT
     sen = np.where(school_type == SPECIAL, 2, draw_each(rng, _SEN, (~female & 1) + 2 * (advantage < 0))).astype(np.int8)
     shift = 1.0 * advantage - 0.40 * fsm + np.array([0.15, -0.75, -1.3])[sen] + _SCHOOL_SHIFT[school_type]
     shift = shift + world.school_effect[school] + 0.7 * (np.array(ETHNIC_CODES) == "CHNE")[ethnicity]
     ability = shift + 0.8 * rng.standard_normal(n)
     ks2 = 0.8 * ability + 0.6 * rng.standard_normal(n) + 0.05 * female - 0.2 * ~english
-    ks4 = 0.6 * ability + 0.3 * ks2 + 0.5 * rng.standard_normal(n) + 0.25 * female
+    ks4 = 0.6 * ability + 0.3 * ks2 + 0.5 * rng.standard_normal(n) + 0.25 * female + 0.25 * ~english
     level, route = _levels(ks4, ethnicity, school_type, fsm, rng)
     he_start, he_years = _higher_education(cohort, level, route, rng)
     linked = rng.random(n) >= 0.03 + 0.09 * (school_type == INDEPENDENT) + 0.05 * ~english + 0.02 * (sen == 2)
@@ -193,6 +196,6 @@ def _last_years(
     cohort: AnyArray, school_type: AnyArray, english: AnyArray, level: AnyArray, rng: Generator
 ) -> AnyArray:
     """Return when persons vanish, by a yearly chance that differs between groups, from two years after school."""
-    chance = 0.005 + 0.006 * (school_type == INDEPENDENT) + 0.005 * ~english + 0.002 * (level == GRADUATE)
+    chance = 0.006 + 0.006 * (school_type == INDEPENDENT) + 0.005 * ~english + 0.002 * (level == GRADUATE)
     waits = np.floor(np.log(rng.random(len(cohort))) / np.log1p(-chance)).clip(max=99)
     return np.where(waits < 30, cohort + 2 + waits, NEVER).astype(np.int32)

@@ -18,7 +18,7 @@ from leoreturns.extract.simulate.people import (
     VOCATIONAL,
     People,
 )
-from leoreturns.extract.simulate.rows import Coded, Rows, coded, days, draw, expand, flag
+from leoreturns.extract.simulate.rows import Coded, Rows, array, coded, days, draw, expand, flag, text
 from leoreturns.extract.simulate.world import World
 from leoreturns.extract.tables_schools import PMR
 
@@ -47,9 +47,8 @@ def ks5(people: People, ids: Ids, world: World, rng: Generator, defects: Defects
     points = np.round(size * (80 + 25 * people.ks4[persons]).clip(10, 140))
     vocational = route == VOCATIONAL
     level_3 = (route == A_LEVEL) | vocational | (route == OTHER_LEVEL_3)
-    pmr = ids.pmr_of(persons, rng)
     rows: Rows = {
-        f"KS5_{PMR}": pmr,
+        f"KS5_{PMR}": ids.pmr_of(persons, rng),
         "KS5_ACADYR": year,
         "KS5_GENDER": coded(people.female[persons].astype(np.int8), FEMALE_LABELS),
         "KS5_LAESTAB_anon": Coded(people.school[persons], world.laestab_codes),
@@ -85,12 +84,11 @@ _QROUTE = np.array([0, 1, 2, 3, 3])
 def _exams(students: Rows, a_levels: AnyArray, rng: Generator) -> Rows:
     """Return one row per result in an A level."""
     student, place = expand(a_levels)
-    n, year = len(student), np.asarray(students["KS5_ACADYR"])[student]
+    n, year = len(student), array(students, "KS5_ACADYR")[student]
     grade = np.floor(3.5 + rng.standard_normal(n)).clip(0, 6).astype(np.int32)
-    pmr = students[f"KS5_{PMR}"]
     subject = ((student * 7 + place * 11) % len(SUBJECTS)).astype(np.int32)
     rows: Rows = {
-        f"KS5_{PMR}": pmr.take(student),  # type: ignore[arg-type]
+        f"KS5_{PMR}": text(students, f"KS5_{PMR}").take(student),
         "KS5_ACADYR": year,
         "KS5_EXAMYEAR": (year + 1).astype(np.int32),
         "KS5_SUBLEVNO": coded(np.zeros(n, np.int8), ("111",)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
@@ -35,7 +35,7 @@ Column: TypeAlias = AnyArray | Coded
 Rows: TypeAlias = dict[str, Column]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _labels(texts: tuple[str, ...]) -> pa.Array:
     return pa.array(texts, pa.string())
 
@@ -45,6 +45,22 @@ def coded(codes: AnyArray, texts: Sequence[str]) -> Coded:
     return Coded(np.asarray(codes), _labels(tuple(texts)))
 
 
+def array(rows: Rows, name: str) -> AnyArray:
+    """Return a copy of a column of numbers, days, years or flags."""
+    column = rows[name]
+    if isinstance(column, Coded):
+        raise TypeError(f"column {name!r} holds texts")
+    return column.copy()
+
+
+def text(rows: Rows, name: str) -> Coded:
+    """Return a column of texts."""
+    column = rows[name]
+    if not isinstance(column, Coded):
+        raise TypeError(f"column {name!r} does not hold texts")
+    return column
+
+
 def n_row(rows: Rows) -> int:
     """Return the number of rows."""
     return len(next(iter(rows.values())))
@@ -52,9 +68,7 @@ def n_row(rows: Rows) -> int:
 
 def take(rows: Rows, index: AnyArray) -> Rows:
     """Return these rows, in this order; rows may repeat."""
-    return {
-        name: column.take(index) if isinstance(column, Coded) else column[index] for name, column in rows.items()
-    }
+    return {name: column.take(index) if isinstance(column, Coded) else column[index] for name, column in rows.items()}
 
 
 def repeated(rows: Rows, index: AnyArray) -> Rows:
@@ -108,8 +122,10 @@ def draw_each(rng: Generator, shares: FloatArray, rows: AnyArray) -> AnyArray:
 
 def days(year: AnyArray | int, month: int, day: int) -> AnyArray:
     """Return the days since 1 January 1970 of one date in each of these years, as int32."""
-    months = (np.asarray(year, np.int64) - 1970) * 12 + (month - 1)
-    return (months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) + (day - 1)).astype(np.int32)
+    months = ((np.asarray(year, np.int64) - 1970) * 12 + (month - 1)).astype("datetime64[M]")
+    first: IntArray = months.astype("datetime64[D]").astype(np.int64)
+    dates: AnyArray = (first + (day - 1)).astype(np.int32)
+    return dates
 
 
 def tax_year_bounds(year: AnyArray | int) -> tuple[AnyArray, AnyArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
@@ -13,56 +14,60 @@ from leoreturns.extract.schema import Table
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import A_LEVEL, ETHNIC_CODES, ETHNIC_MAJOR, FEMALE_LABELS, People
-from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, flag, n_row, repeated
+from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, array, coded, days, draw, flag, n_row, repeated, text
 from leoreturns.extract.simulate.world import World
-from leoreturns.extract.tables import TABLES, TERM_NAMES, Occasion
+from leoreturns.extract.tables import TABLES, TERM_NAMES
 
 FIRST_CENSUS, FIRST_TERMLY, LAST_YEAR = 2001, 2005, 2020
-SUMMER_2019_20 = Occasion("sum", 2019)  # not held
+NOT_HELD = ("sum", 2019)
 SECONDARY_YEARS = 5
 MAJOR_CODES = ("AOEG", "ASIA", "BLAC", "CHIN", "MIXD", "UNCL", "WHIT")
 OLD_CODES = ("AOEG", "INDI", "BLAO", "CHIN", "MXOT", "NKNW", "WHIT")  # the coding before 2002-03
 # Names of the first years, as files of the time have them.
 EARLY_NAMES = {
     2001: {"FirstLanguage": "MotherTongue", "SENprovision": "SENstage", "LSOA01": "LLSOA", "URN_anon": "URN"},
-    2002: {"FSMeligible": "fsm", "Gender": "gend", "SENprovision": "sen", "IDACIRank": "rank", "FirstLanguage": "flang"},
+    2002: {"FSMeligible": "fsm", "Gender": "gend", "SENprovision": "sen", "IDACIRank": "rank"},
 }
 
 
-def census_occasions(cohorts: tuple[int, ...]) -> list[Occasion]:
+class Census(NamedTuple):
+    """One census: term (``aut``, ``spr``, ``sum``; empty for files of a whole year) and start of the academic year."""
+
+    term: str
+    year: int
+
+
+def census_occasions(cohorts: tuple[int, ...]) -> list[Census]:
     """Return the censuses in which the cohorts may be at secondary school or in a sixth form."""
     first = max(FIRST_CENSUS, min(cohorts) - SECONDARY_YEARS)
     last = min(LAST_YEAR, max(cohorts) + 1)
     return [
-        Occasion(term, year)
+        Census(term, year)
         for year in range(first, last + 1)
         for term in (("aut", "spr", "sum") if year >= FIRST_TERMLY else ("spr",))
-        if (term, year) != SUMMER_2019_20
+        if (term, year) != NOT_HELD
     ]
 
 
 def secondary_years(cohorts: tuple[int, ...], table: str) -> range:
     """Return the academic years, of those that a table covers, in which the cohorts may be at secondary school."""
-    covered = TABLES[table].years
-    assert covered is not None
-    return range(max(covered[0], min(cohorts) - SECONDARY_YEARS), min(covered[1], max(cohorts) - 1) + 1)
+    first, last = TABLES[table].years or (FIRST_CENSUS, LAST_YEAR)
+    return range(max(first, min(cohorts) - SECONDARY_YEARS), min(last, max(cohorts) - 1) + 1)
 
 
-def file_stem(occasion: Occasion) -> str:
+def file_stem(occasion: Census) -> str:
     """Return the name of a census file, such as ``spring_census_2007``: the calendar year of the census."""
-    assert occasion.term is not None and occasion.year is not None
     calendar = occasion.year + (occasion.term != "aut")
     return f"{TERM_NAMES[occasion.term].lower()}_census_{calendar}"
 
 
 def census(
-    people: People, ids: Ids, world: World, occasions: list[Occasion], rng: Generator, defects: Defects
+    people: People, ids: Ids, world: World, occasions: list[Census], rng: Generator, defects: Defects
 ) -> Iterator[tuple[str, Rows]]:
     """Give the rows of each census, under the names of its file and of its columns."""
     rank = (people.lsoa + 1).clip(max=32_482).astype(np.int32)
     attends_sixth_form = people.state & (people.route == A_LEVEL) & (rng.random(len(people)) < 0.55)
     for occasion in occasions:
-        assert occasion.term is not None and occasion.year is not None
         year = occasion.year
         at_school = people.state & (year < people.cohort) & (year >= people.cohort - SECONDARY_YEARS)
         at_school |= attends_sixth_form & ((year == people.cohort) | (year == people.cohort + 1))
@@ -76,7 +81,7 @@ def _census_rows(
     people: People,
     ids: Ids,
     world: World,
-    occasion: Occasion,
+    occasion: Census,
     persons: AnyArray,
     rank: AnyArray,
     rng: Generator,
@@ -84,7 +89,6 @@ def _census_rows(
 ) -> Rows:
     """Return one row per pupil with every column that a census can have."""
     n, year = len(persons), occasion.year
-    assert year is not None and occasion.term is not None
     varies = defects.struck("other value in a later census", n)
     fsm = people.fsm[persons] ^ (rng.random(n) < 0.04)
     ethnicity = np.where(varies, (people.ethnicity[persons] + 4) % len(ETHNIC_CODES), people.ethnicity[persons])
@@ -140,11 +144,13 @@ def _struck(rows: Rows, world: World, defects: Defects) -> Rows:
     rows = defects.misspell("unknown code in a census", rows, "EthnicGroupMinor", "ZZZZ")
     rows = defects.misspell("unknown code in a census", rows, "SENprovision", "9")
     rows = defects.blank(
-        "missing value in a census", rows, "Gender", "FSMeligible", "EthnicGroupMajor", "EthnicGroupMinor", "EthnicGroup",
-        "FirstLanguage", "LanguageGroupMajor", "SENprovision", "LSOA01", "LSOA11", "IDACIRank", "RecordStatus",
-        "LAEstab_anon", "URN_anon",
+        "missing value in a census", rows, "Gender", "FSMeligible", "EthnicGroupMajor", "EthnicGroupMinor",
+        "EthnicGroup", "FirstLanguage", "LanguageGroupMajor", "SENprovision", "LSOA01", "LSOA11", "IDACIRank",
+        "RecordStatus", "LAEstab_anon", "URN_anon",
     )  # fmt: skip
-    rows = {**rows, "OnRoll": np.where(defects.struck("off roll", n_row(rows)), np.int8(0), rows["OnRoll"])}
+    on_roll = array(rows, "OnRoll")
+    on_roll[defects.choose("off roll", n_row(rows))] = 0
+    rows = {**rows, "OnRoll": on_roll}
     copies = defects.choose("duplicate census record", n_row(rows))
     guests = defects.choose("second school in a census", n_row(rows))
     rows = repeated(rows, np.concatenate([copies, guests]))
@@ -154,7 +160,7 @@ def _struck(rows: Rows, world: World, defects: Defects) -> Rows:
 
 def _as_duplicates(rows: Rows, first: int, n: int) -> Rows:
     """Mark copies as duplicates; they differ in what is recorded."""
-    status, fsm = rows["RecordStatus"].copy(), rows["FSMeligible"].copy()  # type: ignore[union-attr]
+    status, fsm = array(rows, "RecordStatus"), array(rows, "FSMeligible")
     status[first : first + n] = 101
     fsm[first : first + n] = 1
     return {**rows, "RecordStatus": status, "FSMeligible": fsm}
@@ -164,21 +170,19 @@ def _at_second_school(rows: Rows, n: int, world: World) -> Rows:
     """Give the last rows another school; they are main records of their own."""
     changed = dict(rows)
     for name in ("LAEstab_anon", "URN_anon"):
-        column = rows[name]
-        assert isinstance(column, Coded)
+        column = text(rows, name)
         codes = column.codes.copy()
         last = codes[len(codes) - n :]
         codes[len(codes) - n :] = np.where(last < 0, last, (last + 7) % len(world.school_type))
         changed[name] = Coded(codes, column.labels)
-    fsm = rows["FSMeligible"].copy()  # type: ignore[union-attr]
+    fsm = array(rows, "FSMeligible")
     fsm[len(fsm) - n :] = np.where(fsm[len(fsm) - n :] == 1, 0, fsm[len(fsm) - n :])
     return {**changed, "FSMeligible": fsm}
 
 
-def _named(table: Table, rows: Rows, occasion: Occasion, defects: Defects) -> Rows:
+def _named(table: Table, rows: Rows, occasion: Census, defects: Defects) -> Rows:
     """Return the columns that the table has in that year under the names of its file: suffixed, early ones by alias."""
     year = occasion.year
-    assert year is not None
     kept = {}
     for name, column in rows.items():
         years = table.coverage(name)
@@ -187,9 +191,8 @@ def _named(table: Table, rows: Rows, occasion: Occasion, defects: Defects) -> Ro
     return kept
 
 
-def column_name(table: Table, name: str, occasion: Occasion, *, early: bool = False) -> str:
+def column_name(table: Table, name: str, occasion: Census, *, early: bool = False) -> str:
     """Return the name of a suffixed column, such as ``FSMeligible_spr07``, or `early` that of files of the time."""
-    assert occasion.year is not None
     kind = occasion.term or table.suffix
     two_digits = (occasion.year + (kind != "aut")) % 100
     known = EARLY_NAMES.get(occasion.year, {}).get(name) if early and table.suffix == "term" else None
@@ -256,6 +259,5 @@ def _covered(table: Table, rows: Rows, year: int) -> Rows:
     for name, column in rows.items():
         first, last = table.coverage(name) or (year, year)
         if first <= year <= last:
-            named[column_name(table, name, Occasion(None, year))] = column
+            named[column_name(table, name, Census("", year))] = column
     return named
-

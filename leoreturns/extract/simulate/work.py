@@ -92,7 +92,12 @@ def earnings(
     log_pay = pay_path(people, careers.seen.shape[1])[people.female[person].astype(np.int8), people.level[person], k]
     # Differences between persons widen over the first years.
     log_pay = log_pay + effect[person] * np.minimum(1, 0.5 + 0.06 * k) + YEAR_SD * rng.standard_normal(n)
-    log_pay = log_pay + facts.SECTION_PAY[section] + facts.INFLATION * (year - facts.PRICE_YEAR)
+    log_pay = (
+        log_pay
+        + facts.SECTION_PAY[section]
+        - _MEAN_SECTION_PAY[people.level[person]]
+        + facts.INFLATION * (year - facts.PRICE_YEAR)
+    )
     pay = np.round(np.exp(log_pay) * days / YEAR_DAYS).astype(np.int32)
     pay[defects.choose("pay of zero", n)] = 0
     rows = {
@@ -105,10 +110,13 @@ def earnings(
     return defects.misspell("unknown industry", rows, "Main_Section", "Z")
 
 
+_MEAN_SECTION_PAY = facts.EMPLOYEES @ facts.SECTION_PAY / facts.EMPLOYEES.sum(axis=1)
+
+
 def _person_effects(people: People, rng: Generator) -> FloatArray:
     """Return what a person earns above the median of the level and sex, in logs: by ability, region and chance."""
     region = np.array([effect for _, _, effect in facts.REGIONS.values()])[people.region]
-    expected = np.array([-0.75, -0.05, 0.75])[people.level]  # mean ability by level
+    expected = np.array([-0.85, -0.13, 0.70])[people.level]  # mean ability by level
     effects: FloatArray = (
         PERSON_SD * rng.standard_normal(len(people)) + 0.10 * (people.ability - expected) + region - 0.04 * people.fsm
     )
@@ -184,4 +192,3 @@ def self_assessment(self_employed: tuple[AnyArray, AnyArray], ids: Ids, rng: Gen
         "EARNINGS_SOLE": np.where(partner, np.nan, both),
         "EARNINGS_SELF_EMPLOYMENT": total,
     }
-

@@ -50,7 +50,7 @@ class World:
     ----------
     lsoa_region : int8 array
         Region of each area; areas are in the order of deprivation, the most deprived first.
-    lsoa_of_region, school_of_cell, enterprise_of_section, aim_of_level : Groups
+    lsoa_of_region, lsoa_of_ttwa, school_of_cell, enterprise_of_section, aim_of_level : Groups
     lsoa_ttwa : int16 array
         Travel-to-work area of each area.
     school_type, school_region : int8 arrays
@@ -67,6 +67,7 @@ class World:
     lsoa_region: AnyArray
     lsoa_of_region: Groups
     lsoa_ttwa: AnyArray
+    lsoa_of_ttwa: Groups
     school_type: AnyArray
     school_region: AnyArray
     school_effect: FloatArray
@@ -107,6 +108,7 @@ def make_world(n_person: int, rng: Generator) -> World:
         lsoa_region=lsoa_region,
         lsoa_of_region=Groups.of(lsoa_region, len(shares)),
         lsoa_ttwa=ttwa.astype(np.int16),
+        lsoa_of_ttwa=Groups.of(ttwa, N_TTWA),
         school_type=school_type,
         school_region=school_region,
         school_effect=rng.normal(0, 0.25, n_school),
