@@ -1,0 +1,245 @@
+"""Learners and aims in further education (ILR)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.random import Generator
+
+from leoreturns._typing import AnyArray
+from leoreturns.extract.simulate.attainment import only_covered
+from leoreturns.extract.simulate.defects import Defects
+from leoreturns.extract.simulate.ids import Ids, external_ids
+from leoreturns.extract.simulate.people import (
+    APPRENTICESHIP,
+    FEMALE_LABELS,
+    GRADUATE,
+    LEVEL_2,
+    LEVEL_3,
+    NO_ROUTE,
+    OTHER_LEVEL_3,
+    VOCATIONAL,
+    People,
+)
+from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, array, coded, days, draw, expand, flag, take
+from leoreturns.extract.simulate.world import N_PROVIDER, World
+
+LAST_YEAR = 2020
+FRAMEWORKS = tuple(str(number) for number in range(401, 441))
+PROGRAMMES = ("-1", "2", "3", "20", "25")
+ADVANCED, INTERMEDIATE, HIGHER, STANDARD = range(1, 5)
+FIRST_STANDARDS = 2017
+ACHIEVED, NOT_ACHIEVED, NOT_KNOWN = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """One entry per learning aim, over the years in which it runs.
+
+    Attributes
+    ----------
+    person, level : int arrays
+        Whose it is, and its level (0 to 7).
+    start, planned, end : int32 arrays
+        First day, planned and actual last day.
+    apprentice, achieved : bool arrays
+    """
+
+    person: AnyArray
+    level: AnyArray
+    start: AnyArray
+    planned: AnyArray
+    end: AnyArray
+    apprentice: AnyArray
+    achieved: AnyArray
+
+
+def make_courses(people: People, rng: Generator) -> Courses:
+    """Return the aims of all persons: at 16 to 18, of apprentices, and of adults."""
+    parts = (_college(people, rng), _apprenticeships(people, rng), _adult(people, rng))
+    return Courses(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Courses)}
+    )
+
+
+def _college(people: People, rng: Generator) -> Courses:
+    """Return aims of 16 to 18 year olds in colleges: one or two a person, over one or two academic years."""
+    chance = np.array([0.10, 0.80, 0.20, 0.90, 0.55])[people.route]
+    person = np.repeat(np.flatnonzero(rng.random(len(people)) < chance), 2)
+    main = np.tile(np.array([True, False]), len(person) // 2)
+    kept = main | (rng.random(len(person)) < 0.4)
+    person, main = person[kept], main[kept]
+    n, route = len(person), people.route[person]
+    level_3 = main & ((route == VOCATIONAL) | (route == OTHER_LEVEL_3))
+    level = np.where(level_3, 3, draw(rng, (10, 30, 60), n))
+    year = people.cohort[person] + np.where(level_3, 0, draw(rng, (60, 40), n))
+    start = days(year, 9, 1) + rng.integers(0, 20, n)
+    planned = days(year + 1 + level_3, 6, 30) + rng.integers(0, 25, n)
+    leaves = ~level_3 & (rng.random(n) < 0.25)
+    end = np.where(leaves, start + (planned - start) * rng.random(n), planned)
+    return _courses(person, level, start, planned, end, np.zeros(n, bool), level_3 | ~leaves & (rng.random(n) < 0.8))
+
+
+def _apprenticeships(people: People, rng: Generator) -> Courses:
+    """Return apprenticeships: of all on that route by the age of 18, and of some others."""
+    on_route = people.route == APPRENTICESHIP
+    chance = np.where(on_route, 1.0, np.array([0.14, 0.06, 0.004])[people.level])
+    person = np.flatnonzero(rng.random(len(people)) < chance)
+    n = len(person)
+    advanced = on_route[person]
+    year = people.cohort[person] + np.where(advanced, draw(rng, (50, 30, 20), n), draw(rng, (45, 20, 15, 10, 10), n))
+    start = days(year, 9, 1) + np.where(advanced & (year == people.cohort[person] + 2), 0, rng.integers(0, 240, n))
+    planned = start + rng.integers(330, 800, n)
+    leaves = ~advanced & (rng.random(n) < 0.3)
+    end = np.where(leaves, start + (planned - start) * rng.random(n), planned)
+    level = np.where(advanced, 3, 2) + (advanced & (rng.random(n) < 0.03))
+    return _courses(person, level, start, planned, end, np.ones(n, bool), ~leaves)
+
+
+def _adult(people: People, rng: Generator) -> Courses:
+    """Return aims of adults; those of level 3 who had not reached it by the age of 18 achieve one here."""
+    later = (people.route == NO_ROUTE) & (people.level == LEVEL_3)
+    count = rng.poisson(np.array([0.9, 0.75, 0.15])[people.level]) + later
+    person, place = expand(count)
+    n = len(person)
+    level_3 = (place == 0) & later[person]
+    drawn = draw(rng, (12, 25, 43, 14, 4, 2), n)
+    level = np.where(level_3, 3, np.where(people.level[person] == LEVEL_2, drawn.clip(max=2), drawn))
+    span = (LAST_YEAR - 3 - people.cohort[person]).clip(min=1)
+    year = people.cohort[person] + 3 + (span * rng.random(n) ** 1.3).astype(np.int64)
+    start = days(year, 9, 1) + rng.integers(0, 300, n)
+    planned = start + rng.integers(20, 420, n)
+    apprentice = (level >= 2) & (rng.random(n) < 0.25)
+    achieved = level_3 | ((rng.random(n) < 0.7) & ((level < 3) | (people.level[person] != LEVEL_2)))
+    end = np.where(achieved, planned, start + (planned - start) * rng.random(n))
+    return _courses(person, level, start, planned, end, apprentice, achieved)
+
+
+def _courses(
+    person: AnyArray,
+    level: AnyArray,
+    start: AnyArray,
+    planned: AnyArray,
+    end: AnyArray,
+    apprentice: AnyArray,
+    achieved: AnyArray,
+) -> Courses:
+    starts, plans, ends = (values.astype(np.int32) for values in (start, planned, end))
+    return Courses(person, level.astype(np.int8), starts, plans, ends, apprentice, achieved)
+
+
+def academic_year(day: AnyArray) -> AnyArray:
+    """Return the start of the academic year (1 August to 31 July) in which a day falls."""
+    months = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    return ((months - 7) // 12 + 1970).astype(np.int32)
+
+
+def ilr(
+    people: People, courses: Courses, ids: Ids, world: World, salt: int, rng: Generator, defects: Defects
+) -> tuple[Rows, Rows]:
+    """Return learners (one row per person and academic year) and aims (one row per aim and academic year)."""
+    first, last = academic_year(courses.start), academic_year(courses.end)
+    course, place = expand(last - first + 1)
+    year = first[course] + place
+    held = np.flatnonzero((year >= 2002) & (year <= LAST_YEAR))
+    course, year = course[held], year[held].astype(np.int32)
+    # Learners: the persons and years of the aims, each under one of the person's records.
+    keys, learner = np.unique(courses.person[course].astype(np.int64) * 4096 + year, return_inverse=True)
+    person, in_year = np.divmod(keys, 4096)
+    record = ids.recordid.numbers[ids.recordid.of(person, rng)].astype(np.int64)
+    shared: Rows = {
+        "external_id": external_ids(record, in_year, salt),
+        "Year": in_year.astype(np.int32),
+        "ukprn_anon": Coded(((person * 31 + in_year // 3) % N_PROVIDER).astype(np.int32), world.provider_codes),
+        "RECORDID": record,
+    }
+    order = np.argsort(learner, kind="stable")
+    aims = _aims(people, courses, course[order], take(shared, learner[order]), learner[order], world, rng, defects)
+    return only_covered("ilr_learners", _learners(people, courses, person, shared, rng), "Year"), aims
+
+
+def _learners(people: People, courses: Courses, person: AnyArray, shared: Rows, rng: Generator) -> Rows:
+    n, year = len(person), array(shared, "Year")
+    full_3 = np.zeros(len(people), np.int32) + 9_999
+    done = courses.achieved & (courses.level == 3)
+    np.minimum.at(full_3, courses.person[done], academic_year(courses.end[done]))
+    achieved = full_3[person] == year
+    return {
+        **shared,
+        "Sex": coded(people.female[person].astype(np.int8), FEMALE_LABELS),
+        "Ethnicity": coded(people.ethnicity[person] % 18, [str(31 + group) for group in range(18)]),
+        "AcAge": (year - people.cohort[person] + 16).astype(np.int32),
+        "PriorAttain": coded(people.level[person], ("1", "3", "12")),
+        "L_FullLevel2": flag(rng.random(n) < 0.3),
+        "L_FullLevel3": flag(achieved),
+        "L_FullLevel2Ach": flag(rng.random(n) < 0.2),
+        "L_FullLevel3Ach": flag(achieved),
+    }
+
+
+def _aims(
+    people: People,
+    courses: Courses,
+    course: AnyArray,
+    shared: Rows,
+    learner: AnyArray,
+    world: World,
+    rng: Generator,
+    defects: Defects,
+) -> Rows:
+    n, year = len(course), array(shared, "Year")
+    level, apprentice, achieved = courses.level[course], courses.apprentice[course], courses.achieved[course]
+    aim = world.aim_of_level.pick(courses.level, rng.random(len(courses.level)))[course]
+    person = courses.person[course]
+    last = academic_year(courses.end[course]) == year
+    standard = apprentice & (academic_year(courses.start[course]) >= FIRST_STANDARDS)
+    programme = np.where(apprentice, np.where(level == 2, INTERMEDIATE, np.where(level == 3, ADVANCED, HIGHER)), 0)
+    outcome = np.where(~last, NOT_KNOWN, np.where(achieved, ACHIEVED, NOT_ACHIEVED))
+    end = np.where(last, courses.end[course], MISSING).astype(np.int32)
+    first = np.concatenate([[True], learner[1:] != learner[:-1]]) if n else np.zeros(0, bool)
+    number = np.arange(n) - np.maximum.accumulate(np.where(first, np.arange(n), 0))
+    area = coded(world.aim_area[aim] - 1, [str(number) for number in range(1, 16)])
+    latest, width = coded(level, [str(number) for number in range(8)]), world.aim_width[aim]
+    full_3 = (level == 3) & ((width == 100) | (people.level[person] == LEVEL_3)) & (people.level[person] != GRADUATE)
+    rows: Rows = {
+        **shared,
+        "sequence_index": (number + 1).astype(np.int32),
+        "learning_aim_id": Coded(aim.astype(np.int32), world.aim_codes),
+        "framework_id": coded(np.where(apprentice & ~standard, aim % 40, -1), FRAMEWORKS),
+        "pathway_id": coded(np.where(apprentice & ~standard, 0, -1), ("1",)),
+        "Standard_id": coded(np.where(standard, aim % 40, -1), FRAMEWORKS),
+        "AgeAimStart": (academic_year(courses.start[course]) - people.cohort[person] + 16).astype(np.int32),
+        "programme_type": coded(np.where(standard, STANDARD, programme), PROGRAMMES),
+        "AimType": coded(np.where(apprentice, 0, 1), ("1", "4")),
+        "FundModel": coded(np.where(apprentice, 0, (people.cohort[person] + 3 < year) + 1), ("36", "25", "35")),
+        "start_date": courses.start[course],
+        "end_date_expected": courses.planned[course],
+        "end_date": end,
+        "Compstatus": coded(np.where(~last, 0, np.where(achieved, 1, 2)), ("1", "2", "3")),
+        "outcome": coded(outcome, ("1", "3", "4")),
+        "outcome_grade": coded(np.where(outcome == ACHIEVED, 0, -1), ("PA",)),
+        "Achievement_date": np.where(outcome == ACHIEVED, end, MISSING).astype(np.int32),
+        "FL2Width": np.where(level == 2, 100.0, 0.0),
+        "FL3Width": width,
+        "AimTitle": coded(aim.astype(np.int32), [f"Aim {number}" for number in range(len(world.aim_level))]),
+        "QualificationType": coded(level, [f"{1000 + number}" for number in range(8)]),
+        "app": flag(apprentice),
+        "Traineeship": np.zeros(n, np.int8),
+        "Notional_Level": coded(level, ("E", *map(str, range(1, 8)))),
+        "Notional_Level_v2": latest,
+        "Notional_Level_v2_latest": latest,
+        "SSATier1": area,
+        "SSATier2": area,
+        "active": np.ones(n, np.int8),
+        "enrolment": np.ones(n, np.int8),
+        "FrameworkApp": flag(apprentice & ~standard),
+        "StandardApp": flag(standard),
+        "FullL2": flag(level == 2),
+        "FullL3": flag(full_3),
+        "Tlevel": np.zeros(n, np.int8),
+    }
+    rows = defects.blank("learning aim without an end", rows, "end_date", "end_date_expected")
+    rows = defects.blank("unknown level of an aim", rows, "Notional_Level_v2_latest", "Notional_Level_v2")
+    rows = defects.misspell("unknown level of an aim", rows, "Notional_Level_v2", "X")
+    return only_covered("ilr_aims", defects.repeat("repeated learning aim", rows), "Year")

@@ -1,0 +1,263 @@
+"""School census, absence and exclusions of simulated pupils."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.random import Generator
+
+from leoreturns._typing import AnyArray
+from leoreturns.extract import tables_schools
+from leoreturns.extract.schema import Table
+from leoreturns.extract.simulate.defects import Defects
+from leoreturns.extract.simulate.ids import Ids
+from leoreturns.extract.simulate.people import A_LEVEL, ETHNIC_CODES, ETHNIC_MAJOR, FEMALE_LABELS, People
+from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, array, coded, days, draw, flag, n_row, repeated, text
+from leoreturns.extract.simulate.world import World
+from leoreturns.extract.tables import TABLES, TERM_NAMES
+
+FIRST_CENSUS, FIRST_TERMLY, LAST_YEAR = 2001, 2005, 2020
+NOT_HELD = ("sum", 2019)
+SECONDARY_YEARS = 5
+MAJOR_CODES = ("AOEG", "ASIA", "BLAC", "CHIN", "MIXD", "UNCL", "WHIT")
+OLD_CODES = ("AOEG", "INDI", "BLAO", "CHIN", "MXOT", "NKNW", "WHIT")  # the coding before 2002-03
+# Names of the first years, as files of the time have them.
+EARLY_NAMES = {
+    2001: {"FirstLanguage": "MotherTongue", "SENprovision": "SENstage", "LSOA01": "LLSOA", "URN_anon": "URN"},
+    2002: {"FSMeligible": "fsm", "Gender": "gend", "SENprovision": "sen", "IDACIRank": "rank"},
+}
+
+
+class Census(NamedTuple):
+    """One census: term (``aut``, ``spr``, ``sum``; empty for files of a whole year) and start of the academic year."""
+
+    term: str
+    year: int
+
+
+def census_occasions(cohorts: tuple[int, ...]) -> list[Census]:
+    """Return the censuses in which the cohorts may be at secondary school or in a sixth form."""
+    first = max(FIRST_CENSUS, min(cohorts) - SECONDARY_YEARS)
+    last = min(LAST_YEAR, max(cohorts) + 1)
+    return [
+        Census(term, year)
+        for year in range(first, last + 1)
+        for term in (("aut", "spr", "sum") if year >= FIRST_TERMLY else ("spr",))
+        if (term, year) != NOT_HELD
+    ]
+
+
+def secondary_years(cohorts: tuple[int, ...], table: str) -> range:
+    """Return the academic years, of those that a table covers, in which the cohorts may be at secondary school."""
+    first, last = TABLES[table].years or (FIRST_CENSUS, LAST_YEAR)
+    return range(max(first, min(cohorts) - SECONDARY_YEARS), min(last, max(cohorts) - 1) + 1)
+
+
+def file_stem(occasion: Census) -> str:
+    """Return the name of a census file, such as ``spring_census_2007``: the calendar year of the census."""
+    calendar = occasion.year + (occasion.term != "aut")
+    return f"{TERM_NAMES[occasion.term].lower()}_census_{calendar}"
+
+
+def census(
+    people: People, ids: Ids, world: World, occasions: list[Census], rng: Generator, defects: Defects
+) -> Iterator[tuple[str, Rows]]:
+    """Give the rows of each census, under the names of its file and of its columns."""
+    rank = (people.lsoa + 1).clip(max=32_482).astype(np.int32)
+    attends_sixth_form = people.state & (people.route == A_LEVEL) & (rng.random(len(people)) < 0.55)
+    for occasion in occasions:
+        year = occasion.year
+        at_school = people.state & (year < people.cohort) & (year >= people.cohort - SECONDARY_YEARS)
+        at_school |= attends_sixth_form & ((year == people.cohort) | (year == people.cohort + 1))
+        persons = np.flatnonzero(at_school)
+        persons = np.delete(persons, defects.choose("absent at a census", len(persons)))
+        rows = _census_rows(people, ids, world, occasion, persons, rank, rng, defects)
+        yield file_stem(occasion), _named(TABLES["school_census"], _struck(rows, world, defects), occasion, defects)
+
+
+def _census_rows(
+    people: People,
+    ids: Ids,
+    world: World,
+    occasion: Census,
+    persons: AnyArray,
+    rank: AnyArray,
+    rng: Generator,
+    defects: Defects,
+) -> Rows:
+    """Return one row per pupil with every column that a census can have."""
+    n, year = len(persons), occasion.year
+    varies = defects.struck("other value in a later census", n)
+    fsm = people.fsm[persons] ^ (rng.random(n) < 0.04)
+    ethnicity = np.where(varies, (people.ethnicity[persons] + 4) % len(ETHNIC_CODES), people.ethnicity[persons])
+    major = _MAJOR_OF_MINOR[ethnicity]
+    sen, english, school = people.sen[persons], people.english[persons], people.school[persons]
+    lsoa = Coded(people.lsoa[persons], world.lsoa_codes)
+    born, joined = people.year_of_birth[persons], days(people.cohort[persons] - SECONDARY_YEARS, 9, 4)
+    return {
+        tables_schools.PMR: ids.pmr_of(persons, rng),
+        "AcademicYear": np.full(n, year, np.int32),
+        "CensusTerm": coded(np.zeros(n, np.int8), (TERM_NAMES[occasion.term],)),
+        "RecordStatus": np.ones(n, np.int32),
+        "OnRoll": np.ones(n, np.int8),
+        "EnrolStatus": coded(np.zeros(n, np.int8), ("C",)),
+        "NCyearActual": coded(year + 11 - people.cohort[persons] + 1 - 7, [str(number) for number in range(7, 15)]),
+        "Gender": coded(people.female[persons].astype(np.int8), FEMALE_LABELS),
+        "YearOfBirth": born,
+        "MonthOfBirth": people.month[persons],
+        "EthnicGroup": coded(major, OLD_CODES) if year < 2002 else coded(ethnicity, ETHNIC_CODES),
+        "EthnicGroupMinor": coded(ethnicity, ETHNIC_CODES),
+        "EthnicGroupMajor": coded(major, MAJOR_CODES),
+        "FirstLanguage": coded(np.where(english, rng.random(n) < 0.1, 2 + (rng.random(n) < 0.1)), _LANGUAGES),
+        "LanguageGroup": coded((~english).astype(np.int8), ("ENG", "OTH")),
+        "LanguageGroupMajor": coded((~english).astype(np.int8), ("1_ENG", "2_OTH")),
+        "FSMeligible": flag(fsm),
+        "EVERFSM_3": flag(fsm | people.fsm[persons]),
+        "EVERFSM_6": flag(fsm | people.fsm[persons]),
+        "EVERFSM_6_P": flag(fsm | people.fsm[persons]),
+        "EVERFSM_ALL": flag(fsm | people.fsm[persons]),
+        "SENprovision": coded(sen, ("N", "K", "E"))
+        if year >= 2014
+        else coded(np.where(sen == 1, 1 + (rng.random(n) < 0.4), sen + (sen == 2)), ("N", "A", "P", "S")),
+        "SENprovisionMajor": coded(sen, ("1_NON", "2_SNS", "3_SS")),
+        "EntryDate": joined,
+        "LeavingDate": np.where(year >= people.cohort[persons], days(year + 1, 7, 20), np.int32(MISSING)),
+        "LSOA01": lsoa,
+        "LSOA11": lsoa,
+        "IDACIScore": np.round(0.6 * np.exp(-3.0 * rank[persons] / 32_482), 3),
+        "IDACIRank": rank[persons],
+        "LA_anon": Coded(world.lsoa_ttwa[people.lsoa[persons]].astype(np.int32), world.authority_codes),
+        "LAEstab_anon": Coded(school, world.laestab_codes),
+        "URN_anon": Coded(school, world.urn_codes),
+        "PHASE": coded(np.zeros(n, np.int8), ("Secondary",)),
+    }
+
+
+_MAJOR_OF_MINOR = np.array([MAJOR_CODES.index(major) for major in ETHNIC_MAJOR])
+_LANGUAGES = ("ENG", "ENB", "OTH", "OTB")
+
+
+def _struck(rows: Rows, world: World, defects: Defects) -> Rows:
+    """Return the rows of a census with its defects: copies, second schools, missing and unknown values."""
+    rows = defects.misspell("unknown code in a census", rows, "EthnicGroupMinor", "ZZZZ")
+    rows = defects.misspell("unknown code in a census", rows, "SENprovision", "9")
+    rows = defects.blank(
+        "missing value in a census", rows, "Gender", "FSMeligible", "EthnicGroupMajor", "EthnicGroupMinor",
+        "EthnicGroup", "FirstLanguage", "LanguageGroupMajor", "SENprovision", "LSOA01", "LSOA11", "IDACIRank",
+        "RecordStatus", "LAEstab_anon", "URN_anon",
+    )  # fmt: skip
+    on_roll = array(rows, "OnRoll")
+    on_roll[defects.choose("off roll", n_row(rows))] = 0
+    rows = {**rows, "OnRoll": on_roll}
+    copies = defects.choose("duplicate census record", n_row(rows))
+    guests = defects.choose("second school in a census", n_row(rows))
+    rows = repeated(rows, np.concatenate([copies, guests]))
+    first_copy = n_row(rows) - len(copies) - len(guests)
+    return _at_second_school(_as_duplicates(rows, first_copy, len(copies)), len(guests), world)
+
+
+def _as_duplicates(rows: Rows, first: int, n: int) -> Rows:
+    """Mark copies as duplicates; they differ in what is recorded."""
+    status, fsm = array(rows, "RecordStatus"), array(rows, "FSMeligible")
+    status[first : first + n] = 101
+    fsm[first : first + n] = 1
+    return {**rows, "RecordStatus": status, "FSMeligible": fsm}
+
+
+def _at_second_school(rows: Rows, n: int, world: World) -> Rows:
+    """Give the last rows another school; they are main records of their own."""
+    changed = dict(rows)
+    for name in ("LAEstab_anon", "URN_anon"):
+        column = text(rows, name)
+        codes = column.codes.copy()
+        last = codes[len(codes) - n :]
+        codes[len(codes) - n :] = np.where(last < 0, last, (last + 7) % len(world.school_type))
+        changed[name] = Coded(codes, column.labels)
+    fsm = array(rows, "FSMeligible")
+    fsm[len(fsm) - n :] = np.where(fsm[len(fsm) - n :] == 1, 0, fsm[len(fsm) - n :])
+    return {**changed, "FSMeligible": fsm}
+
+
+def _named(table: Table, rows: Rows, occasion: Census, defects: Defects) -> Rows:
+    """Return the columns that the table has in that year under the names of its file: suffixed, early ones by alias."""
+    year = occasion.year
+    kept = {}
+    for name, column in rows.items():
+        years = table.coverage(name)
+        if years is None or years[0] <= year <= years[1]:
+            kept[column_name(table, name, occasion, early=defects.enabled)] = column
+    return kept
+
+
+def column_name(table: Table, name: str, occasion: Census, *, early: bool = False) -> str:
+    """Return the name of a suffixed column, such as ``FSMeligible_spr07``, or `early` that of files of the time."""
+    kind = occasion.term or table.suffix
+    two_digits = (occasion.year + (kind != "aut")) % 100
+    known = EARLY_NAMES.get(occasion.year, {}).get(name) if early and table.suffix == "term" else None
+    if known is not None and known.islower():
+        return f"{known}_{two_digits:02d}"
+    plain = f"{known or name}_{kind}{two_digits:02d}"
+    return plain.upper() if early and occasion.year == FIRST_CENSUS and known is None else plain
+
+
+def absence(people: People, ids: Ids, world: World, year: int, rng: Generator) -> Rows:
+    """Return the absence of one academic year, under the names of its file."""
+    at_school = people.state & (year < people.cohort) & (year >= people.cohort - SECONDARY_YEARS)
+    persons = np.flatnonzero(at_school)
+    n = len(persons)
+    possible = (300 + draw(rng, np.ones(21), n)).astype(np.int32)
+    missed = rng.gamma(1.5, 10 + 8 * people.fsm[persons], n).clip(max=290).astype(np.int32)
+    unauthorised = rng.binomial(missed, 0.15).astype(np.int32)
+    rows: Rows = _pupil_columns(people, ids, world, persons, year, rng)
+    for period in ("Annual", "3Term", "5HalfTerms", "6HalfTerms"):
+        rows |= {
+            f"SessionsPossible_{period}": possible,
+            f"AuthorisedAbsence_{period}": missed - unauthorised,
+            f"UnauthorisedAbsence_{period}": unauthorised,
+            f"OverallAbsence_{period}": missed,
+        }
+    rows["MainRecord"] = np.ones(n, np.int8)
+    return _covered(TABLES["absence"], rows, year)
+
+
+def exclusions(people: People, ids: Ids, world: World, year: int, rng: Generator) -> Rows:
+    """Return the exclusions of one academic year, one row each, under the names of its file."""
+    at_school = people.state & (year < people.cohort) & (year >= people.cohort - SECONDARY_YEARS)
+    chance = 0.05 + 0.05 * ~people.female + 0.05 * (people.sen > 0)
+    persons = np.flatnonzero(at_school & (rng.random(len(people)) < chance))
+    n = len(persons)
+    permanent = rng.random(n) < 0.03
+    fixed = np.where(permanent, 0, 1 + draw(rng, (70, 20, 10), n)).astype(np.int32)
+    rows = _pupil_columns(people, ids, world, persons, year, rng) | {
+        "Category": coded(permanent.astype(np.int8), ("FIXD", "PERM")),
+        "StartDate": days(year, 9, 5) + rng.integers(0, 300, n).astype(np.int32),
+        "Sessions": np.where(permanent, np.nan, 2.0 * fixed),
+        "TotalFixedExclusions": fixed,
+        "TotalFixedSessions": 2.0 * fixed,
+        "PermanentExclusionCount": permanent.astype(np.int32),
+        "PermanentExclusionIndicator": flag(permanent),
+        "PermanentExclusionInd": coded(permanent.astype(np.int8), ("N", "Y")),
+    }
+    return _covered(TABLES["exclusions"], rows, year)
+
+
+def _pupil_columns(people: People, ids: Ids, world: World, persons: AnyArray, year: int, rng: Generator) -> Rows:
+    school = people.school[persons]
+    return {
+        tables_schools.PMR: ids.pmr_of(persons, rng),
+        "AcademicYear": np.full(len(persons), year, np.int32),
+        "LAEstab_anon": Coded(school, world.laestab_codes),
+        "URN_anon": Coded(school, world.urn_codes),
+    }
+
+
+def _covered(table: Table, rows: Rows, year: int) -> Rows:
+    """Return the columns that the table has in that year, with their suffix."""
+    named = {}
+    for name, column in rows.items():
+        first, last = table.coverage(name) or (year, year)
+        if first <= year <= last:
+            named[column_name(table, name, Census("", year))] = column
+    return named

@@ -1,0 +1,202 @@
+"""An extract of simulated persons as files: made whole or not at all, and marked that it must not be released."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from leoreturns._parallel import ordered_map
+from leoreturns._typing import AnyArray
+from leoreturns.errors import ExtractError
+from leoreturns.extract.schema import Table, VariableType
+from leoreturns.extract.simulate.chunk import Plan, chunk_tables, world_tables
+from leoreturns.extract.simulate.defects import RATES
+from leoreturns.extract.simulate.rows import MISSING, Coded, Column, Rows
+from leoreturns.extract.simulate.world import outside_lookups
+from leoreturns.extract.tables import TABLES, resolve_columns
+
+MARKER = "NOT-FOR-RELEASE"
+NOTICE = "This folder holds records of simulated persons in the shape of LEO. Treat it as the real ones.\n"
+TRUTH_FILE, LOOKUP_FOLDER = "truth.json", "lookups"
+CHUNK_PERSONS = 50_000
+FIRST_COHORT, LAST_COHORT = 2002, 2020  # key stage 4 is held from 2001-02; a tax year must follow
+MOST_PERSONS = 1 << 28  # ids of records in further education have 31 bits, and a person has room for four
+FIRST_LABEL = 1990
+_ACADEMIC_YEARS = pa.array([f"{year}/{year + 1}" for year in range(FIRST_LABEL, 2030)])
+# One way of writing only, so that the bytes depend on the data alone. The dictionary of ids is larger than the default.
+PARQUET_OPTIONS: Mapping[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "dictionary_pagesize_limit": 1 << 25,
+    "store_schema": False,
+    "write_statistics": False,
+}
+
+
+def simulate_extract(
+    path: str | Path,
+    *,
+    n_persons: int,
+    seed: int,
+    truth: Mapping[str, Any] | None = None,
+    defects: bool = True,
+    cohorts: Iterable[int] = range(2002, 2008),
+    n_jobs: int | None = None,
+    chunk_persons: int = CHUNK_PERSONS,
+) -> Path:
+    """Write an extract of simulated persons in the shape of LEO Iteration 2: every table, with its usual defects.
+
+    Nobody in it exists. Shares and medians are of the order of the published ones; relations between variables are not
+    fitted to anything.
+
+    Parameters
+    ----------
+    path : path
+        Folder to make: one subfolder per table with Parquet files, ``lookups/`` with outside lookups, ``truth.json``
+        with what was simulated and how many defects of each kind there are, and a marker that it is not for release.
+    n_persons : int
+        Persons over all cohorts, at least 1.
+    seed : int
+        Not negative. The same seed gives the same bytes, for any `n_jobs`.
+    truth : mapping, optional
+        Kept in ``truth.json``; nothing depends on it yet.
+    defects : bool
+        Whether records have the defects of real ones. The persons are the same without.
+    cohorts : iterable of int
+        Calendar years in which key stage 4 ends, between 2002 and 2020.
+    n_jobs : int, optional
+        Threads; see `leoreturns._parallel.thread_count`. A thread needs about 1 GB for 50,000 persons.
+    chunk_persons : int
+        Persons simulated at a time; another number gives other persons.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ExtractError
+        If the folder exists, its parent does not, or the disk is full: nothing is left behind.
+    ValueError
+        If an argument is out of its range.
+    """
+    plan = _plan(n_persons, seed, chunk_persons, cohorts, defects)
+    with _new_folder(Path(path)) as folder:
+        world = plan.world()
+        for name in TABLES:
+            (folder / name).mkdir()
+        _write_lookups(folder / LOOKUP_FOLDER, outside_lookups(world))
+        for table, stem, rows in world_tables(plan, world):
+            _write_rows(folder / table / f"{stem}.parquet", TABLES[table], rows)
+
+        def write_chunk(chunk: int) -> Counter[str]:
+            counts: Counter[str] = Counter()
+            for table, stem, rows in chunk_tables(plan, world, chunk, counts):
+                _write_rows(folder / table / f"{stem}-{chunk:05d}.parquet", TABLES[table], rows)
+            return counts
+
+        made = sum(ordered_map(write_chunk, range(plan.n_chunks), n_jobs=n_jobs, label="persons"), Counter[str]())
+        _write_truth(folder / TRUTH_FILE, plan, made, truth)
+    return Path(path)
+
+
+def _plan(n_persons: int, seed: int, chunk_persons: int, cohorts: Iterable[int], defects: bool) -> Plan:
+    years = tuple(sorted(set(cohorts)))
+    if not 1 <= n_persons <= MOST_PERSONS:
+        raise ValueError(f"n_persons must be between 1 and {MOST_PERSONS:,}, not {n_persons:,}")
+    if seed < 0:
+        raise ValueError("seed must not be negative")
+    if chunk_persons < 1:
+        raise ValueError("chunk_persons must be positive")
+    if not years or years[0] < FIRST_COHORT or years[-1] > LAST_COHORT:
+        raise ValueError(f"cohorts must be calendar years between {FIRST_COHORT} and {LAST_COHORT}")
+    return Plan(n_persons, seed, chunk_persons, years, defects)
+
+
+@contextmanager
+def _new_folder(path: Path) -> Iterator[Path]:
+    """Give a marked temporary folder beside `path` that takes its name when all went well, and is removed otherwise."""
+    path = path.absolute()
+    if path.exists() or path.is_symlink():
+        raise ExtractError(f"{path.name!r} exists; give a new name")
+    if not path.parent.is_dir():
+        raise ExtractError(f"the folder {str(path.parent)!r} does not exist; make it first")
+    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
+    try:
+        (partial / MARKER).write_text(NOTICE, encoding="utf-8")
+        yield partial
+        if path.exists():  # made by somebody else meanwhile
+            raise ExtractError(f"{path.name!r} exists; give a new name")
+        os.rename(partial, path)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            reason = "no space left on the disk" if full else os.strerror(error.errno or errno.EIO)
+            raise ExtractError(f"cannot write {path.name!r}: {reason}; nothing was written") from error
+        raise
+
+
+def _write_rows(path: Path, table: Table, rows: Rows) -> None:
+    """Write rows with the types that the form gives to their columns."""
+    kinds: dict[str, VariableType] = {
+        found: table.variable(name).type
+        for columns in resolve_columns(table, rows).columns.values()
+        for name, found in columns.items()
+    }
+    columns = {name: _arrow(column, kinds[name]) for name, column in rows.items()}
+    texts = [name for name, column in columns.items() if pa.types.is_dictionary(column.type)]
+    pq.write_table(pa.table(columns), path, use_dictionary=texts, **PARQUET_OPTIONS)
+
+
+def _arrow(column: Column, kind: VariableType) -> pa.Array:
+    if isinstance(column, Coded):
+        return _dictionary(column.codes, column.labels)
+    if kind == "academic_year":
+        return _dictionary(np.where(column == MISSING, -1, column - FIRST_LABEL), _ACADEMIC_YEARS)
+    if column.dtype.kind == "f":
+        return pa.array(column, pa.float64(), mask=np.isnan(column))
+    if kind == "flag":
+        return pa.array(column, pa.int8(), mask=column < 0)
+    missing = column == MISSING
+    if kind == "tax_year":
+        return pa.array(np.where(missing, 0, column * 100 + (column + 1) % 100).astype(np.int32), mask=missing)
+    if kind == "date":
+        return pa.array(column.astype(np.int32), mask=missing).cast(pa.date32())
+    return pa.array(column, pa.int64() if kind == "int_id" else pa.int32(), mask=missing)
+
+
+def _dictionary(codes: AnyArray, labels: pa.Array) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32), mask=codes < 0), labels)
+
+
+def _write_lookups(folder: Path, lookups: Mapping[str, pa.Table]) -> None:
+    folder.mkdir()
+    for name, table in lookups.items():
+        pacsv.write_csv(table, folder / f"{name}.csv")
+
+
+def _write_truth(path: Path, plan: Plan, made: Counter[str], truth: Mapping[str, Any] | None) -> None:
+    told = {
+        "n_persons": plan.n_persons,
+        "seed": plan.seed,
+        "chunk_persons": plan.chunk_persons,
+        "cohorts": list(plan.cohorts),
+        "defects": {name: {"rate": rate, "count": made[name]} for name, rate in RATES.items()} if plan.defects else {},
+        "truth": dict(truth or {}),
+    }
+    path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
