@@ -254,7 +254,7 @@ def _assemble(
         evidence=_evidence(described, chosen, inputs.identified),
         flow=flow,
         settings=settings,
-        owners=tuple(sorted(owner for owner in named if owner)),
+        owners=tuple(sorted({owner for owners in named if owners for owner in owners.split(", ")})),
     )
 
 

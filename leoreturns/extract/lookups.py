@@ -31,6 +31,14 @@ SHAPES: Mapping[str, LookupShape] = MappingProxyType(
             Variable("COA_2011", "text", "census output area of 2011", required=True),
             Variable("area", "text", "travel-to-work area", required=True),
         ),
+        "regions": LookupShape(
+            Variable("LSOA", "text", "lower super output area of 2001 or 2011", required=True),
+            Variable("region", "text", "region", required=True),
+        ),
+        "school_types": LookupShape(
+            Variable("school", "id", "school, by the code that tables of pupils have", required=True),
+            Variable("type", "text", "type of school", required=True),
+        ),
         "sectors": LookupShape(
             Variable("SIC2007", "text", "5-digit industry", required=True, width=5),
             Variable("sector", "text", "sector", required=True),

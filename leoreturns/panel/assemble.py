@@ -8,79 +8,53 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray, BoolArray, IntArray, Level, UIntArray
-from leoreturns.panel import rows, store
+from leoreturns.panel import columns, rows, store
 from leoreturns.panel.block import Block
-from leoreturns.panel.columns import DERIVED
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.derive import derive_years
-from leoreturns.panel.encode import Encoded, encode, encode_codes
+from leoreturns.panel.encode import encode
 from leoreturns.panel.folder import new_folder
 from leoreturns.panel.ids import PersonIds
 from leoreturns.panel.levels import code_dtype
 from leoreturns.panel.lists import PersonList, read_list
 from leoreturns.panel.panel import Panel
-from leoreturns.panel.schema import Column, ListColumn, Schema
-from leoreturns.panel.traits import derive_lists, derive_traits
+from leoreturns.panel.person_lists import derive_lists
+from leoreturns.panel.schema import Column, Label, ListColumn, Schema
+from leoreturns.panel.traits import TRAITS, absent_tables, derive_traits
 from leoreturns.results.flow import SampleFlow
-
-PERSON, TIME = "person", "tax_year"
 
 
 def assemble_block(
     block: Block, ids: IntArray, keys: UIntArray, linked: BoolArray | None, definitions: Definitions
 ) -> tuple[Panel, dict[str, Any]]:
     """Derive the columns of a block's persons and return them as a panel, with the counts of what was left out."""
-    traits: dict[str, Encoded] = {"cohort": encode("cohort", block.cohort)}
-    traits |= {name: _encoded(name, values) for name, values in derive_traits(block, definitions).items()}
+    traits = derive_traits(block)
+    people = {columns.COHORT: encode(columns.COHORT, block.cohort)}
+    people |= {name: encode(name, pa.chunked_array([values])) for name, values in traits.items()}
     if linked is not None:
-        traits["linked_to_tax_records"] = encode("linked_to_tax_records", linked)
-    derived = derive_years(block, definitions)
-    years = {
-        name: encode_codes(values.codes, values.labels, ordered=bool(DERIVED[name].labels))
-        if hasattr(values, "codes")
-        else encode(name, values)
-        for name, values in derived.columns.items()
-    }
-    columns: dict[str, Column] = {}
-    people: dict[str, AnyArray] = {}
-    along: dict[str, AnyArray] = {}
-    for level, encoded, arrays in (("person", traits, people), ("year", years, along)):
-        for name in DERIVED:
-            if name in encoded and DERIVED[name].level == level:
-                arrays[name] = encoded[name].values
-                columns[name] = _column(name, encoded[name])
+        people[columns.LINKED] = encode(columns.LINKED, linked)
+    years = derive_years(block, definitions)
+    schema = {name: columns.described(name, encoded) for name, encoded in {**people, **years.columns}.items()}
     persons = PersonIds(ids)
-    lists, described = _lists(block, persons)
-    offsets = np.concatenate([[0], np.cumsum(definitions.last_tax_year - block.cohort.astype(np.int64))])
-    panel = Panel(Schema(PERSON, TIME, columns, described), persons, keys, offsets, people, along, lists)
-    return panel, {"left_out": dict(derived.left_out), "counts": dict(derived.counts)}
-
-
-def _encoded(name: str, values: pa.Array) -> Encoded:
-    """Code a trait; one with a declared order of labels keeps it."""
-    if labels := DERIVED[name].labels:
-        return encode(name, pd.Categorical(values.to_pandas(), categories=list(labels), ordered=True))
-    return encode(name, pa.chunked_array([values]))
-
-
-def _column(name: str, encoded: Encoded) -> Column:
-    known = DERIVED[name]
-    return Column(
-        name,
-        known.level,
-        encoded.kind,
-        encoded.labels,
-        encoded.ordered,
-        known.owner,
-        known.unit,
-        known.entity,
-        rows.count_missing(encoded.values),
+    lists, listed = _lists(block, persons)
+    panel = Panel(
+        Schema(columns.PERSON, columns.TIME, schema, listed),
+        persons,
+        keys,
+        years.row_offsets,
+        {name: encoded.values for name, encoded in people.items()},
+        {name: encoded.values for name, encoded in years.columns.items()},
+        lists,
     )
+    absent = {name: list(absent_tables(trait, block)) for name, trait in TRAITS.items() if name not in traits}
+    return panel, {
+        "absent": absent | {name: list(tables) for name, tables in years.absent.items()},
+        "left_out": {table: dataclasses.asdict(counts) for table, counts in years.left_out.items()},
+    }
 
 
 def _lists(block: Block, persons: PersonIds) -> tuple[dict[str, PersonList], dict[str, ListColumn]]:
@@ -88,8 +62,8 @@ def _lists(block: Block, persons: PersonIds) -> tuple[dict[str, PersonList], dic
     lists, described = {}, {}
     for name, entries in derive_lists(block).items():
         numbers = entries.column("number").to_numpy()
-        frame = entries.drop_columns(["number"]).append_column(PERSON, pa.array(persons.data[numbers]))
-        lists[name], labels = read_list(name, frame, PERSON, persons)
+        frame = entries.drop_columns(["number"]).append_column(columns.PERSON, pa.array(persons.data[numbers]))
+        lists[name], labels = read_list(name, frame, columns.PERSON, persons)
         described[name] = ListColumn(name, labels, len(lists[name].codes))
     return lists, described
 
@@ -133,7 +107,7 @@ def join_blocks(
 
 def _common(schemas: Sequence[Schema], panels: Sequence[Panel]) -> tuple[Schema, dict[str, np.dtype[Any]]]:
     """Return the schema common to all blocks, and the type of every column."""
-    columns: dict[str, Column] = {}
+    common: dict[str, Column] = {}
     types: dict[str, np.dtype[Any]] = {}
     for name in schemas[0].columns:
         parts = [schema.columns[name] for schema in schemas]
@@ -141,14 +115,14 @@ def _common(schemas: Sequence[Schema], panels: Sequence[Panel]) -> tuple[Schema,
         # A block without any value of a text has numbers that are all missing.
         known = [part for part in parts if part.kind == "code" and part.labels]
         if known:
-            used = {label for part in known for label in part.labels}
-            order: Sequence[Any] = DERIVED[name].labels or sorted(used)
+            used = _used(name, panels)
+            order: Sequence[Any] = columns.ORDERED.get(name) or sorted(used)
             labels = tuple(label for label in order if label in used)
-            columns[name] = dataclasses.replace(known[0], labels=labels, missing=missing)
+            common[name] = dataclasses.replace(known[0], labels=labels, missing=missing)
             types[name] = code_dtype(len(labels))
         else:
             number = next((part for part in parts if part.kind == "number"), parts[0])
-            columns[name] = dataclasses.replace(number, kind="number", labels=(), ordered=False, missing=missing)
+            common[name] = dataclasses.replace(number, kind="number", labels=(), ordered=False, missing=missing)
             types[name] = np.result_type(*(_number_type(panel, name) for panel in panels))
     lists = {
         name: ListColumn(
@@ -158,7 +132,18 @@ def _common(schemas: Sequence[Schema], panels: Sequence[Panel]) -> tuple[Schema,
         )
         for name in schemas[0].lists
     }
-    return Schema(PERSON, TIME, columns, lists), types
+    return Schema(columns.PERSON, columns.TIME, common, lists), types
+
+
+def _used(name: str, panels: Sequence[Panel]) -> set[Label]:
+    """Return the labels that any block has an entry of."""
+    found: set[Label] = set()
+    for panel in panels:
+        labels = panel.column(name).labels
+        if labels:
+            seen, _ = rows.observed(panel.array(name), base=0, span=len(labels))
+            found |= {label for label, is_used in zip(labels, seen, strict=True) if is_used}
+    return found
 
 
 def _number_type(panel: Panel, name: str) -> np.dtype[Any]:
@@ -180,7 +165,7 @@ def _recoded(values: AnyArray, given: Column, column: Column, dtype: np.dtype[An
     if given.kind == "number":
         return np.full(len(values), -1, dtype=dtype)
     place = {label: code for code, label in enumerate(column.labels)}
-    table = np.array([place[label] for label in given.labels], dtype=np.int32)
+    table = np.array([place.get(label, -1) for label in given.labels], dtype=np.int32)
     return rows.recode(values, table, base=0, dtype=dtype)
 
 

@@ -38,7 +38,8 @@ STAGED = (
     "ks2", "ks4", "school_census", "ks5", "ypmad", "ilr_learners", "ilr_aims", "hesa", "employment", "earnings",
     "self_assessment", "benefits", "cjrs", "geography",
 )  # fmt: skip
-LOOKUPS = ("regions", "school_types", "travel_to_work")
+# Outside lookup -> its name among the views of a block.
+LOOKUPS = {"regions": "regions", "school_types": "school_types", "travel_to_work": "areas"}
 RECORD = "ks4_record"
 
 
@@ -78,7 +79,7 @@ def build_panel(
     ----------
     extract : Extract
         What `open_extract` opened. Tables and columns that are not there are gone without; what cannot be derived then
-        is named in ``panel.settings["left_out"]``.
+        is named in ``panel.settings["absent"]``.
     definitions : Definitions
         What counts as what.
     to : path, optional
@@ -167,16 +168,18 @@ def _settings(
     definitions: Definitions, links: list[Linked], population: Population, counts: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the record of the build: plain values, counts only."""
-    totals: dict[str, int] = {}
+    totals: dict[str, dict[str, int]] = {}
     for block in counts:
-        for name, n in block["counts"].items():
-            totals[name] = totals.get(name, 0) + n
+        for name, reasons in block["left_out"].items():
+            added = totals.setdefault(name, dict.fromkeys(reasons, 0))
+            for reason, n in reasons.items():
+                added[reason] += n
     return {
         "definitions": definitions.settings,
         "links": [{name: getattr(link, name) for name in Linked.__slots__} for link in links],
         "waterfall": [[label, {str(cohort): n for cohort, n in by.items()}] for label, by in population.waterfall],
-        "left_out": counts[0]["left_out"] if counts else {},
-        "rows_left_out": totals,
+        "absent": counts[0]["absent"],
+        "left_out": totals,
     }
 
 
@@ -198,9 +201,11 @@ def _stage(extract: Extract, population: Population, work: Path) -> Staged:
         if source is not None:
             rows, columns[name] = source
             _stage_table(extract, name, rows, tuple(columns[name]), folder)
-    lookups = tuple(name for name in LOOKUPS if name in extract.lookups)
-    for name in lookups:
-        done = folder / f"lookup_{name}.parquet"
+    lookups = tuple(view for name, view in LOOKUPS.items() if name in extract.lookups)
+    for name, view in LOOKUPS.items():
+        done = folder / f"lookup_{view}.parquet"
+        if name not in extract.lookups:
+            continue
         if not done.exists():
             part = done.with_suffix(".part")
             extract.execute(
@@ -213,9 +218,7 @@ def _stage(extract: Extract, population: Population, work: Path) -> Staged:
 
 def _borders(population: Population) -> list[int]:
     """Cut the persons where key blocks end, into blocks of at least so many."""
-    starts = (
-        np.flatnonzero(np.diff(population.keys >> BLOCK_SHIFT, prepend=np.uint64(0))) if len(population.ids) else []
-    )
+    starts = np.flatnonzero(np.diff(population.keys >> BLOCK_SHIFT)) + 1
     borders = [0]
     for start in starts:
         if start - borders[-1] >= BLOCK_PERSONS:
