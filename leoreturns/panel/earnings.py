@@ -60,8 +60,8 @@ def read_pay(block: Block, grid: Grid, definitions: Definitions) -> tuple[Pay, L
     amounts = found.numbers("earnings").astype(np.float64)
     earnings = added(rows, amounts, grid.n_row)
     sector = found.texts("section")
-    paid = np.where(np.isnan(amounts), -1, rows)
-    most = chosen(paid, grid.n_row, -amounts, found.ranks("via"), missing_last(sector.values))
+    # An id without an amount sorts behind any that has one.
+    most = chosen(rows, grid.n_row, -amounts, found.ranks("via"), missing_last(sector.values))
     most[~(earnings > 0)] = -1
     return Pay(earnings, taken(sector, most)), left_out
 
@@ -93,7 +93,7 @@ def annualise(earnings: FloatArray, employment: Employment, grid: Grid, definiti
     """
     days = employment.covered.days
     paid = earnings > 0
-    rated = paid & (days >= definitions.minimum_days) & (days > 0)
+    rated = paid & (days >= definitions.minimum_days)
     out = np.full(grid.n_row, np.nan)
     out[rated] = earnings[rated] * TAX_YEAR.n_days(grid.tax_year[rated]) / days[rated]
     if definitions.pay_without_days == "as paid":
