@@ -27,7 +27,9 @@ N_PERSON = 400
 COHORT = np.random.default_rng(5).integers(2002, 2009, N_PERSON).astype(np.int16)
 RANDOM = random_tables(N_PERSON, COHORT, seed=6)
 COLUMNS = {name: {column for row in rows for column in row} - {"number"} for name, rows in RANDOM.items()}
-REGIONS = {area: region for area, region in zip(LSOAS[:4], ("London", "North East", "London", "South West"), strict=True)}
+REGIONS = {
+    area: region for area, region in zip(LSOAS[:4], ("London", "North East", "London", "South West"), strict=True)
+}
 TYPES = {SCHOOLS[0]: "independent", SCHOOLS[1]: "selective"}
 LOOKUPS = {"regions": REGIONS, "school_types": TYPES}
 
@@ -178,7 +180,12 @@ def test_free_school_meals_in_year_11_and_ever():
 def test_special_needs_in_year_11():
     both = census(term="Summer", SENprovisionMajor="3_SS", SENprovision="N")
     assert traits_of(school_census=[both, census(SENprovision="N")])["sen"] == "with a statement"
-    for code, label in {"N": "none", "A": "without a statement", "K": "without a statement", "E": "with a statement"}.items():
+    for code, label in {
+        "N": "none",
+        "A": "without a statement",
+        "K": "without a statement",
+        "E": "with a statement",
+    }.items():
         assert traits_of(school_census=[census(SENprovisionMajor="4_UNCL", SENprovision=code)])["sen"] == label
     assert traits_of(school_census=[census(2005, SENprovision="N")])["sen"] is None
 

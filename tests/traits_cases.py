@@ -47,9 +47,7 @@ def block_of(tables, *, cohort=(2007,), lookups=None, threads=1, seed=None, colu
         for name, labels in (lookups or {}).items():
             table = pa.table({"code": pa.array(list(labels), pa.string()), "label": pa.array([*labels.values()])})
             connection.register(f"lookup_{name}", table)
-        yield Block(
-            connection, len(cohort), np.array(cohort, dtype=np.int16), present, 2017, frozenset(lookups or ())
-        )
+        yield Block(connection, len(cohort), np.array(cohort, dtype=np.int16), present, 2017, frozenset(lookups or ()))
 
 
 def make_view(connection, name, known, columns, rows):
@@ -124,7 +122,16 @@ RARE_FLAGS = ("KS5_", "YPMAD_", "L_Full", "app", "FrameworkApp", "StandardApp", 
 def random_tables(n_person, cohort, seed):
     """Random records of all the tables that traits use, with all their columns, codes that are none, and gaps."""
     rng = np.random.default_rng(seed)
-    per_person = {"school_census": 8, "ks2": 3, "ks4": 2, "ks5": 2, "ypmad": 2, "ilr_learners": 2, "ilr_aims": 4, "hesa": 3}
+    per_person = {
+        "school_census": 8,
+        "ks2": 3,
+        "ks4": 2,
+        "ks5": 2,
+        "ypmad": 2,
+        "ilr_learners": 2,
+        "ilr_aims": 4,
+        "hesa": 3,
+    }
     tables = {}
     for name, most in per_person.items():
         rows = []
