@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
 PERSONS = "person_of_block"  # number and cohort of every person, while traits are derived
+VIA = "via"  # beside a table's columns: the id through which a row reached its person
 LOOKUP = "lookup_"  # an outside lookup stands among the tables under its name with this before it
 
 
@@ -79,6 +80,7 @@ def rows(block: Block, table: str, names: Iterable[str], view: str | None = None
     table : str
         Canonical name of the table; where the extract lacks it, the subquery has no rows.
     names : iterable of str
+        Of columns; or ``via``, the id through which a row reached its person.
     view : str, optional
         The block's view to read, where it is not called after the table.
     """
@@ -86,8 +88,8 @@ def rows(block: Block, table: str, names: Iterable[str], view: str | None = None
     known = tables.table(table)
     columns = ", ".join(
         quoted(name)
-        if there is not None and name in there
-        else f"CAST(NULL AS {SQL_TYPES[known.variable(name).type]}) AS {quoted(name)}"
+        if there is not None and (name in there or name == VIA)
+        else f"CAST(NULL AS {SQL_TYPES['id' if name == VIA else known.variable(name).type]}) AS {quoted(name)}"
         for name in names
     )
     if there is None:
