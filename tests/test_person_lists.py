@@ -22,9 +22,8 @@ YEAR = (day("2010-08-01"), day("2011-07-31"))
 
 
 def test_subjects_take_each_coding_in_turn_and_the_share_of_time():
-    row = degree(
-        HE_XJACS01_1="L100", HE_XCAH03_1="CAH15", HE_XCAH03_2="CAH20", HE_SBJQA3="old", HE_XFPE01_1=50.0, HE_XFPE01_2=0.0
-    )  # fmt: skip
+    codes = {"HE_XJACS01_1": "L100", "HE_XCAH03_1": "CAH15", "HE_XCAH03_2": "CAH20", "HE_SBJQA3": "old"}
+    row = degree(**codes, HE_XFPE01_1=50.0, HE_XFPE01_2=0.0)
     subjects = entries_of("subjects", hesa=[row])
     assert [(code, weight) for _, code, _, _, weight in subjects] == [
         ("CAH20", 0.0),

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from leoreturns.extract.tables import TABLES
 from leoreturns.panel.block import Block
+from leoreturns.panel.traits import derive_traits
 
 ARROW_TYPES = {
     "id": pa.string(),
@@ -62,6 +63,19 @@ def make_view(connection, name, known, columns, rows):
 
 def shuffled(rows, seed):
     return rows if seed is None else [rows[at] for at in np.random.default_rng(seed).permutation(len(rows))]
+
+
+def traits_of(cohort=2007, lookups=None, **tables):
+    """Traits of one person with these rows."""
+    with block_of(tables, cohort=(cohort,), lookups=lookups) as block:
+        return {name: values[0].as_py() for name, values in derive_traits(block).items()}
+
+
+def aim(**values):
+    return {"outcome": "1", "Year": 2008, "start_date": day("2008-09-01")} | values
+
+
+APPRENTICE = aim(FrameworkApp=True, Notional_Level_v2="3")
 
 
 # ---- random records -------------------------------------------------------------------------------------------------
