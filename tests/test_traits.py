@@ -334,6 +334,6 @@ def test_the_degree_is_the_earliest_first_degree():
 
     earlier, later = (2010, "First degree", None, "U2"), (2011, "First degree", "Third", "U1")
     assert degree(earlier, later, (2008, "Other undergraduate", "First", "U0")) == (None, 2011, "U2")
-    assert degree((2010, "First degree", "Third", None), (2010, "First degree", "First", "U9")) == ("First", 2011, "U9")
+    assert degree((2010, "First degree", "Third", "U1"), (2010, "First degree", "First", "U9")) == ("First", 2011, "U9")
     assert degree((2010, "First degree", "Third", "U3"), (2010, "First degree", "Third", "U2")) == ("Third", 2011, "U2")
     assert degree((2010, "Higher degree", "First", "U1")) == (None, None, None)
