@@ -31,7 +31,9 @@ def traits_of_person(tables, cohort, regions, school_types):
     sex = record.get("KS4_GENDER") if record.get("KS4_GENDER") in ("F", "M") else own
     found["sex"] = sex or first(
         row["KS2_GENDER"]
-        for row in sorted(tables["ks2"], key=lambda row: (highest_first(row["KS2_ACADYR"]), text_place(row["KS2_GENDER"])))
+        for row in sorted(
+            tables["ks2"], key=lambda row: (highest_first(row["KS2_ACADYR"]), text_place(row["KS2_GENDER"]))
+        )
         if row["KS2_GENDER"] in ("F", "M")
     )
     found["fsm"] = first([eligible, record.get("KS4_FSM")])

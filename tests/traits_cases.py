@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from leoreturns.extract.tables import TABLES
 from leoreturns.panel.block import Block
+from leoreturns.panel.traits import derive_traits
 
 ARROW_TYPES = {
     "id": pa.string(),
@@ -47,9 +48,7 @@ def block_of(tables, *, cohort=(2007,), lookups=None, threads=1, seed=None, colu
         for name, labels in (lookups or {}).items():
             table = pa.table({"code": pa.array(list(labels), pa.string()), "label": pa.array([*labels.values()])})
             connection.register(f"lookup_{name}", table)
-        yield Block(
-            connection, len(cohort), np.array(cohort, dtype=np.int16), present, 2017, frozenset(lookups or ())
-        )
+        yield Block(connection, len(cohort), np.array(cohort, dtype=np.int16), present, 2017, frozenset(lookups or ()))
 
 
 def make_view(connection, name, known, columns, rows):
@@ -64,6 +63,19 @@ def make_view(connection, name, known, columns, rows):
 
 def shuffled(rows, seed):
     return rows if seed is None else [rows[at] for at in np.random.default_rng(seed).permutation(len(rows))]
+
+
+def traits_of(cohort=2007, lookups=None, **tables):
+    """Traits of one person with these rows."""
+    with block_of(tables, cohort=(cohort,), lookups=lookups) as block:
+        return {name: values[0].as_py() for name, values in derive_traits(block).items()}
+
+
+def aim(**values):
+    return {"outcome": "1", "Year": 2008, "start_date": day("2008-09-01")} | values
+
+
+APPRENTICE = aim(FrameworkApp=True, Notional_Level_v2="3")
 
 
 # ---- random records -------------------------------------------------------------------------------------------------
@@ -124,7 +136,16 @@ RARE_FLAGS = ("KS5_", "YPMAD_", "L_Full", "app", "FrameworkApp", "StandardApp", 
 def random_tables(n_person, cohort, seed):
     """Random records of all the tables that traits use, with all their columns, codes that are none, and gaps."""
     rng = np.random.default_rng(seed)
-    per_person = {"school_census": 8, "ks2": 3, "ks4": 2, "ks5": 2, "ypmad": 2, "ilr_learners": 2, "ilr_aims": 4, "hesa": 3}
+    per_person = {
+        "school_census": 8,
+        "ks2": 3,
+        "ks4": 2,
+        "ks5": 2,
+        "ypmad": 2,
+        "ilr_learners": 2,
+        "ilr_aims": 4,
+        "hesa": 3,
+    }
     tables = {}
     for name, most in per_person.items():
         rows = []

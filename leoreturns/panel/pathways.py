@@ -56,7 +56,9 @@ def _by_19(year: str) -> str:
 
 def _width(width: str, full: str) -> str:
     """Return the share of a full level in percent, 100 at least where an aim is marked as a full one."""
-    return f"greatest(coalesce({width}, 0), CASE WHEN {full} THEN 100 ELSE 0 END)"
+    # Decimals, as the form has them: their sums are exact, so the same in any order.
+    percent = f"coalesce(TRY_CAST({width} AS DECIMAL(12, 2)), 0)"
+    return f"greatest({percent}, CASE WHEN {full} THEN 100 ELSE 0 END)"
 
 
 def relations(block: Block) -> dict[str, str]:
