@@ -11,7 +11,7 @@ from leoreturns.extract.simulate.careers import PART_YEAR, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import People
-from leoreturns.extract.simulate.rows import Coded, Rows, coded, tax_year_bounds
+from leoreturns.extract.simulate.rows import Coded, Rows, coded, take, tax_year_bounds
 from leoreturns.extract.simulate.spells import Spells, joined, strike
 from leoreturns.extract.simulate.world import World
 
@@ -83,7 +83,6 @@ def earnings(
     person, k, start, end = worked
     effect = _person_effects(people, rng)
     held = people.cohort[person] + k >= FIRST_PAY
-    held[defects.choose("spell without pay", len(held))] = False
     person, k, days = person[held], k[held], (end - start + 1)[held]
     n, year = len(person), people.cohort[person] + k
     enterprise = careers.enterprise[person, k]
@@ -100,12 +99,13 @@ def earnings(
     )
     pay = np.round(np.exp(log_pay) * days / YEAR_DAYS).astype(np.int32)
     pay[defects.choose("pay of zero", n)] = 0
-    rows = {
+    rows: Rows = {
         "Edukey": ids.edukey_of(person, rng),
         "TaxYear": year.astype(np.int32),
         "Earnings": pay,
         **_industry(pay, enterprise, section, later, world, rng, defects),
     }
+    rows = take(rows, np.delete(np.arange(n), defects.choose("spell without pay", n)))
     rows = defects.repeat("repeated pay record", rows)
     return defects.misspell("unknown industry", rows, "Main_Section", "Z")
 
