@@ -29,8 +29,8 @@ from leoreturns.extract.simulate.world import World, idbr, lars, make_world
 
 # A topic has its own stream of random numbers: a change in one leaves the others as they are.
 TOPICS = (
-    "people", "careers", "courses", "census", "absence", "exclusions", "ks2", "ks4", "post16", "further", "higher", "care",
-    "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order",
+    "people", "careers", "courses", "census", "absence", "exclusions", "ks2", "ks4", "post16", "further", "higher",
+    "care", "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order",
 )  # fmt: skip
 WORLD = 0  # spawn key; chunk c has c + 1
 

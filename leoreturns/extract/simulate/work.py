@@ -57,7 +57,7 @@ def employment(worked: tuple[AnyArray, ...], ids: Ids, rng: Generator, defects: 
     }
 
 
-def pay_path(people: People, span: int) -> FloatArray:
+def pay_path(span: int) -> FloatArray:
     """Return log median pay in pounds of the price year, by sex (male, female), level and years after key stage 4."""
     path = np.empty((2, len(facts.LEVELS), span))
     years = np.arange(span)
@@ -88,7 +88,7 @@ def earnings(
     enterprise = careers.enterprise[person, k]
     later = year > LAST_OLD_REGISTER
     section = np.where(later, world.section_later[enterprise], world.section[enterprise])
-    log_pay = pay_path(people, careers.seen.shape[1])[people.female[person].astype(np.int8), people.level[person], k]
+    log_pay = pay_path(careers.seen.shape[1])[people.female[person].astype(np.int8), people.level[person], k]
     # Differences between persons widen over the first years.
     log_pay = log_pay + effect[person] * np.minimum(1, 0.5 + 0.06 * k) + YEAR_SD * rng.standard_normal(n)
     log_pay = (
