@@ -156,6 +156,7 @@ def aggregate(
             "where": where,
             "missing": missing,
             "cells": cells,
+            **({"panel": dict(inputs.panels[0].settings)} if inputs.panels[0].settings else {}),
         }
         numbers, headings = layout.ordered(
             layout.every if cells == "all" else np.flatnonzero(described.counts["n_obs"])

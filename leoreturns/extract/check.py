@@ -119,10 +119,9 @@ class ExtractCheck:
         return f"<p>{escape(self._heading())}</p><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
 
     def _heading(self) -> str:
-        by_severity = [
-            sum(finding.severity == severity for finding in self.findings) for severity in ("error", "warning")
-        ]
-        return f"Check of an extract: {by_severity[0]:,} errors, {by_severity[1]:,} warnings; counts are in to_frame()"
+        severities = [finding.severity for finding in self.findings]
+        errors, warnings = severities.count("error"), severities.count("warning")
+        return f"Check of an extract: {counted(errors, 'error')}, {counted(warnings, 'warning')}; counts in to_frame()"
 
 
 def check_tables(extract: Extract) -> ExtractCheck:
@@ -137,12 +136,7 @@ class _TableCheck:
         self._extract = extract
         self._table = TABLES[name]
         self._what = f"table {name!r}"
-        self._unread: dict[str, str] = {}
-        for column in extract.tables[name]:
-            try:
-                extract.select(name, [column])
-            except ExtractError as error:
-                self._unread[column] = str(error)
+        self._unread = _unread(extract, name)
         self._columns = tuple(column for column in extract.tables[name] if column not in self._unread)
         self._rows = extract.count(name)
 
@@ -254,6 +248,22 @@ class _TableCheck:
         groups = f"SELECT count(DISTINCT {quoted(other)}) AS n FROM {self._source(one, other)} GROUP BY {quoted(one)}"
         several, ids = self._first(f"SELECT count(*) FILTER (WHERE n > 1) AS s, count(*) AS i FROM ({groups})")
         return self._finding(one, f"id with several {other}", several, "warning", ids)
+
+
+def _unread(extract: Extract, name: str) -> dict[str, str]:
+    """Return the columns of a table that cannot be read, and why."""
+    try:
+        # All at once, so that a view is read once.
+        extract.select(name)
+        return {}
+    except ExtractError:
+        unread = {}
+    for column in extract.tables[name]:
+        try:
+            extract.select(name, [column])
+        except ExtractError as error:
+            unread[column] = str(error)
+    return unread
 
 
 def _spell_tests(table: Table, start: str, end: str) -> Iterator[tuple[str, str, Severity, str]]:

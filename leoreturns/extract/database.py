@@ -139,7 +139,9 @@ def failure(error: BaseException, what: str) -> ExtractError:
         )
     if isinstance(error, duckdb.OutOfMemoryException):
         return ExtractError(f"{what}: out of memory; select fewer columns, or give the machine more")
-    if isinstance(error, duckdb.InvalidInputException | duckdb.IOException | OSError | pa.ArrowException):
+    # A damaged page of a file comes as an error without a class of its own.
+    unread = duckdb.InvalidInputException | duckdb.IOException | OSError | pa.ArrowException
+    if isinstance(error, unread) or type(error) is duckdb.Error:
         return ExtractError(f"{what}: cannot be read: damaged, incomplete or not in the format that its name says")
     return ExtractError(f"{what}: the statement failed ({type(error).__name__}, text withheld: it may quote values)")
 

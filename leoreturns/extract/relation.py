@@ -187,10 +187,14 @@ class Relation:
         what: str,
     ) -> None:
         """Count the values that are not of their type, all columns in one scan."""
-        tested = [(variable, name) for variable, name in new if chosen[name].misfit is not None]
+        misfits = {name: chosen[name].misfit for _, name in new}
+        if piece.part.unparsed:
+            # A column that fits anyhow is touched all the same, so that a row which cannot be parsed is told of here.
+            misfits = {name: misfit or f"length({quoted(name)}) < 0" for name, misfit in misfits.items()}
+        tested = [(variable, name) for variable, name in new if misfits[name] is not None]
         if not tested:
             return
-        filters = ", ".join(f"count(*) FILTER (WHERE {chosen[name].misfit})" for _, name in tested)
+        filters = ", ".join(f"count(*) FILTER (WHERE {misfits[name]})" for _, name in tested)
         counts = self._scan(piece, f"SELECT {filters} FROM {source}", what)[0]
         problems = [
             f"column {name!r} has {counted(count, 'value')} that cannot be read as {convert.NOUNS[variable.type]}"
@@ -209,21 +213,49 @@ class Relation:
         what: str,
     ) -> dict[str, str]:
         """Return the one format that fits every date of a column held as text or whole numbers."""
-        formats = {}
-        for variable, name in new:
-            if variable.type != "date" or convert.kind_of(types[name]) not in ("text", "integer"):
-                continue
-            tests = [convert.is_date(quoted(name), date_format) for date_format in convert.DATE_FORMATS]
-            known = f"{convert.as_text(quoted(name))} IS NOT NULL"
-            counts = ", ".join(f"count(*) FILTER (WHERE {test})" for test in (known, *tests))
-            total, *fitting = self._scan(piece, f"SELECT {counts} FROM {source}", what)[0]
-            by_format = dict(zip(convert.DATE_FORMATS, fitting, strict=True))
-            order = _MONTH_FIRST if variable.month_first else _DAY_FIRST
-            chosen = next((date_format for date_format in order if by_format[date_format] == total), None)
-            if chosen is None:
-                raise ExtractError(f"{what}: {_mixed(name, total, by_format)}; write every date as yyyy-mm-dd")
-            formats[name] = chosen
+        dates = [
+            (variable, name)
+            for variable, name in new
+            if variable.type == "date" and convert.kind_of(types[name]) in ("text", "integer")
+        ]
+        formats: dict[str, str] = {}
+        # The usual format alone first: the tests of the others are slow.
+        for tried in ((convert.ISO,), tuple(convert.DATE_FORMATS)):
+            left = [(variable, name) for variable, name in dates if name not in formats]
+            for variable, name, total, fitting in self._count_formats(piece, source, left, tried, what):
+                order = _MONTH_FIRST if variable.month_first else _DAY_FIRST
+                chosen = next((date_format for date_format in order if fitting.get(date_format) == total), None)
+                if chosen is not None:
+                    formats[name] = chosen
+                elif len(tried) > 1:
+                    raise ExtractError(f"{what}: {_mixed(name, total, fitting)}; write every date as {convert.ISO}")
         return formats
+
+    def _count_formats(
+        self,
+        piece: Piece,
+        source: str,
+        dates: Sequence[tuple[Variable, str]],
+        tried: Sequence[str],
+        what: str,
+    ) -> list[tuple[Variable, str, int, dict[str, int]]]:
+        """Return per column of dates how many there are and how many fit each format, all in one scan."""
+        if not dates:
+            return []
+        tests = [
+            test
+            for _, name in dates
+            for test in (
+                f"{convert.as_text(quoted(name))} IS NOT NULL",
+                *(convert.is_date(quoted(name), date_format) for date_format in tried),
+            )
+        ]
+        filters = ", ".join(f"count(*) FILTER (WHERE {test})" for test in tests)
+        counts = iter(self._scan(piece, f"SELECT {filters} FROM {source}", what)[0])
+        return [
+            (variable, name, next(counts), {date_format: next(counts) for date_format in tried})
+            for variable, name in dates
+        ]
 
 
 def _mixed(name: str, total: int, by_format: dict[str, int]) -> str:

@@ -51,6 +51,8 @@ class Panel:
         The rows that count; None for all.
     flow : SampleFlow
         Persons and rows kept at each step.
+    settings : mapping
+        How the panel was derived, as plain values (see `build_panel`); empty for one made from a frame.
     n_person, n_row : int
         Persons with a selected row, and selected rows.
     """
@@ -64,6 +66,7 @@ class Panel:
     lists: dict[str, PersonList] = field(default_factory=dict)
     selection: BoolArray | None = None
     flow: SampleFlow = field(default_factory=SampleFlow)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     n_person: int = field(init=False)
     n_row: int = field(init=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -54,6 +54,8 @@ class Scan:
         Common to all parts.
     parts : tuple of Path
         One folder per part.
+    settings : mapping
+        As of `Panel`.
     """
 
     path: Path
@@ -61,6 +63,7 @@ class Scan:
     parts: tuple[Path, ...]
     _stored: Schema
     _flow: SampleFlow
+    settings: Mapping[str, Any]
     # Conditions as partial calls of `where` and `at`, so that a scan pickles.
     _steps: tuple[Assigned | partial[Panel], ...] = ()
 
@@ -69,7 +72,7 @@ class Scan:
         """Open the header of a stored panel."""
         header = store.read_header(path)
         parts = tuple(path / name for name in header["parts"]) or (path,)
-        return cls(path, header["schema"], parts, header["schema"], header["flow"])
+        return cls(path, header["schema"], parts, header["schema"], header["flow"], header["settings"])
 
     @property
     def partitions(self) -> int:
@@ -78,7 +81,7 @@ class Scan:
 
     def __iter__(self) -> Iterator[Panel]:
         for folder in self.parts:
-            panel = store.open_part(folder, self._stored, SampleFlow())
+            panel = store.open_part(folder, self._stored, SampleFlow(), self.settings)
             for step in self._steps:
                 panel = step(panel)
             yield panel

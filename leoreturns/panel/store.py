@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -40,20 +40,37 @@ def save_panel(panel: Panel, path: Path, partitions: int) -> None:
     parts = [part for part in parts if part.n_row]
     with new_folder(path) as folder:
         names = [f"part-{number:04d}" for number in range(len(parts))]
-        stored = {
-            "schema": selected_schema(panel).to_json(),
-            "flow": [dataclasses.asdict(step) for step in panel.flow.steps],
-            "persons": panel.n_person,
-            "rows": panel.n_row,
-            "parts": names,
-        }
-        text = json.dumps(stored, ensure_ascii=False, indent=1)
-        (folder / SCHEMA_FILE).write_text(text, encoding="utf-8")
+        write_header(
+            folder, selected_schema(panel), panel.flow, panel.n_person, panel.n_row, names, settings=panel.settings
+        )
         if not parts:
-            _write_part(panel, folder)
+            write_part(panel, folder)
         for name, part in zip(names, parts, strict=True):
             (folder / name).mkdir()
-            _write_part(part, folder / name)
+            write_part(part, folder / name)
+
+
+def write_header(
+    folder: Path,
+    schema: Schema,
+    flow: SampleFlow,
+    persons: int,
+    n_row: int,
+    parts: Sequence[str],
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Write schema.json of a panel stored in the named parts, or in none but the folder itself."""
+    stored = {
+        "schema": schema.to_json(),
+        "flow": [dataclasses.asdict(step) for step in flow.steps],
+        "persons": persons,
+        "rows": n_row,
+        "parts": list(parts),
+        "settings": dict(settings),
+    }
+    text = json.dumps(stored, ensure_ascii=False, indent=1)
+    (folder / SCHEMA_FILE).write_text(text, encoding="utf-8")
 
 
 # ---- what a selection keeps -----------------------------------------------------------------------------------------
@@ -135,7 +152,7 @@ def _part_bounds(panel: Panel, partitions: int) -> Iterator[tuple[int, int]]:
     return ((int(first), int(last)) for first, last in pairwise(edges) if last > first)
 
 
-def _write_part(panel: Panel, folder: Path) -> None:
+def write_part(panel: Panel, folder: Path) -> None:
     """Write what a part holds of the selected rows; columns go by number, so that any column name will do."""
     persons, offsets = selected_persons(panel)
     # Only what is stored per row is large: that is written through the selection, all else is gathered.
@@ -174,6 +191,7 @@ def read_header(path: Path) -> dict[str, Any]:
         stored: dict[str, Any] = json.loads((path / SCHEMA_FILE).read_text(encoding="utf-8"))
         stored["schema"] = Schema.from_json(stored["schema"])
         stored["flow"] = SampleFlow(tuple(FlowStep(**step) for step in stored["flow"]))
+        stored.setdefault("settings", {})
         return stored
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise PanelError(f"{str(path)!r} is not a stored panel: {SCHEMA_FILE} cannot be read") from error
@@ -183,11 +201,12 @@ def open_panel(path: Path) -> Panel:
     """See `Panel.open`."""
     header = read_header(path)
     if not header["parts"]:
-        return open_part(path, header["schema"], header["flow"])
-    return _joined([open_part(path / name, header["schema"], header["flow"]) for name in header["parts"]])
+        return open_part(path, header["schema"], header["flow"], header["settings"])
+    parts = [open_part(path / name, header["schema"], header["flow"], header["settings"]) for name in header["parts"]]
+    return _joined(parts)
 
 
-def open_part(folder: Path, schema: Schema, flow: SampleFlow) -> Panel:
+def open_part(folder: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any]) -> Panel:
     """Map one part into memory and check that its arrays fit together."""
     levels: dict[str, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for number, column in enumerate(schema.columns.values()):
@@ -208,7 +227,17 @@ def open_part(folder: Path, schema: Schema, flow: SampleFlow) -> Panel:
     lengths = {len(people), len(keys), *(len(values) for values in levels["person"].values())}
     if lengths != {len(offsets) - 1} or {len(values) for values in levels["year"].values()} != {int(offsets[-1])}:
         raise PanelError(f"the stored panel {folder.name!r} is damaged: its columns differ in length")
-    return Panel(schema, people, keys, offsets, levels["person"], levels["year"], lists, flow=flow)
+    return Panel(
+        schema,
+        people,
+        keys,
+        offsets,
+        levels["person"],
+        levels["year"],
+        lists,
+        flow=flow,
+        settings=settings,
+    )
 
 
 def _mapped(path: Path) -> AnyArray:

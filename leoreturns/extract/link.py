@@ -1,0 +1,133 @@
+"""Person resolution: which ids of the linked tables belong to which resolved person (AE_ID).
+
+School and university tables know pupils (PMR), further education knows records (RECORDID), tax and benefit tables know
+EDUKEYs; three lookups tie them to the AE_ID. They are many-to-many in places. A person may have several ids of a kind;
+an id that is linked to several persons is shared, and whose rows it holds is not known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from leoreturns.extract.database import quoted
+from leoreturns.extract.schema import PersonKey, Table
+from leoreturns.extract.source import Extract
+
+SharedIds: TypeAlias = Literal["drop", "first"]
+
+# Kind of id -> (lookup, its column).
+LOOKUPS: dict[PersonKey, tuple[str, str]] = {
+    "PMR": ("lookup_pmr", "PUPILMATCHINGREFANONYMOUS"),
+    "RECORDID": ("lookup_recid", "RECORDID"),
+    "EDUKEY": ("lookup_edukey", "EDUKEY"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """What became of the links of one kind of id; counts only.
+
+    Attributes
+    ----------
+    kind : str
+        PMR, RECORDID or EDUKEY.
+    links : int
+        Links kept.
+    without_id : int
+        Rows of the lookup that miss an id.
+    repeated : int
+        Rows that repeat a link.
+    shared : int
+        Ids linked to several persons.
+    dropped : int
+        Links of these that were dropped.
+    several : int
+        Persons with several ids of this kind.
+    """
+
+    kind: str
+    links: int
+    without_id: int
+    repeated: int
+    shared: int
+    dropped: int
+    several: int
+
+
+def link_table(kind: PersonKey) -> str:
+    """Return the name of the working table that holds the links of a kind of id: columns person (BIGINT), via."""
+    return f"link_{kind.lower()}"
+
+
+def link_persons(extract: Extract, shared_ids: SharedIds) -> list[Linked]:
+    """Make the working tables of links, one per kind of id whose lookup is there.
+
+    Parameters
+    ----------
+    extract : Extract
+    shared_ids : "drop" or "first"
+        An id linked to several persons: linked to nobody, or to the person with the smallest AE_ID.
+
+    Returns
+    -------
+    list of Linked
+        What was kept and dropped, by kind.
+    """
+    return [_link(extract, kind, shared_ids) for kind, (lookup, _) in LOOKUPS.items() if extract.has(lookup)]
+
+
+def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
+    """Make the links of one kind of id."""
+    lookup, column = LOOKUPS[kind]
+    name = link_table(kind)
+    rows = f"SELECT AE_ID AS person, CAST({quoted(column)} AS VARCHAR) AS via FROM {extract.select(lookup)}"
+    extract.execute(
+        f"CREATE OR REPLACE TABLE pairs AS SELECT person, via, count(*) AS n FROM ({rows}) GROUP BY ALL", lookup
+    )
+    known = "person IS NOT NULL AND via IS NOT NULL"
+    shared = f"SELECT via FROM pairs WHERE {known} GROUP BY via HAVING count(*) > 1"
+    counts = extract.query(
+        f"""SELECT coalesce(sum(n) FILTER (NOT ({known})), 0)::BIGINT AS without_id,
+                   coalesce(sum(n - 1) FILTER ({known}), 0)::BIGINT AS repeated,
+                   count(*) FILTER ({known}) AS pairs,
+                   (SELECT count(*) FROM ({shared})) AS shared
+            FROM pairs""",
+        lookup,
+    ).to_pylist()[0]
+    kept = f"SELECT min(person) AS person, via FROM pairs WHERE {known} GROUP BY via" + (
+        " HAVING count(*) = 1" if shared_ids == "drop" else ""
+    )
+    extract.execute(f"CREATE OR REPLACE TABLE {name} AS {kept}", lookup)
+    extract.execute("DROP TABLE pairs", lookup)
+    links, several = (
+        extract.query(
+            f"""SELECT (SELECT count(*) FROM {name}) AS links,
+                   (SELECT count(*) FROM (SELECT person FROM {name} GROUP BY person HAVING count(*) > 1)) AS several""",
+            lookup,
+        )
+        .to_pylist()[0]
+        .values()
+    )
+    return Linked(
+        kind, links, counts["without_id"], counts["repeated"], counts["shared"], counts["pairs"] - links, several
+    )
+
+
+def rows_of_persons(extract: Extract, table: Table, columns: tuple[str, ...]) -> str | None:
+    """Return a subquery over the rows of a table that belong to persons, with `person` and the id `via` which they do.
+
+    None where the table, its column of ids or the lookup is not in the extract.
+    """
+    kind = table.person_key
+    if kind is None or kind == "AE_ID" or not extract.has(LOOKUPS.get(kind, ("", ""))[0] or table.name):
+        return None
+    if table.person is None or not extract.has(table.name, table.person):
+        return None
+    wanted = tuple(dict.fromkeys((*columns, table.person)))
+    named = "".join(f", rows.{quoted(column)}" for column in columns)
+    rows, own = extract.select(table.name, wanted), quoted(table.person)
+    return (
+        f"(SELECT link.person, link.via{named} FROM {rows} AS rows "
+        f"JOIN {link_table(kind)} AS link ON CAST(rows.{own} AS VARCHAR) = link.via)"
+    )
