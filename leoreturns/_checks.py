@@ -88,7 +88,7 @@ def whole(name: str, values: NDArray[np.floating[Any]]) -> None:
         broken += int(((part != np.floor(part)) | (np.abs(part) > 2**53)).sum())
     if broken:
         raise PanelError(
-            f"column {name!r} holds ids as floats of which {counted(broken, 'value')} is not exact; "
+            f"column {name!r} holds ids as floats, of which {counted(broken, 'value')} cannot be told apart exactly; "
             "give whole numbers or text"
         )
 

@@ -56,8 +56,8 @@ class Contrast:
     level, base : label
         The level compared, and the one it is compared with.
     kind : "difference", "ratio" or "percent"
-        ``level - base``, ``level / base`` or ``100 (level / base - 1)``. Of a variable in logs "percent" is
-        ``100 (exp(level - base) - 1)``.
+        ``level - base``, ``level / base`` or ``100 (level / base - 1)``. Of means, percentiles and ranges of a variable
+        in logs the ratio is ``exp(level - base)``: that of geometric means, or of the percentiles themselves.
     """
 
     key: str

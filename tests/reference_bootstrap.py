@@ -1,7 +1,8 @@
 """Twin of the replicates of aggregate(): weights by unit from the reference draws, statistics from their definitions.
 
-A whole draw repeats the rows of a unit; a real one multiplies their weights and makes them probability weights. What
-becomes of a repeated row is left to the reference of the sample statistics.
+A whole draw repeats the rows of a unit; a real one multiplies their weights and makes them probability weights, also
+those of the copies that a frequency weight stands for. What becomes of a repeated row is left to the reference of the
+sample statistics.
 """
 
 from __future__ import annotations
@@ -104,6 +105,11 @@ def one_replicate(
         values = np.repeat(values, draws)
         weights = None if weights is None else np.repeat(weights, draws)
     else:
+        if kind == "frequency":
+            copies = weights.astype(np.int64)
+            values, draws, ties, weights = (
+                np.repeat(part, copies) for part in (values, draws, ties, np.ones(len(ties)))
+            )
         weights, kind = draws if weights is None else draws * weights, "probability"
         values, weights, ties = values[draws > 0], weights[draws > 0], ties[draws > 0]
 
@@ -146,7 +152,10 @@ def replicates(
     which: Sequence[int] | None = None,
     unit: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Replicates of every statistic: mapping of name -> float64 of shape (n_cells, len(which))."""
+    """Replicates of every statistic: mapping of name -> float64 of shape (n_cells, len(which)).
+
+    NaN in cells of one unit, whose replicates are all alike.
+    """
     which = range(plan.n_replicates) if which is None else which
     frame = frame.assign(**{"key of person": keys_of(frame["person"])})
     frame = frame.sort_values(["key of person", "year"], kind="stable")
@@ -158,9 +167,13 @@ def replicates(
         rows = np.ones(len(frame), dtype=bool)
         for key, level in zip(by, cell, strict=True):
             rows &= (frame[key] == level).to_numpy()
+        if frame.loc[rows, unit or plan.unit].nunique() < 2:
+            continue  # one unit says nothing of how units vary
         x = frame.loc[rows, values].to_numpy(np.float64)
         w = None if weights is None else frame.loc[rows, weights.column].to_numpy(np.float64)
         kind = None if weights is None else weights.kind
+        if frame.loc[rows, unit or plan.unit].nunique() < 2:
+            continue
         for b in range(len(which)):
             numbers = one_replicate(names, x, w, kind, np.ascontiguousarray(of_row[rows, b]), rule)
             for name, number in zip(names, numbers, strict=True):

@@ -18,6 +18,7 @@ from reference_aggregates import percentile, statistic
 import leoreturns as lr
 from leoreturns.aggregates import describe, replicate, rows
 from leoreturns.aggregates.cells import lay_out
+from leoreturns.resample import intervals
 
 BY = ["tax_year", "sex", "region"]
 STATISTICS = ["n_obs", "n_value", "n_person", "sum", "mean", "sd", "p10", "p50", "p90", "iqr", "gini", "top10"]
@@ -82,7 +83,7 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)
     monkeypatch.setattr(replicate, "REPLICATE_BYTES", 3 * 40 * 8 * N_REPLICATES)
     monkeypatch.setattr(replicate, "DRAW_BYTES", 1000)
-    monkeypatch.setattr(replicate, "FEWEST_TASKS", 2)
+    monkeypatch.setattr(intervals, "SLICE_REPLICATES", 2 * N_REPLICATES)
     monkeypatch.setattr(replicate, "SLICE_UNITS", 5)
 
 

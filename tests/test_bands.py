@@ -48,6 +48,15 @@ def test_levels_of_a_band_that_do_not_take_part() -> None:
     np.testing.assert_array_equal(high, [wanted[1][0], np.nan, 3.0, np.nan, wanted[1][1]])
 
 
+def test_no_band_is_made_of_the_few_replicates_that_have_all_levels() -> None:
+    replicates = np.random.default_rng(65).normal(size=(3, 400))
+    replicates[1, :200] = np.nan
+    assert math.isfinite(uniform_band(np.zeros(3), replicates, np.ones(3), 0.95)[2])
+    replicates[2, 200] = np.nan
+    low, high, critical = uniform_band(np.zeros(3), replicates, np.ones(3), 0.95)
+    assert np.isnan([*low, *high, critical]).all()
+
+
 def test_a_band_takes_as_many_replicates_as_its_level_resolves() -> None:
     replicates = np.random.default_rng(64).normal(size=(3, 19))
     low, high, critical = uniform_band(np.zeros(3), replicates, np.ones(3), 0.95)

@@ -105,6 +105,18 @@ def test_intervals_are_those_of_the_twin(scheme: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_frequency_weights_are_as_many_rows(scheme: str) -> None:
+    few = FRAME[(FRAME["pay"] > 0) & (FRAME["count"] > 0)].drop_duplicates("person").drop_duplicates("pay").head(12)
+    rows = few.loc[few.index.repeat(few["count"])]
+    rows = rows.assign(year=np.arange(len(rows)))
+    options: dict[str, Any] = {"statistics": list(STATISTICS), "person": "person", "plan": plan_of(scheme)}
+    _, counted = collected(partial(lr.aggregate, few, "pay", weights=WEIGHTS["frequency"], **options))
+    _, copied = collected(partial(lr.aggregate, rows, "pay", **options))
+    for name in STATISTICS:
+        np.testing.assert_allclose(counted[name], copied[name], rtol=1e-11, atol=tolerance(name, few["pay"]))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_shares_over_many_tiles(scheme: str) -> None:
     plan = plan_of(scheme, n=330)
     table, got = collected(partial(lr.aggregate, PANEL, "employed", by="sex", statistics=["share", "mean"], plan=plan))
@@ -161,12 +173,12 @@ def test_replicates_without_weight_are_dropped_and_counted(unit: str) -> None:
     table = lr.aggregate(PANEL, "pay", by="cell", statistics=["mean", "var", "p50"], cells="all", plan=plan)
     known = FRAME[FRAME["pay"].notna()]
     weights = pd.DataFrame(drawn(plan, keys_of(known[unit]), range(199)), index=known.index).groupby(known["cell"])
-    total = weights.sum().reindex(LEVELS).fillna(0).to_numpy()
+    n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS)
+    total = weights.sum().reindex(LEVELS).fillna(0).where(n_units > 1, 0).to_numpy()
     for name in ("mean", "p50"):
         assert table.intervals[name].n_dropped.tolist() == (total == 0).sum(axis=1).tolist()
     assert table.intervals["var"].n_dropped.tolist() == (total < 2).sum(axis=1).tolist()
-    n_units = known.groupby("cell", observed=False)[unit].nunique().reindex(LEVELS).tolist()
-    assert all(interval.n_units.tolist() == n_units for interval in table.intervals.values())
+    assert all(interval.n_units.tolist() == n_units.tolist() for interval in table.intervals.values())
 
 
 def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
@@ -179,12 +191,68 @@ def test_empty_cells_have_no_interval_and_equal_values_no_width() -> None:
         interval = table.intervals[name]
         assert np.isnan([interval.std_error[none], interval.low[none], interval.high[none]]).all()
         assert interval.n_dropped[none] == N
-    for cell in (one, constant):
-        for name in ("mean", "p50"):
-            interval, point = table.intervals[name], table.statistics[name][cell]
-            assert (interval.std_error[cell], interval.low[cell], interval.high[cell]) == (0.0, point, point)
-    assert math.isnan(table.intervals["sd"].low[one])  # the cell's own sd is not defined
+    for name in ("mean", "p50"):
+        interval, point = table.intervals[name], table.statistics[name][constant]
+        assert (interval.std_error[constant], interval.low[constant], interval.high[constant]) == (0.0, point, point)
+        assert np.isfinite(table.statistics[name][one])
+        assert np.isnan([interval.std_error[one], interval.low[one], interval.high[one]]).all()
     assert table.intervals["sd"].high[constant] == 0.0
+
+
+@pytest.mark.parametrize("interval", ["percentile", "basic", "normal", "bca", "studentised"])
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_one_unit_says_nothing_of_how_units_vary(scheme: str, interval: Any) -> None:
+    """A cell may hold many persons and a single school: no interval, nor any of a gap to other schools."""
+    if (scheme, interval) == ("bayesian", "bca"):
+        interval = "percentile"  # BCa is refused
+    frame = FRAME[FRAME["cell"] == "many"]
+    frame = frame.assign(lone=np.where(frame["school"] == "school 0", "one school", "others"))
+    data = panel(frame)
+    plan = lr.BootstrapPlan(
+        99, unit="school", seed=5, scheme=scheme, interval=interval, frame=data if scheme == "multinomial" else None
+    )  # type: ignore[arg-type]
+    call = partial(lr.aggregate, data, "pay", by=["lone"], statistics="mean", plan=plan)
+    found = call().intervals["mean"]
+    assert found.n_units is not None and found.n_units.tolist() == [1, 8]
+    for part in ("std_error", "low", "high", "error_low", "error_high"):
+        assert np.isnan(getattr(found, part)).tolist() == [True, False]
+    if interval in ("percentile", "basic", "normal"):
+        table = call(contrasts=lr.Contrast("lone", "one school", "others"), bands="lone")
+        gap = table.contrasts[0]
+        assert np.isfinite(gap.statistics["mean"]).all() and np.isnan(gap.intervals["mean"].std_error).all()
+        assert np.isnan(table.bands["mean"].low).tolist() == [True, False]
+        joint_matrix = lr.jointly(plan, [partial(call, plan=None)]).matrix
+        assert np.isnan(joint_matrix).tolist() == [[True, True], [True, False]]
+
+
+@pytest.mark.parametrize("interval", ["percentile", "normal", "bca", "studentised", "exact"])
+def test_a_cell_of_one_sampling_unit_has_no_interval(interval: Any) -> None:
+    # Schools as units, by school: a replicate has all of a school or nothing of it.
+    exact = interval == "exact"
+    plan = lr.BootstrapPlan(99, seed=5, interval=interval, **({} if exact else {"unit": "school"}))
+    table = lr.aggregate(
+        panel(FRAME.drop_duplicates(["person", "cell"])) if exact else PANEL,
+        "pay",
+        by="cell" if exact else "school",
+        statistics="p50" if exact else "mean",
+        plan=plan,
+    )
+    (found,) = table.intervals.values()
+    alone = found.n_units == 1
+    assert alone.any() and (alone.all() or exact)
+    for name, numbers in arrays(found).items():
+        assert (numbers[alone] == (0 if exact else 99)).all() if name == "n_dropped" else np.isnan(numbers[alone]).all()
+    assert np.isfinite(found.std_error[found.n_units > 1]).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_values_that_are_all_zero_raise_no_warning() -> None:
+    frame = pd.DataFrame({"person": range(8), "year": 2020, "pay": 0.0})
+    names = ["mean", "sd", "gini", "top10", "p90/p10", "iqr"]
+    for interval in ("percentile", "bca", "normal"):
+        table = lr.aggregate(panel(frame), "pay", statistics=names, plan=plan_of(interval=interval))
+        assert [float(table.intervals[name].std_error[0]) for name in ("mean", "sd", "iqr")] == [0.0, 0.0, 0.0]
+        assert np.isnan([table.intervals[name].std_error[0] for name in ("gini", "top10", "p90/p10")]).all()
 
 
 def test_equal_values_in_a_replicate_leave_no_variance() -> None:
@@ -432,6 +500,52 @@ def test_bca_intervals_use_the_accelerations_of_units(unit: str) -> None:
         assert (table.intervals[name].high != plain.high).all()
 
 
+def test_accelerations_under_strata_are_of_deviations_within_them() -> None:
+    """Of a frame with strata: every stratum has its own mean, to which units outside the cell contribute nothing."""
+    rng = np.random.default_rng(3)
+    n = 90
+    frame = pd.DataFrame(
+        {"person": range(n), "year": 2020, "pay": rng.lognormal(3, 1, n), "member": rng.random(n) < 0.6}
+    )
+    frame["area"] = np.array(["a", "b", "c"])[np.sort(rng.integers(0, 3, n))]
+    frame["pay"] *= frame["area"].map({"a": 1.0, "b": 2.0, "c": 4.0})
+    data = panel(frame)
+    cell = frame[frame["member"]]
+    x = cell["pay"].to_numpy()
+    for strata in ((), ("area",)):
+        plan = lr.BootstrapPlan(499, seed=5, scheme="multinomial", frame=data, strata=strata, interval="bca", level=0.9)
+        call = partial(lr.aggregate, data, "pay", where="member", statistics=["sum", "mean"], plan=plan)
+        table, got = collected(call)
+        for name, rows in (("sum", x), ("mean", x - x.mean())):
+            influence = pd.Series(0.0, index=frame.index)
+            influence[cell.index] = rows
+            centred = influence - influence.groupby(frame["area"] if strata else np.zeros(n)).transform("mean")
+            wanted = interval_of(
+                table.statistics[name], got[name], plan, acceleration=np.array([skewness(centred, np.arange(n))])
+            )
+            np.testing.assert_allclose(table.intervals[name].low, wanted.low, rtol=1e-10)
+            np.testing.assert_allclose(table.intervals[name].high, wanted.high, rtol=1e-10)
+
+
+@pytest.mark.filterwarnings("error")
+def test_statistics_that_are_not_defined_have_no_acceleration() -> None:
+    data = panel(pd.DataFrame({"person": range(20), "year": 2020, "pay": [0.0] * 8 + [9.0] * 12, "none": 0.0}))
+    call = partial(lr.aggregate, data, plan=plan_of(interval="bca"))
+    found = call("pay", statistics=["p90/p10", "p90"]).intervals
+    assert np.isnan(found["p90/p10"].low[0]) and np.isfinite(found["p90"].low[0])
+    for name in ("p90/p10", "gini", "top10"):
+        assert np.isnan(call("none", statistics=name).intervals[name].low[0])
+
+
+def test_the_sum_over_a_whole_frame_has_the_interval_of_the_mean() -> None:
+    x = np.random.default_rng(4).lognormal(3, 1, 60)
+    data = panel(pd.DataFrame({"person": range(60), "year": 2020, "pay": x}))
+    plan = lr.BootstrapPlan(999, seed=4, scheme="multinomial", frame=data, interval="bca")
+    found = lr.aggregate(data, "pay", statistics=["sum", "mean"], plan=plan).intervals
+    np.testing.assert_allclose(found["sum"].low, 60 * found["mean"].low, rtol=1e-10)
+    np.testing.assert_allclose(found["sum"].high, 60 * found["mean"].high, rtol=1e-10)
+
+
 def test_exact_intervals_are_those_of_every_cell() -> None:
     data = FRAME.drop_duplicates(["person", "cell"])
     for rule, names in ((1, ["p10", "p50"]), (2, ["p25", "p75"]), (3, ["p90"]), (7, ["p50"])):
@@ -443,7 +557,7 @@ def test_exact_intervals_are_those_of_every_cell() -> None:
             x = data.loc[data["cell"] == cell, "pay"].dropna().to_numpy()
             for name in names:
                 interval = table.intervals[name]
-                wanted = exact_interval(x, int(name[1:]), rule, 0.9)
+                wanted = exact_interval(x, int(name[1:]), rule, 0.9) if len(x) > 1 else (math.nan,) * 3
                 got = (interval.std_error[at], interval.low[at], interval.high[at])
                 np.testing.assert_allclose(got, wanted, rtol=1e-12)
                 assert interval.n_units[at] == len(x)
@@ -456,8 +570,8 @@ def contrast_of(kind: str, level: Any, base: Any, *, logs: bool) -> Any:
     with np.errstate(divide="ignore", invalid="ignore"):
         if kind == "difference":
             return level - base
-        if kind == "percent" and logs:
-            return 100 * (np.exp(level - base) - 1)
+        if logs:
+            return np.exp(level - base) if kind == "ratio" else 100 * (np.exp(level - base) - 1)
         ratio = np.where(base > 0, level / base, np.nan)
         return ratio if kind == "ratio" else 100 * (ratio - 1)
 
@@ -468,7 +582,7 @@ def contrast_of(kind: str, level: Any, base: Any, *, logs: bool) -> Any:
 def test_contrasts_are_made_of_the_replicates(kind: Any, interval: Any, unit: str | None) -> None:
     data = panel(FRAME.assign(pay=np.log1p(FRAME["pay"].abs())), units={"pay": unit} if unit else None)
     contrasts = [lr.Contrast("sex", "M", "F", kind), lr.Contrast("year", 2015, 2010, kind)]
-    names, plan = ["mean", "p50", "var", "gini"], plan_of(n=99, interval=interval)
+    names, plan = ["mean", "p50", "sd", "var", "gini"], plan_of(n=99, interval=interval)
     call = partial(lr.aggregate, data, "pay", by=["cell", "sex", "year"], statistics=names, plan=plan)
     table, got = collected(partial(call, contrasts=contrasts))
     cells = cell_index(table)
@@ -605,6 +719,12 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
         {"plan": plan_of("bayesian"), "statistics": "p50", "quantile_rule": 3},
         lr.SupportError,
         "rule 3 has no form under Bay",
+    ),
+    ({"plan": plan_of(unit="year")}, lr.SupportError, "resamples 'year', which is the period"),
+    (
+        {"plan": plan_of("bayesian", interval="bca"), "statistics": "p50"},
+        lr.SupportError,
+        "interval 'bca' rests on whole draws",
     ),
     ({"plan": EXACT}, lr.SupportError, "mean: an exact interval is known for single percentiles only"),
     ({"plan": EXACT, "statistics": ["p50", "iqr"]}, lr.SupportError, "iqr: an exact interval is known"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -69,6 +70,28 @@ def test_estimates_go_by_call_statistic_and_cell() -> None:
     assert np.array_equal(found.matrix[:4, :4], found.matrix[5:, 5:])
     np.testing.assert_allclose(found.matrix[:4, :4], found.matrix[:4, 5:], rtol=1e-12)
     assert repr(found) == f"<Joint: 3 results, 9 estimates, {N} replicates>"
+
+
+def test_a_call_of_several_tables_has_one_number() -> None:
+    def both(plan: lr.BootstrapPlan) -> list[lr.Aggregate]:
+        return [BY_SEX(plan=plan), BY_YEAR(plan=plan)]
+
+    found = lr.jointly(PLAN, [both, WHOLE])
+    assert len(found.results) == 2
+    assert found.index.get_level_values("call").tolist() == [0] * (len(found.point) - 1) + [1]
+
+
+def test_an_estimate_of_two_cells_by_one_name_is_not_combined() -> None:
+    found = lr.jointly(PLAN, [lambda plan: [WHOLE(plan=plan), WHOLE(plan=plan)], BY_SEX])
+    with pytest.raises(lr.SupportError, match="several estimates"):
+        found.combine({(0, "share", "all"): 1})
+    assert found.combine({(1, "mean", "sex: F"): 1})["estimate"] == found.estimates[1, "mean", "sex: F"]
+
+
+def test_what_is_not_defined_has_no_standard_error_in_a_combination() -> None:
+    call = partial(lr.aggregate, PANEL, "pay", by="cell", statistics="gini", where="cell == 'losses' or cell == 'many'")
+    gap = lr.jointly(PLAN, [call]).combine({(0, "gini", "cell: many"): 1, (0, "gini", "cell: losses"): -1})
+    assert np.isnan(gap).all()
 
 
 def test_keys_are_named_in_words() -> None:
@@ -194,6 +217,13 @@ def planless(data: Any = None) -> None:
         (99, [BY_SEX], TypeError, "plan is a BootstrapPlan, not int"),
         (lr.BootstrapPlan(seed=1, interval="exact"), [BY_SEX], lr.SupportError, "an exact plan draws no replicates"),
         (PLAN, [], lr.SupportError, "give at least one call"),
+        (PLAN, WHOLE, TypeError, "calls is a list"),
+        (
+            PLAN,
+            [partial(BY_SEX, where="cell == 'losses'", statistics="gini")],
+            lr.SupportError,
+            "no estimate is defined",
+        ),
         (PLAN, [BY_SEX, 5], TypeError, r"call 1 is a int: give partial\(lr.aggregate"),
         (PLAN, [planless], TypeError, "call 0 takes no plan="),
         (PLAN, [partial(BY_SEX, plan=PLAN)], TypeError, "call 0 has a plan= of its own"),
@@ -214,15 +244,23 @@ def test_too_many_estimates_are_refused(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_cells_too_small_to_go_together_are_refused() -> None:
-    three = pd.DataFrame({"person": range(3), "year": 2020, "pay": [1.0, 2.0, 3.0]})
-    single = [partial(lr.aggregate, panel(three), "pay", statistics="mean", where=f"pay == {pay}") for pay in (1, 2, 3)]
-    both = np.isfinite(replicates_of(*single)).all(axis=0).sum()
+    few = pd.DataFrame({"person": range(12), "year": 2020, "pay": np.repeat(np.arange(6.0), 2)})
+    pairs = [partial(lr.aggregate, panel(few), "pay", statistics="mean", where=f"pay == {pay}") for pay in range(6)]
+    both = np.isfinite(replicates_of(*pairs)).all(axis=0).sum()
     assert 2 < both < N / 2
     with pytest.raises(lr.SupportError, match=f"only {both} of {N} replicates have every estimate defined"):
-        lr.jointly(PLAN, single)
+        lr.jointly(PLAN, pairs)
 
 
 def test_a_covariance_of_one_estimate_is_its_variance() -> None:
     found = lr.jointly(PLAN, [WHOLE])
     assert found.matrix.shape == (1, 1)
     assert math.sqrt(found.matrix[0, 0]) == pytest.approx(found.results[0].intervals["share"].std_error[0], rel=1e-12)
+
+
+def test_a_call_that_changes_its_plan_is_refused() -> None:
+    def changed(plan: lr.BootstrapPlan) -> lr.Aggregate:
+        return lr.aggregate(PANEL, "pay", statistics="mean", plan=dataclasses.replace(plan, n_replicates=99))
+
+    with pytest.raises(lr.SupportError, match="a call changed the plan"):
+        lr.jointly(PLAN, [changed])

@@ -439,7 +439,7 @@ def test_missing_id(missing):
 @pytest.mark.parametrize(
     ("given_ids", "message"),
     [
-        ([1.5, 2.0, 2.5], "2 values is not exact"),
+        ([1.5, 2.0, 2.5], "2 values cannot be told apart exactly"),
         ([1, "1", 2], "mixes 2 numbers with 1 non-numeric entries"),
         ([True, False, True], "ids must be whole numbers or text"),
         (pd.to_datetime(["2010-01-01"] * 3), "ids must be whole numbers or text"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from panel_cases import wage_panel, wages
 from test_draws import all_weights
@@ -25,7 +26,7 @@ def areas() -> Panel:
     """A panel whose schools lie in areas of two columns."""
     frame = wages()
     number = frame["school"].str.removeprefix("school ").astype(int)
-    return wage_panel(frame.assign(area=number % 2, kind=np.where(number > 5, "big", "small")))
+    return wage_panel(frame.assign(area=number % 2, kind=np.where(number > 4, "big", "small")))
 
 
 # ---- settings -------------------------------------------------------------------------------------------------------
@@ -67,8 +68,8 @@ def test_other_seeds_are_refused(value: Any) -> None:
         BootstrapPlan(seed=value)
 
 
-@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -0.5, float("nan")])
-def test_levels_lie_between_zero_and_one(level: float) -> None:
+@pytest.mark.parametrize("level", [0.0, 1.0, 95.0, -0.5, float("nan"), "0.95", None, True])
+def test_levels_lie_between_zero_and_one(level: Any) -> None:
     with pytest.raises(ValueError, match="level lies between 0 and 1"):
         BootstrapPlan(seed=1, level=level)
 
@@ -151,7 +152,7 @@ def test_plans_compare_hash_and_pickle() -> None:
     for other in (
         dataclasses.replace(plan, seed=8),
         BootstrapPlan(99, strata=["area", "kind"], frame=panel, **SCHOOLS),
-        BootstrapPlan(99, strata=["kind", "area"], frame=panel.where("school != 'school 3'"), **SCHOOLS),
+        BootstrapPlan(99, strata=["kind", "area"], frame=panel.where("school != 'school 2'"), **SCHOOLS),
         BootstrapPlan(99, seed=7),
     ):
         assert plan != other
@@ -202,3 +203,10 @@ def test_units_out_of_order_are_refused(keys: list[int], strata: list[int]) -> N
 
     with pytest.raises(ValueError, match="distinct unit keys in ascending order"):
         BootstrapPlan(frame=Frame(), **SCHOOLS)
+
+
+def test_a_stratum_of_one_unit_is_refused() -> None:
+    frame = pd.DataFrame({"person": range(6), "year": 2020, "area": ["a", "a", "b", "b", "c", "d"]})
+    panel = Panel.from_frame(frame, person="person", time="year")
+    with pytest.raises(SupportError, match="of 4 strata of the frame 2 hold a single unit"):
+        BootstrapPlan(99, seed=1, scheme="multinomial", frame=panel, strata="area")

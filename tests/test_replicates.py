@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from reference_bootstrap import one_replicate
 
-from leoreturns._core import replicate_ranks, replicates
+from leoreturns._core import ranked, replicate_ranks, replicates
 
 SUM_BLOCK, RANK_BLOCK = 256, 128
 BORDERS = [0, 1, 2, 3, 4, 5, 127, 128, 129, 0, 255, 256, 257, 700]
@@ -229,7 +229,7 @@ def ordered(cells: dict[str, Any], values: np.ndarray, weights: np.ndarray) -> t
     longest = max(1, int(cells["counts"].max(initial=0)))
     out, out_weights = np.full(len(values), -7.0), np.full(len(weights), -7.0)
     units = np.full(len(values), -7, dtype=np.int32)
-    replicate_ranks.order_cells(
+    ranked.order_cells(
         *read_only(values, weights, *cells.values()),
         np.empty((2, longest), dtype=np.uint64),
         np.empty((2, longest)),
@@ -261,7 +261,7 @@ def test_sorting_refuses_what_does_not_fit() -> None:
     good: dict[str, Any] = {"values": np.ones(5), "weights": np.ones(5), **cells}
     good |= {"key_room": np.empty((2, 3), dtype=np.uint64), "place_room": np.empty((2, 3))}
     good |= {"out": np.empty(5), "out_weights": np.empty(5), "out_units": np.empty(5, dtype=np.int32)}
-    replicate_ranks.order_cells(**good)
+    ranked.order_cells(**good)
     for change, message in (
         ({"values": np.ones(4)}, "differ"),
         ({"weights": np.ones(4), "out_weights": np.empty(4)}, "values and weights differ"),
@@ -274,7 +274,7 @@ def test_sorting_refuses_what_does_not_fit() -> None:
         ({"out_units": np.empty(4, dtype=np.int32)}, "rows and outputs differ"),
     ):
         with pytest.raises(ValueError, match=message):
-            replicate_ranks.order_cells(**good | change)  # type: ignore[arg-type]
+            ranked.order_cells(**good | change)  # type: ignore[arg-type]
 
 
 # ---- percentiles, Gini, top shares ----------------------------------------------------------------------------------
@@ -285,11 +285,11 @@ def rank_lanes(
 ) -> np.ndarray:
     """Run the kernel on sorted rows."""
     blocks = max(5, int(cells["counts"].max(initial=0)) // RANK_BLOCK + 2)
-    given = {"repeated": draws.dtype == np.uint8, "n_lanes": draws.shape[1]} | options
+    given = {"counted": True, "n_lanes": draws.shape[1]} | options
     out = np.full((len(P) + len(TOPS) + 1, len(cells["counts"]), given["n_lanes"]), -7.0)
     inputs = read_only(values, weights, *cells.values(), *tiles(draws))
     room = np.full((2, blocks * 64), -7.0)
-    replicate_ranks.rank_lanes(*inputs, given["repeated"], P, rule, TOPS, True, room, out)
+    replicate_ranks.rank_lanes(*inputs, given["counted"], P, rule, TOPS, True, room, out)
     return out
 
 
@@ -312,10 +312,10 @@ def test_order_statistics_are_those_of_the_definition(drawn: str, kind: str | No
     lanes = [0, draws.shape[1] - 1]
     cells, values, weights = sorted_rows(sizes, 60, 6, kind)
     for rule in range(1, 10):
-        repeated = drawn == "bytes" and kind != "probability"
-        if rule == 3 and not repeated:
+        counted = kind != "probability"
+        if rule == 3 and not (counted and drawn == "bytes"):
             continue
-        got = rank_lanes(cells, values, weights, draws, rule, repeated=repeated)
+        got = rank_lanes(cells, values, weights, draws, rule, counted=counted)
         for c in (c for c in range(len(sizes)) if sizes[c] < 10 or (c + rule) % 3 == 0):
             rows = taken(cells, c)
             w = weights[rows] if len(weights) else None
@@ -361,8 +361,8 @@ def test_whole_draws_of_one_are_the_sample_in_bytes_and_reals() -> None:
     for kind in (None, "probability"):
         cells, values, weights = sorted_rows([200], 200, 8, kind)
         for rule in (1, 2, 4, 5, 6, 7, 8, 9):
-            one = rank_lanes(cells, values, weights, np.ones((200, 64), np.uint8), rule, repeated=False)
-            other = rank_lanes(cells, values, weights, np.ones((200, 16)), rule, repeated=False)
+            one = rank_lanes(cells, values, weights, np.ones((200, 64), np.uint8), rule, counted=False)
+            other = rank_lanes(cells, values, weights, np.ones((200, 16)), rule, counted=False)
             assert one[:, :, :16].tobytes() == other.tobytes()
 
 
@@ -378,7 +378,7 @@ def test_no_rows_and_no_units_give_nothing() -> None:
 def test_order_statistics_refuse_what_does_not_fit() -> None:
     cells, draws = cells_of([2, 3], 4), tile("bytes", 4)
     good: dict[str, Any] = {"values": np.ones(5), "weights": np.ones(5), **cells, "byte_draws": draws}
-    good |= {"real_draws": NO_REALS, "repeated": False, "p": P, "rule": 7, "tops": TOPS, "gini": True}
+    good |= {"real_draws": NO_REALS, "counted": False, "p": P, "rule": 7, "tops": TOPS, "gini": True}
     good |= {"room": np.empty((2, 320)), "out": np.empty((9, 2, 64))}
     replicate_ranks.rank_lanes(**good)
     for change, message in (

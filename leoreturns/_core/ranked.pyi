@@ -21,3 +21,15 @@ def rank_cells(
     gini: NDArray[float64],
     shares: NDArray[float64],
 ) -> None: ...
+def order_cells(
+    values: NDArray[float64],
+    weights: NDArray[float64],
+    units: NDArray[int32],
+    offsets: NDArray[int64],
+    counts: NDArray[int64],
+    key_room: NDArray[uint64],
+    place_room: NDArray[float64],
+    out: NDArray[float64],
+    out_weights: NDArray[float64],
+    out_units: NDArray[int32],
+) -> None: ...

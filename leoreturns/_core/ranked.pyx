@@ -235,3 +235,54 @@ def rank_cells(
                 &below[c, 0] if n_p else NULL, &tied[c, 0] if n_p else NULL,
                 &above[c, 0] if n_p else NULL, &gini[c], &shares[c, 0] if n_tops else NULL,
             )
+
+
+def order_cells(
+    const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] units not None,
+    const int64_t[::1] offsets not None, const int64_t[::1] counts not None, uint64_t[:, ::1] key_room not None,
+    double[:, ::1] place_room not None, double[::1] out not None, double[::1] out_weights not None,
+    int32_t[::1] out_units not None,
+):
+    """Sort the rows of each cell by value; equal values by weight, and beyond that they keep their order.
+
+    Parameters
+    ----------
+    values, units : of shape (n,), weights : float64 of shape (n,) or (0,), IN
+    offsets : int64 of shape (n_cells + 1,), counts : int64 of shape (n_cells,), IN
+        First row of each cell, and how many of its rows from there are taken.
+    key_room : uint64 of shape (2, longest), place_room : float64 of shape (2, longest), OUT
+    out, out_weights, out_units : as the inputs, OUT
+    """
+    cdef int64_t c, i, at, n_cells = offsets.shape[0] - 1, n = values.shape[0]
+    cdef bint weighted = weights.shape[0] > 0
+    if counts.shape[0] != n_cells or offsets[n_cells] > n or units.shape[0] != n:
+        raise ValueError("cells and rows differ in length")
+    if out.shape[0] != n or out_units.shape[0] != n or out_weights.shape[0] != weights.shape[0]:
+        raise ValueError("rows and outputs differ in length")
+    if weighted and weights.shape[0] != n:
+        raise ValueError("values and weights differ in length")
+    for c in range(n_cells):
+        if key_room.shape[0] != 2 or place_room.shape[0] != 2 or min(key_room.shape[1], place_room.shape[1]) < counts[c]:
+            raise ValueError("room too short")
+    if n == 0:
+        return
+    with nogil:
+        for c in range(n_cells):
+            if not counts[c]:
+                continue
+            for i in range(counts[c]):
+                place_room[0, i] = i
+            if weighted:
+                # As in `ranked`, so that a replicate that draws every unit once is the sample.
+                for i in range(counts[c]):
+                    key_room[0, i] = ordered(weights[offsets[c] + i])
+                sort_keys(counts[c], &key_room[0, 0], &place_room[0, 0], &key_room[1, 0], &place_room[1, 0], True)
+            for i in range(counts[c]):
+                key_room[0, i] = ordered(values[offsets[c] + <int64_t>place_room[0, i]])
+            sort_keys(counts[c], &key_room[0, 0], &place_room[0, 0], &key_room[1, 0], &place_room[1, 0], True)
+            for i in range(counts[c]):
+                at = offsets[c] + <int64_t>place_room[0, i]
+                out[offsets[c] + i] = values[at]
+                out_units[offsets[c] + i] = units[at]
+                if weighted:
+                    out_weights[offsets[c] + i] = weights[at]

@@ -1,20 +1,8 @@
-from numpy import float64, int32, int64, uint8, uint64
+from numpy import float64, int32, int64, uint8
 from numpy.typing import NDArray
 
 ROWS_PER_BLOCK: int
 
-def order_cells(
-    values: NDArray[float64],
-    weights: NDArray[float64],
-    units: NDArray[int32],
-    offsets: NDArray[int64],
-    counts: NDArray[int64],
-    key_room: NDArray[uint64],
-    place_room: NDArray[float64],
-    out: NDArray[float64],
-    out_weights: NDArray[float64],
-    out_units: NDArray[int32],
-) -> None: ...
 def rank_lanes(
     values: NDArray[float64],
     weights: NDArray[float64],
@@ -23,7 +11,7 @@ def rank_lanes(
     counts: NDArray[int64],
     byte_draws: NDArray[uint8],
     real_draws: NDArray[float64],
-    repeated: bool,
+    counted: bool,
     p: NDArray[float64],
     rule: int,
     tops: NDArray[float64],

@@ -7,12 +7,11 @@ replicate. Definitions are those of `quantiles` and `ranked`: whole draws repeat
 """
 
 from libc.math cimport NAN
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from leoreturns._core._quantile cimport between, plotting_position, position
-from leoreturns._core._sort cimport sort_keys
 from leoreturns._core._sums cimport two_sum
-from leoreturns._core._types cimport LR_PREFETCH, ordered
+from leoreturns._core._types cimport LR_PREFETCH
 
 cdef enum:
     BYTE_LANES = 64
@@ -34,57 +33,7 @@ cdef struct Cell:
     int64_t n
     double* reached             # (n_blocks + 1, lanes): weight below each block
     double* held                # the same of the weighted values; NULL unless top shares are asked for
-
-
-def order_cells(
-    const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] units not None,
-    const int64_t[::1] offsets not None, const int64_t[::1] counts not None, uint64_t[:, ::1] key_room not None,
-    double[:, ::1] place_room not None, double[::1] out not None, double[::1] out_weights not None,
-    int32_t[::1] out_units not None,
-):
-    """Sort the rows of each cell by value; equal values by weight, and beyond that they keep their order.
-
-    Parameters
-    ----------
-    values, units : of shape (n,), weights : float64 of shape (n,) or (0,), IN
-    offsets : int64 of shape (n_cells + 1,), counts : int64 of shape (n_cells,), IN
-        First row of each cell, and how many of its rows from there are taken.
-    key_room : uint64 of shape (2, longest), place_room : float64 of shape (2, longest), OUT
-    out, out_weights, out_units : as the inputs, OUT
-    """
-    cdef int64_t c, i, at, n_cells = offsets.shape[0] - 1, n = values.shape[0]
-    cdef bint weighted = weights.shape[0] > 0
-    if counts.shape[0] != n_cells or offsets[n_cells] > n or units.shape[0] != n:
-        raise ValueError("cells and rows differ in length")
-    if out.shape[0] != n or out_units.shape[0] != n or out_weights.shape[0] != weights.shape[0]:
-        raise ValueError("rows and outputs differ in length")
-    if weighted and weights.shape[0] != n:
-        raise ValueError("values and weights differ in length")
-    for c in range(n_cells):
-        if key_room.shape[0] != 2 or place_room.shape[0] != 2 or min(key_room.shape[1], place_room.shape[1]) < counts[c]:
-            raise ValueError("room too short")
-    if n == 0:
-        return
-    with nogil:
-        for c in range(n_cells):
-            if not counts[c]:
-                continue
-            for i in range(counts[c]):
-                place_room[0, i] = i
-            if weighted:
-                # As in `ranked`, so that a replicate that draws every unit once is the sample.
-                for i in range(counts[c]):
-                    key_room[0, i] = ordered(weights[offsets[c] + i])
-                sort_keys(counts[c], &key_room[0, 0], &place_room[0, 0], &key_room[1, 0], &place_room[1, 0], True)
-            for i in range(counts[c]):
-                key_room[0, i] = ordered(values[offsets[c] + <int64_t>place_room[0, i]])
-            sort_keys(counts[c], &key_room[0, 0], &place_room[0, 0], &key_room[1, 0], &place_room[1, 0], True)
-            for i in range(counts[c]):
-                at = offsets[c] + <int64_t>place_room[0, i]
-                out[offsets[c] + i] = values[at]
-                out_units[offsets[c] + i] = units[at]
-                if weighted:
-                    out_weights[offsets[c] + i] = weights[at]
+    bint counted                # whether weights before the draws count copies of a row
 
 
 cdef inline double weight_of(const Cell* cell, const draw_t* draws, int64_t i, int lane) noexcept nogil:
@@ -97,11 +46,11 @@ cdef inline double weight_of(const Cell* cell, const draw_t* draws, int64_t i, i
 
 
 cdef inline double copy_of(const Cell* cell, const draw_t* draws, int64_t i, int lane) noexcept nogil:
-    """Weight of one of the copies that a draw makes of row ``i``: whole draws repeat it, real ones make one copy."""
+    """Weight of one copy of row ``i``: whole draws repeat it, and so do weights that count copies."""
     if draw_t is uint8_t:
         return cell.w[i] if cell.w != NULL else 1.0
     else:
-        return weight_of(cell, draws, i, lane)
+        return draws[<int64_t>cell.units[i] * REAL_LANES + lane] if cell.counted else weight_of(cell, draws, i, lane)
 
 
 cdef void reach_blocks(const Cell* cell, const draw_t* draws) noexcept nogil:
@@ -321,7 +270,7 @@ cdef void gini_lanes(const Cell* cell, const draw_t* draws, double* room) noexce
 
 
 cdef void rank_cell(
-    const Cell* cell, const draw_t* draws, bint repeated, const double* p, int n_p, int rule, const double* tops,
+    const Cell* cell, const draw_t* draws, const double* p, int n_p, int rule, const double* tops,
     int n_tops, double* room, bint gini, double[:, :, :] out, int64_t c,
 ) noexcept nogil:
     cdef int64_t n_blocks = (cell.n + BLOCK - 1) // BLOCK
@@ -337,7 +286,7 @@ cdef void rank_cell(
                 out[k, c, lane] = NAN
             elif k >= n_p:
                 out[k, c, lane] = top_share(cell, draws, n_blocks, lane, tops[k - n_p])
-            elif repeated:
+            elif draw_t is uint8_t and cell.counted:
                 out[k, c, lane] = by_rank(cell, draws, n_blocks, lane, p[k], rule)
             else:
                 out[k, c, lane] = by_position(cell, draws, n_blocks, lane, p[k], rule)
@@ -351,7 +300,7 @@ cdef void rank_cell(
 def rank_lanes(
     const double[::1] values not None, const double[::1] weights not None, const int32_t[::1] units not None,
     const int64_t[::1] offsets not None, const int64_t[::1] counts not None, const uint8_t[:, ::1] byte_draws not None,
-    const double[:, ::1] real_draws not None, bint repeated, const double[::1] p not None, int rule,
+    const double[:, ::1] real_draws not None, bint counted, const double[::1] p not None, int rule,
     const double[::1] tops not None, bint gini, double[:, ::1] room not None, double[:, :, :] out not None,
 ):
     """Percentiles, top shares and the Gini coefficient of each cell in the replicates of a tile.
@@ -363,8 +312,8 @@ def rank_lanes(
     offsets : int64 of shape (n_cells + 1,), counts : int64 of shape (n_cells,), IN
     byte_draws : uint8 of shape (n_units, 64), real_draws : float64 of shape (n_units, 16), IN
         The tile; the other one has no rows.
-    repeated : bool
-        Whether weights and draws count repetitions (both whole); else they are weights.
+    counted : bool
+        Whether the weights before the draws count copies of a row, as no weights do (one each); else they are weights.
     p, tops : float64, IN
         Probabilities of the percentiles; fractions of the top shares.
     rule : int
@@ -405,13 +354,14 @@ def rank_lanes(
             cell.n = counts[c]
             cell.reached = &room[0, 0]
             cell.held = &room[1, 0] if n_tops else NULL
+            cell.counted = counted
             if bytes_:
                 rank_cell[uint8_t](
-                    &cell, &byte_draws[0, 0], repeated, &p[0] if n_p else NULL, n_p, rule,
+                    &cell, &byte_draws[0, 0], &p[0] if n_p else NULL, n_p, rule,
                     &tops[0] if n_tops else NULL, n_tops, &room[0, 0], gini, out, c,
                 )
             else:
                 rank_cell[double](
-                    &cell, &real_draws[0, 0], repeated, &p[0] if n_p else NULL, n_p, rule,
+                    &cell, &real_draws[0, 0], &p[0] if n_p else NULL, n_p, rule,
                     &tops[0] if n_tops else NULL, n_tops, &room[0, 0], gini, out, c,
                 )

@@ -24,7 +24,7 @@ from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
 from leoreturns.panel.units import is_person
 from leoreturns.resample.joint import is_collecting
-from leoreturns.resample.plan import PERSON, BootstrapPlan
+from leoreturns.resample.plan import PERSON, BootstrapPlan, Units
 from leoreturns.results.aggregate import Aggregate, CellKey, Evidence, Tail
 
 MAX_SKETCHED_CELLS = 100_000
@@ -142,7 +142,8 @@ def aggregate(
         if plan is not None:
             check_units(plan, inputs)
             clusters = [] if is_person(inputs.panels[0].schema, plan.unit) else clusters
-            asked = Resampling(drawn, quantile_rule, weights.kind if weights else None, plan.interval)
+            frame = plan.frame if isinstance(plan.frame, Units) else None
+            asked = Resampling(drawn, quantile_rule, weights.kind if weights else None, plan.interval, frame)
             keep = bool(contrasts) or bands is not None or is_collecting()
             if keep:
                 check_kept(layout.n_cells, len(drawn), plan.n_replicates)

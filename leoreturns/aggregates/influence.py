@@ -3,23 +3,50 @@
 The acceleration is the skewness of the units' influences over six (Efron 1987, "Better bootstrap confidence
 intervals"): with L the influence of a unit, the sum of those of its rows, a = sum L**3 / (6 (sum L**2)**1.5). A factor
 common to all influences drops out, so that the density at a percentile matters only where two are combined.
+
+Where a fixed number of units is drawn from each stratum of a frame, influences are deviations from their mean in the
+stratum, to which the units outside the cell contribute zero (Davison and Hinkley 1997, section 5.3).
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 
-from leoreturns._typing import CodeArray, FloatArray
+from leoreturns._typing import CodeArray, FloatArray, IntArray
 from leoreturns.aggregates.evaluate import Parts
 from leoreturns.aggregates.statistics import Statistic
 
 NORMAL = NormalDist()
 
 
-def acceleration(entry: Statistic, values: FloatArray, weights: FloatArray, units: CodeArray, point: Parts) -> float:
+@dataclass(frozen=True, slots=True)
+class Strata:
+    """Strata of units of which a fixed number is drawn.
+
+    Attributes
+    ----------
+    codes : int of shape (n_units,)
+        Stratum of each unit.
+    sizes : int64 of shape (n_strata,)
+        Units of the whole frame in each stratum.
+    """
+
+    codes: CodeArray
+    sizes: IntArray
+
+
+def acceleration(
+    entry: Statistic,
+    values: FloatArray,
+    weights: FloatArray,
+    units: CodeArray,
+    point: Parts,
+    strata: Strata | None = None,
+) -> float:
     """Return the acceleration of one statistic in one cell; NaN where no unit has an influence.
 
     Parameters
@@ -31,11 +58,29 @@ def acceleration(entry: Statistic, values: FloatArray, weights: FloatArray, unit
         Unit of each row, numbered from 0.
     point : Parts
         The cell's statistics, as arrays of shape ().
+    strata : Strata, optional
+        Of the cell's units; without them units are weighted independently of each other.
     """
-    rows = _influence(entry, values, weights, point)
-    by_unit = np.bincount(units, weights=rows)
-    squares, cubes = float((by_unit**2).sum()), float((by_unit**3).sum())
+    # Of a cell whose values are all zero the Gini coefficient and ratios have none.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rows = _influence(entry, values, weights, point)
+        by_unit: FloatArray = np.bincount(units, weights=rows).astype(np.float64, copy=False)
+        squares, cubes = _powers(by_unit) if strata is None else _powers_within(by_unit, strata)
     return cubes / (6.0 * math.sqrt(squares) ** 3) if squares > 0 else math.nan
+
+
+def _powers(influence: FloatArray) -> tuple[float, float]:
+    """Sums of squares and cubes."""
+    return float((influence**2).sum()), float((influence**3).sum())
+
+
+def _powers_within(influence: FloatArray, strata: Strata) -> tuple[float, float]:
+    """Sums of squares and cubes about the means of the strata, over all units of the frame."""
+    n_strata = len(strata.sizes)
+    mean = np.bincount(strata.codes, weights=influence, minlength=n_strata) / strata.sizes
+    outside = strata.sizes - np.bincount(strata.codes, minlength=n_strata)
+    squares, cubes = _powers(influence - mean[strata.codes])
+    return squares + float((outside * mean**2).sum()), cubes - float((outside * mean**3).sum())
 
 
 def _influence(entry: Statistic, x: FloatArray, w: FloatArray, point: Parts) -> FloatArray:

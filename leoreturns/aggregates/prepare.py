@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leoreturns._core import replicate_ranks, replicates
+from leoreturns._core import ranked, replicates
 from leoreturns._typing import CodeArray, FloatArray, IntArray, UIntArray, WeightKind
-from leoreturns.aggregates.evaluate import Parts
-from leoreturns.aggregates.influence import acceleration
+from leoreturns.aggregates.evaluate import Parts, evaluate
+from leoreturns.aggregates.influence import Strata, acceleration
 from leoreturns.aggregates.statistics import Statistic
+from leoreturns.resample.plan import Units
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,15 @@ class Resampling:
         Kind of the table's own weights.
     interval : str
         Method.
+    frame : Units, optional
+        Of a plan that draws a fixed number of units.
     """
 
     chosen: tuple[Statistic, ...]
     rule: int
     weight_kind: WeightKind | None
     interval: str
+    frame: Units | None = None
 
     @property
     def wanted(self) -> list[int]:
@@ -214,7 +218,7 @@ def _ordered(rows: Rows, request: Resampling) -> tuple[FloatArray, FloatArray, C
         return rows.values[:0], rows.weights[:0], rows.units[:0]
     values, weights, units = np.empty_like(rows.values), np.empty_like(rows.weights), np.empty_like(rows.units)
     longest = max(1, int(rows.counts.max(initial=0)))
-    replicate_ranks.order_cells(
+    ranked.order_cells(
         rows.values,
         rows.weights,
         rows.units,
@@ -236,10 +240,23 @@ def _accelerations(
     if request.interval != "bca":
         return {}
     found = {entry.name: np.full(len(rows.counts), np.nan) for entry in request.chosen}
+    defined = {entry.name: np.isfinite(evaluate(entry, rows.point)) for entry in request.chosen}
+    of_unit, sizes = _strata_of(rows, request)
     for cell in np.flatnonzero(rows.counts):
         taken = slice(int(rows.offsets[cell]), int(rows.offsets[cell] + rows.counts[cell]))
         weight = weights[taken] if len(weights) else np.ones(taken.stop - taken.start)
-        _, numbered = np.unique(units[taken], return_inverse=True)
-        for entry in request.chosen:
-            found[entry.name][cell] = acceleration(entry, values[taken], weight, numbered, rows.point.at(cell))
+        own, numbered = np.unique(units[taken], return_inverse=True)
+        strata = None if of_unit is None else Strata(of_unit[own], sizes)
+        for entry in (entry for entry in request.chosen if defined[entry.name][cell]):
+            found[entry.name][cell] = acceleration(entry, values[taken], weight, numbered, rows.point.at(cell), strata)
     return found
+
+
+def _strata_of(rows: Rows, request: Resampling) -> tuple[CodeArray | None, IntArray]:
+    """Return the stratum of each unit in the frame, if there is one, and the units of each stratum."""
+    if request.frame is None:
+        return None, np.empty(0, dtype=np.int64)
+    keys, strata = request.frame.keys, request.frame.strata
+    # A unit that is not in the frame is refused when it is drawn.
+    places = np.minimum(np.searchsorted(keys, rows.keys), len(keys) - 1)
+    return strata[places], np.bincount(strata)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from leoreturns._core import replicate_ranks, replicates
-from leoreturns._parallel import ordered_map
+from leoreturns._parallel import ordered_map, thread_count
 from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.aggregates.evaluate import Parts, evaluate, variance_of
 from leoreturns.aggregates.prepare import Prepared, Resampling, Rows, prepare
@@ -28,7 +28,8 @@ from leoreturns.results.interval import Interval
 REPLICATE_BYTES = 1 << 28  # replicates of a block of cells
 DRAW_BYTES = 1 << 28  # draws held at a time
 SLICE_UNITS = 1 << 14
-FEWEST_TASKS = 8  # for threads to share
+MOST_TASKS = 8  # that a few large cells are cut into: each holds a tile of its own
+FEWEST_UNITS = 2  # a unit alone is the same in every replicate: that nothing varies is no finding then
 # A replicate whose rows are all equal has squares about the sample's mean, and none about its own but for rounding.
 ROUNDING = 32 * float(np.finfo(np.float64).eps)
 NO_BYTES = np.empty((0, replicates.LANES["byte"]), dtype=np.uint8)
@@ -87,8 +88,9 @@ class Replicator:
             names = prepared[0].names
             point_error = _error_of_mean({name: _joined([part.cell_sums(name) for part in prepared]) for name in names})
         n_units = _joined([part.n_units for part in prepared])
+        alone = n_units[:, np.newaxis] < FEWEST_UNITS
         for entry in self.request.chosen:
-            found = evaluate(entry, parts)
+            found = np.where(alone, np.nan, evaluate(entry, parts))
             accelerations = [part.accelerations[entry.name] for part in prepared if part.accelerations]
             interval = interval_of(
                 evaluate(entry, rows.point),
@@ -138,9 +140,9 @@ class Replicator:
 
 
 def _tiles_at_once(draws: Draws, n_units: int, n_tasks: int) -> int:
-    """Return how many tiles of draws are held: some megabytes, and enough for threads to share a few large cells."""
+    """Return how many tiles of draws are held: some megabytes, or one for each thread that large cells leave idle."""
     tile = max(1, n_units * draws.lanes * np.dtype(draws.dtype).itemsize)
-    least = -(-FEWEST_TASKS // n_tasks)
+    least = -(-min(thread_count(), MOST_TASKS) // n_tasks)
     return max(1, min(max(DRAW_BYTES // tile, least), draws.n_tiles))
 
 
@@ -158,7 +160,7 @@ def _add_ranks(part: Prepared, drawn: tuple[AnyArray, AnyArray], request: Resamp
         part.offsets,
         part.n_rows,
         *drawn,
-        request.weight_kind != "probability" and len(drawn[0]) > 0,
+        request.weight_kind != "probability",
         np.array(request.wanted) / 100.0,
         request.rule,
         np.array([1.0 - entry.percentiles[0] / 100.0 for entry in request.tops]),
@@ -184,13 +186,21 @@ def _parts(
         shift = sums["d"] / weight
         mean, total = centre + shift, sums["d"] + centre * weight
         if "dd" in sums:
-            n_rows = sums.get("rows", sums["draws"]) if repeated else rows.counts[:, np.newaxis]
+            n_rows = sums.get("rows", sums["draws"]) if repeated else _n_copies(rows, request)[:, np.newaxis]
             kind = request.weight_kind if repeated else "probability"
             squares = sums["dd"] - shift * sums["d"]
             squares[squares <= ROUNDING * sums["dd"]] = 0.0
             variance = variance_of(squares, weight, n_rows, kind)
     percentiles = {number: ranks[f"p{number}"] for number in request.wanted}
     return Parts(total, mean, variance, percentiles, ranks)
+
+
+def _n_copies(rows: Rows, request: Resampling) -> AnyArray:
+    """Return the values of each cell, as many as frequency weights say."""
+    if request.weight_kind != "frequency":
+        return rows.counts
+    ends = zip(rows.offsets[:-1], rows.counts, strict=True)
+    return np.array([rows.weights[first : first + n].sum() for first, n in ends], dtype=np.float64)
 
 
 def _error_of_mean(sums: Mapping[str, FloatArray]) -> FloatArray:

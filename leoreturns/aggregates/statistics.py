@@ -47,6 +47,11 @@ class Statistic:
     source: Source
     percentiles: tuple[int, ...] = ()
 
+    @property
+    def is_log_ratio(self) -> bool:
+        """Whether the difference of two of them, of a variable in logs, is the logarithm of a ratio."""
+        return self.family == "value" and self.name != "sd"
+
 
 PLAIN: dict[str, Statistic] = {
     entry.name: entry

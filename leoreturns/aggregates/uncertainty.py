@@ -52,6 +52,11 @@ def check_plan(
         _check_studentised(with_interval)
     if plan.interval == "exact":
         _check_exact(with_interval, weights, rule)
+    if plan.scheme == "bayesian" and plan.interval == "bca":
+        raise SupportError(
+            "interval 'bca' rests on whole draws: exponential weights are twice as skewed as the data make them; "
+            "use scheme='poisson', or interval='percentile'"
+        )
     if plan.scheme == "bayesian" and rule == 3:
         raise SupportError("quantile_rule 3 has no form under Bayesian weights; use 1, 2 or 4 to 9")
     return with_interval
@@ -90,7 +95,12 @@ def check_contrasts(contrasts: Sequence[Contrast], labels: Mapping[str, Sequence
 
 
 def check_units(plan: BootstrapPlan, inputs: Inputs) -> None:
-    """Refuse to resample persons where the data name none."""
+    """Refuse to resample persons where the data name none, and periods in any case."""
+    if plan.unit == inputs.panels[0].schema.time:
+        raise SupportError(
+            f"the plan resamples '{plan.unit}', which is the period: years of one person are not independent; "
+            "use unit='person', or a cluster of persons"
+        )
     if is_person(inputs.panels[0].schema, plan.unit) and not inputs.identified:
         raise SupportError(
             "the plan resamples persons and the frame names none: give person=, the column of their ids, "
@@ -110,7 +120,8 @@ def with_intervals(
     if not replicator.kept:
         return table
     points = {entry.name: table.statistics[entry.name].astype(np.float64) for entry in request.chosen}
-    drawn = {name: replicates[cells] for name, replicates in replicator.kept.items()}
+    # Taken out one by one: as many cells as are allowed would not fit in memory twice over.
+    drawn = {name: replicator.kept.pop(name)[cells] for name in points}
     if is_collecting():
         collect(_cell_names(table.keys, table.n_cells), points, drawn)
     gaps = tuple(
@@ -204,11 +215,11 @@ def contrast_table(
 ) -> ContrastTable:
     """Compare two levels of a key in every crossing of the others that has both."""
     cells, base_cells = _matched(contrast, keys)
-    families = {entry.name: entry.family for entry in chosen}
+    log_ratios = {entry.name for entry in chosen if entry.is_log_ratio}
     others = {name: CellKey(key.labels, key.codes[cells]) for name, key in keys.items() if name != contrast.key}
     gaps, intervals, drawn = {}, {}, {}
     for name, point in points.items():
-        logs = in_logs and families[name] == "value"
+        logs = in_logs and name in log_ratios
         gaps[name] = contrasted(point[cells], point[base_cells], contrast.kind, in_logs=logs)
         both = replicates[name][cells], replicates[name][base_cells]
         drawn[name] = contrasted(*both, contrast.kind, in_logs=logs)

@@ -147,7 +147,7 @@ def _gap(
 ) -> _Gap:
     """Work out the contrast of one statistic from its released numbers."""
     kind, numbers = contrast.contrast.kind, column.numbers
-    in_logs = table.unit == "log" and known(column.statistic).family == "value"
+    in_logs = table.unit == "log" and known(column.statistic).is_log_ratio
     steps = None
     if kind == "difference":
         written = zip(column.texts, column.hidden.tolist(), strict=True)
@@ -179,8 +179,8 @@ def _dominated(contrast: ContrastTable, table: Aggregate, name: str, policy: Pol
         match contrast.contrast.kind:
             case "difference":
                 slopes = np.ones_like(level), np.ones_like(base)
-            case "percent" if in_logs:
-                slopes = (100.0 * np.exp(level - base),) * 2
+            case kind if in_logs:
+                slopes = ((100.0 if kind == "percent" else 1.0) * np.exp(level - base),) * 2
             case kind:
                 scale = 100.0 if kind == "percent" else 1.0
                 slopes = scale / np.abs(base), scale * np.abs(level) / base**2

@@ -29,6 +29,7 @@ from leoreturns.errors import SupportError
 from leoreturns.results.interval import Interval
 
 MEDIAN = 50
+FEWEST_VALUES = 2  # one says nothing of how values vary
 ORDER_RULES = (1, 2, 3)  # Hyndman-Fan types that take an order statistic or the mean of two
 # The resampled rank is spread like a normal variable in the middle and like a gamma variable at the extremes; beyond
 # both bounds lies less than 1e-15.
@@ -128,7 +129,7 @@ def exact_intervals(
     Returns
     -------
     dict of int to Interval
-        By percentile; without Monte-Carlo error, and no replicate dropped. NaN where a cell has no value.
+        By percentile; without Monte-Carlo error, and no replicate dropped. NaN where a cell has fewer than two values.
 
     Raises
     ------
@@ -144,8 +145,9 @@ def exact_intervals(
 
     found = np.array(ordered_map(work, range(n_cells), label="exact intervals"), dtype=np.float64)
     found = found.reshape(n_cells, len(percentiles), 3)
+    found[n_value < FEWEST_VALUES] = np.nan
     found = np.ascontiguousarray(found.transpose(1, 2, 0))
-    no_error = np.where(n_value > 0, 0.0, np.nan)
+    no_error = np.where(n_value < FEWEST_VALUES, np.nan, 0.0)
     none_dropped = np.zeros(n_cells, dtype=np.int64)
     return {
         percentile: Interval(std_error, low, high, no_error, no_error, none_dropped)

@@ -6,12 +6,13 @@ follow their (B + 1) rule, Hyndman-Fan type 6: the ends of a 95% interval are th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from leoreturns._parallel import ordered_map
 from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.resample.exact import order_probability, reach
 from leoreturns.results.interval import Interval
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 ROUNDING = 16 * float(np.finfo(np.float64).eps)
 # A rank that misses a whole number by less is that number: (B + 1) p is seldom whole in floating point.
 WHOLE = 1e-9
+SLICE_REPLICATES = 1 << 18  # replicates that one call works on, in cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +189,28 @@ def interval_of(
 
     .. math:: 1 + \frac{\alpha'^2 G (1 - G) - 2 \alpha' \{\min(\alpha, G) - \alpha G\}}{\alpha (1 - \alpha)}.
     """
+    step = max(1, SLICE_REPLICATES // replicates.shape[1])
+
+    def work(first: int) -> Interval:
+        rows = slice(first, first + step)
+        given = (None if numbers is None else numbers[rows] for numbers in (acceleration, std_error, replicate_errors))
+        return _intervals(point[rows], replicates[rows], plan, *given)
+
+    # Rows know nothing of each other.
+    parts = ordered_map(work, range(0, max(1, len(point)), step), label="making intervals")
+    names = [entry.name for entry in fields(Interval) if entry.name != "n_units"]
+    return Interval(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _intervals(
+    point: FloatArray,
+    replicates: FloatArray,
+    plan: BootstrapPlan,
+    acceleration: FloatArray | None,
+    std_error: FloatArray | None,
+    replicate_errors: FloatArray | None,
+) -> Interval:
+    """Return the intervals of some rows, as `interval_of` documents."""
     sample = _Replicates.of(replicates)
     (spread, spread_error), constant, kept = sample.spread(), sample.constant(point), sample.kept
     tail = (1.0 - plan.level) / 2.0
@@ -245,14 +269,16 @@ def uniform_band(
     low, high : float64 of shape (k,)
         Point -/+ critical value times standard error.
     critical : float
-        NaN where no level takes part, or fewer than 1 / (1 - level) - 1 replicates are left.
+        NaN where no level takes part, or fewer than 1 / (1 - level) - 1 replicates, or half of them, are left.
     """
     taking_part = np.isfinite(point) & (std_error > 0)
     distances = np.abs(replicates[taking_part] - point[taking_part, None]) / std_error[taking_part, None]
     # NaN beats any number in a maximum; that of no levels at all is as good as missing.
     largest = distances.max(axis=0, initial=-np.inf)
     sample = _Replicates.of(largest[None, :])
-    rank = np.where(sample.resolve(1.0 - level), (sample.kept + 1) * level, np.nan)
+    # Where cells are so small that most replicates miss one, those that are left are not like the others.
+    enough = sample.resolve(1.0 - level) & (2 * sample.kept >= replicates.shape[1])
+    rank = np.where(enough, (sample.kept + 1) * level, np.nan)
     critical = float(sample.between(rank, rank).high[0])
     margin = np.where(std_error == 0, 0.0, critical * std_error)
     return point - margin, point + margin, critical

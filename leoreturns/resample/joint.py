@@ -21,7 +21,7 @@ MAX_ESTIMATES = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """The estimates of one call: their statistic and cell, their points (k,) and replicates (k, n_replicates)."""
+    """The estimates of one table: their statistic and cell, their points (k,) and replicates (k, n_replicates)."""
 
     labels: list[tuple[str, str]]
     point: FloatArray
@@ -89,7 +89,11 @@ def jointly(plan: BootstrapPlan, calls: Iterable[Callable[..., Any]]) -> Joint:
         raise TypeError(f"plan is a BootstrapPlan, not {type(plan).__name__}")
     if plan.interval == "exact":
         raise SupportError("an exact plan draws no replicates that could go together; choose another interval")
-    results, collected = [], []
+    if not isinstance(calls, Iterable):
+        raise TypeError("calls is a list: give [partial(lr.aggregate, ...), ...], also of one call")
+    results: list[Any] = []
+    collected: list[Collected] = []
+    labels: list[tuple[int, str, str]] = []
     for number, call in enumerate(calls):
         _check_call(number, call)
         waiting: list[Collected] = []
@@ -101,16 +105,18 @@ def jointly(plan: BootstrapPlan, calls: Iterable[Callable[..., Any]]) -> Joint:
         if not waiting:
             raise SupportError(f"call {number} gave no estimate with replicates")
         collected += waiting
+        labels += [(number, *label) for each in waiting for label in each.labels]
+        if len(labels) > MAX_ESTIMATES:
+            raise SupportError(
+                f"{len(labels):,} estimates have too many covariances; ask for at most {MAX_ESTIMATES:,}"
+            )
     if not collected:
         raise SupportError("nothing to run: give at least one call")
-    index = pd.MultiIndex.from_tuples(
-        [(number, *label) for number, each in enumerate(collected) for label in each.labels],
-        names=["call", "statistic", "cell"],
-    )
-    if len(index) > MAX_ESTIMATES:
-        raise SupportError(f"{len(index):,} estimates have too many covariances; ask for at most {MAX_ESTIMATES:,}")
+    index = pd.MultiIndex.from_tuples(labels, names=["call", "statistic", "cell"])
+    if any(each.replicates.shape[1] != plan.n_replicates for each in collected):
+        raise SupportError("a call changed the plan that it was given: all must use the same")
     point = np.concatenate([each.point for each in collected])
-    matrix, n_kept = _covariance(np.concatenate([each.replicates for each in collected]), np.isfinite(point))
+    matrix, n_kept = _covariance(np.concatenate([each.replicates for each in collected]), point)
     return Joint(tuple(results), index, point, matrix, n_kept, plan.level)
 
 
@@ -124,8 +130,11 @@ def _check_call(number: int, call: Callable[..., Any]) -> None:
         raise TypeError(f"call {number} has a plan= of its own; leave it out")
 
 
-def _covariance(replicates: FloatArray, defined: Any) -> tuple[FloatArray, int]:
+def _covariance(replicates: FloatArray, point: FloatArray) -> tuple[FloatArray, int]:
     """Return the covariance over the replicates that are complete, NaN for estimates that are not defined at all."""
+    defined: Any = np.isfinite(point) & np.isfinite(replicates).any(axis=1)
+    if not defined.any():
+        raise SupportError("no estimate is defined: every cell has too few values")
     complete = np.isfinite(replicates[defined]).all(axis=0)
     n_kept = int(complete.sum())
     if n_kept < len(complete) / 2 or n_kept < 2:

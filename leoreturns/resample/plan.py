@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from fractions import Fraction
+from numbers import Real
 from operator import index
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
@@ -56,6 +57,11 @@ class Units:
             raise SupportError(f"the frame has no unit '{self.unit}' to draw from")
         if len(self.strata) != len(self.keys) or not (self.keys[1:] > self.keys[:-1]).all() or self.strata.min() < 0:
             raise ValueError("a frame gives distinct unit keys in ascending order, and a stratum number for each")
+        if alone := int(np.count_nonzero(np.bincount(self.strata) == 1)):
+            raise SupportError(
+                f"of {len(np.unique(self.strata)):,} strata of the frame {alone:,} hold a single unit, which would "
+                "never vary: join strata"
+            )
         self.keys.flags.writeable = self.strata.flags.writeable = False
 
     @classmethod
@@ -159,7 +165,7 @@ class BootstrapPlan:
             raise ValueError("strata are names of columns, each given once")
         _known("scheme", self.scheme, Scheme)
         _known("interval", self.interval, IntervalKind)
-        if not 0 < self.level < 1:
+        if not isinstance(self.level, Real) or not 0 < self.level < 1:
             raise ValueError(f"level lies between 0 and 1, such as 0.95, not {self.level!r}")
         self._store("level", float(self.level))
         self._check_scheme()

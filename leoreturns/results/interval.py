@@ -19,13 +19,15 @@ class Interval:
     Attributes
     ----------
     std_error : float64
-        Standard deviation of the replicates (of their exact distribution, for the exact interval).
+        Standard deviation of the replicates (of their exact distribution, for the exact interval); NaN where the
+        statistic is, and in a cell of one sampling unit, of whose variation the data say nothing.
     low, high : float64
-        Ends of the interval; NaN where the statistic is, or where too few replicates are left.
+        Ends of the interval; NaN where the standard error is, or where too few replicates are left.
     error_low, error_high : float64
         Monte-Carlo standard error of each end: by how much it would differ under another seed.
     n_dropped : int64
-        Replicates dropped because the cell had no weight in them, or no defined statistic.
+        Replicates dropped because the cell had no weight in them, or no defined statistic: all, where the cell has one
+        sampling unit.
     n_units : int64 or None
         Distinct sampling units (persons, schools) with a value in the cell.
     """
@@ -118,14 +120,14 @@ def contrasted(level: FloatArray, base: FloatArray, kind: ContrastKind, *, in_lo
     kind : "difference", "ratio" or "percent"
         See `Contrast`.
     in_logs : bool
-        Whether the numbers are logarithms, of which "percent" is ``100 (exp(level - base) - 1)``.
+        Whether the numbers are logarithms: "ratio" is then ``exp(level - base)``, "percent" 100 times that less 100.
     """
     contrast: FloatArray
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if kind == "difference":
             contrast = level - base
-        elif kind == "percent" and in_logs:
-            contrast = 100.0 * np.expm1(level - base)
+        elif in_logs:
+            contrast = np.exp(level - base) if kind == "ratio" else 100.0 * np.expm1(level - base)
         else:
             ratio = np.where(base > 0, level / base, np.nan)
             contrast = ratio if kind == "ratio" else 100.0 * (ratio - 1.0)

@@ -68,18 +68,20 @@ class Joint:
         Raises
         ------
         SupportError
-            If an estimate is not there or named twice over.
+            If an estimate is not there, or several have that name.
         """
         combined = np.zeros(len(self.point))
         for label, weight in weights.items():
-            place = self.index.get_indexer(pd.Index([label]))[0] if isinstance(label, tuple) and len(label) == 3 else -1
-            if place < 0:
-                raise SupportError(f"no estimate {label!r}: an estimate is (call, statistic, cell), see joint.index")
-            combined[place] = weight
+            named = isinstance(label, tuple) and len(label) == 3
+            places = np.flatnonzero(self.index == label) if named else np.empty(0, dtype=np.int64)
+            if len(places) != 1:
+                known = "several estimates" if len(places) else "no estimate"
+                raise SupportError(f"{known} {label!r}: an estimate is (call, statistic, cell), see joint.index")
+            combined[places[0]] = weight
         used = np.flatnonzero(combined)
         estimate = float(combined[used] @ self.point[used])
         variance = float(combined[used] @ self.matrix[np.ix_(used, used)] @ combined[used])
-        error = math.sqrt(max(0.0, variance))
+        error = math.sqrt(max(variance, 0.0))  # NaN stays NaN
         reach = NormalDist().inv_cdf(0.5 + self.level / 2) * error
         return pd.Series({"estimate": estimate, "se": error, "low": estimate - reach, "high": estimate + reach})
 
