@@ -90,6 +90,13 @@ def test_few_persons(tmp_path: Path, n_persons: int) -> None:
         assert opened.count("lookup_pmr") >= n_persons
 
 
+@pytest.mark.parametrize("cohorts", [(2002,), (2020,), range(2002, 2021)])
+def test_any_cohorts(tmp_path: Path, cohorts: tuple[int, ...]) -> None:
+    folder = simulate_extract(tmp_path / "any", n_persons=200, seed=5, cohorts=cohorts, defects=False)
+    years = set(rows(folder, "ks4", "KS4_ACADYR")["KS4_ACADYR"])
+    assert years <= {f"{cohort - 1}/{cohort}" for cohort in cohorts} and len(years) >= min(len(cohorts), 15)
+
+
 def test_a_last_chunk_of_one_person(tmp_path: Path) -> None:
     folder = simulate_extract(tmp_path / "odd", n_persons=21, seed=5, chunk_persons=10, defects=False)
     assert rows(folder, "lookup_pmr")["AE_ID"].nunique() == 21
