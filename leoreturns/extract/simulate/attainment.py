@@ -8,9 +8,9 @@ from numpy.random import Generator
 from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
-from leoreturns.extract.simulate.people import FEMALE_LABELS, INDEPENDENT, SPECIAL, People
+from leoreturns.extract.simulate.people import FEMALE_LABELS, SELECTIVE, SPECIAL, People
 from leoreturns.extract.simulate.rows import Coded, Rows, array, blank, coded, flag, n_row, repeated, take
-from leoreturns.extract.simulate.world import World
+from leoreturns.extract.simulate.world import N_LSOA, World
 from leoreturns.extract.tables import TABLES
 
 YEARS_KS2_TO_KS4 = 5
@@ -85,15 +85,11 @@ def _several(rows: Rows, n: int, defects: Defects) -> Rows:
 
 
 def _ks4_rows(people: People, ids: Ids, world: World, persons: AnyArray, rng: Generator) -> Rows:
-    n = len(persons)
-    score = people.ks4[persons]
-    five, both = people.five_ac[persons], people.five_ac[persons] & (rng.random(n) < 0.85)
-    points = np.round(POINTS_MEAN + POINTS_SD * score + 20 * rng.standard_normal(n)).clip(POINTS_FLOOR)
-    gcse = np.round(points * 0.9)
-    maths, english = _grade(score, rng), _grade(score, rng)
-    school, state = people.school[persons], people.school_type[persons] != INDEPENDENT
-    sen, fsm = people.sen[persons], people.fsm[persons]
-    rows: Rows = {
+    """Return one record per person; results and what the census of the year says of the pupil."""
+    n, state = len(persons), people.state[persons]
+    kind, sen, fsm = people.school_type[persons], people.sen[persons], flag(people.fsm[persons], state)
+    foreign = ~people.english[persons]
+    pupil: Rows = {
         "KS4_PupilMatchingRefAnonymous": ids.pmr_of(persons, rng),
         "KS4_ACADYR": (people.cohort[persons] - 1).astype(np.int32),
         "KS4_GENDER": coded(people.female[persons].astype(np.int8), FEMALE_LABELS),
@@ -101,38 +97,45 @@ def _ks4_rows(people: People, ids: Ids, world: World, persons: AnyArray, rng: Ge
         "KS4_MONTHOFBIRTH": people.month[persons],
         "KS4_AGE_START": np.full(n, 15, np.int32),
         "KS4_ENDKS": np.ones(n, np.int8),
-        "KS4_FSM": flag(fsm, state),
-        "KS4_FSM6": flag(fsm, state),
+        "KS4_FSM": fsm,
+        "KS4_FSM6": fsm,
         "KS4_SENF": coded(np.where(state, sen, -1), ("N", "K", "E")),
         "KS4_SENPS": flag(sen == 2, state),
         "KS4_SENA": flag(sen == 1, state),
-        "KS4_FLANG": flag(~people.english[persons], state),
-        "KS4_LANG1ST": coded(np.where(state, ~people.english[persons], -1), ("ENG", "OTH")),
-        "KS4_IDACI": np.where(state, np.round(0.6 * np.exp(-3.0 * people.lsoa[persons] / 32_844), 3), np.nan),
+        "KS4_FLANG": flag(foreign, state),
+        "KS4_LANG1ST": coded(np.where(state, foreign, -1), ("ENG", "OTH")),
+        "KS4_IDACI": np.where(state, np.round(0.6 * np.exp(-3.0 * people.lsoa[persons] / N_LSOA), 3), np.nan),
         "KS4_LA_anon": Coded(world.lsoa_ttwa[people.lsoa[persons]].astype(np.int32), world.authority_codes),
-        "KS4_LAESTAB_anon": Coded(school, world.laestab_codes),
-        "KS4_URN_anon": Coded(school, world.urn_codes),
-        "KS4_NFTYPE": coded(people.school_type[persons], ("21", "23", "30", "25", "29")),
-        "KS4_NEWER_TYPE": coded(_NEWER_TYPE[people.school_type[persons]], ("1", "2", "5", "6")),
-        "KS4_ADMPOL": coded((people.school_type[persons] == 1).astype(np.int8), ("NSE", "SEL")),
-        "KS4_MMSCH": flag(state & (people.school_type[persons] != SPECIAL)),
-        "KS4_HGMATH_91": coded((maths + 1).clip(0, 9), ("U", *map(str, range(1, 10)))),
-        "KS4_ATT8": np.round((50 + 14 * score).clip(0, 90), 1),
+        "KS4_LAESTAB_anon": Coded(people.school[persons], world.laestab_codes),
+        "KS4_URN_anon": Coded(people.school[persons], world.urn_codes),
+        "KS4_NFTYPE": coded(kind, ("21", "23", "30", "25", "29")),
+        "KS4_NEWER_TYPE": coded(_NEWER_TYPE[kind], ("1", "2", "5", "6")),
+        "KS4_ADMPOL": coded((kind == SELECTIVE).astype(np.int8), ("NSE", "SEL")),
+        "KS4_MMSCH": flag(state & (kind != SPECIAL)),
     }
+    return pupil | _results(people.ks4[persons], people.five_ac[persons], rng)
+
+
+def _results(score: FloatArray, five: AnyArray, rng: Generator) -> Rows:
+    """Return the results of key stage 4 under the names of all years: what a year does not hold is taken out later."""
+    n, table = len(score), TABLES["ks4"]
+    points = np.round(POINTS_MEAN + POINTS_SD * score + 20 * rng.standard_normal(n)).clip(POINTS_FLOOR)
+    gcse = np.round(points * 0.9)
+    maths, english = _grade(score, rng), _grade(score, rng)
     measures: Rows = {
         "KS4_FIVEAC": flag(five),
         "KS4_LEVEL2": flag(five),
-        "KS4_LEVEL2_EM": flag(both),
+        "KS4_LEVEL2_EM": flag(five & (rng.random(n) < 0.85)),
         "KS4_PTSTNEWG": gcse,
         "KS4_PTSTNEWE": points,
         "KS4_GPTSPE": np.round(gcse / 9, 1),
         "KS4_HGMATH": coded(maths, GRADES),
         "KS4_APENG": coded(english, GRADES),
     }
-    table = TABLES["ks4"]
-    return rows | {
-        variant: column for name, column in measures.items() for variant in table.variants(name) if variant not in rows
-    }
+    rows = {variant: column for name, column in measures.items() for variant in table.variants(name)}
+    rows["KS4_HGMATH_91"] = coded((maths + 1).clip(0, 9), ("U", *map(str, range(1, 10))))
+    rows["KS4_ATT8"] = np.round((50 + 14 * score).clip(0, 90), 1)
+    return rows
 
 
 _NEWER_TYPE = np.array([0, 1, -1, 2, 3])

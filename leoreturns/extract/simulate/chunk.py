@@ -24,13 +24,13 @@ from leoreturns.extract.simulate import (
 )
 from leoreturns.extract.simulate.careers import make_careers
 from leoreturns.extract.simulate.defects import Defects
-from leoreturns.extract.simulate.rows import Rows
+from leoreturns.extract.simulate.rows import Rows, shuffled
 from leoreturns.extract.simulate.world import World, idbr, lars, make_world
 
 # A topic has its own stream of random numbers: a change in one leaves the others as they are.
 TOPICS = (
-    "people", "careers", "courses", "census", "absence", "exclusions", "attainment", "post16", "further", "higher",
-    "care", "work", "benefits", "geography", "support", "defects",
+    "people", "careers", "courses", "census", "absence", "exclusions", "ks2", "ks4", "post16", "further", "higher",
+    "care", "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order",
 )  # fmt: skip
 WORLD = 0  # spawn key; chunk c has c + 1
 
@@ -79,12 +79,20 @@ def world_tables(plan: Plan, world: World) -> Iterator[tuple[str, str, Rows]]:
 
 
 def chunk_tables(plan: Plan, world: World, chunk: int, counts: Counter[str]) -> Iterator[tuple[str, str, Rows]]:
-    """Give the tables of one chunk as they are made: canonical name, name of the file, rows.
+    """Give the tables of one chunk as they are made: canonical name, name of the file, rows in random order.
 
     Defects made are added to `counts` when all tables have been taken.
     """
     rng = {topic: plan.stream(chunk + 1, place) for place, topic in enumerate(TOPICS)}
     defects = Defects(rng["defects"], enabled=plan.defects)
+    for table, stem, rows in _tables(plan, world, chunk, rng, defects):
+        yield table, stem, shuffled(rows, rng["order"])
+    counts.update(defects.counts)
+
+
+def _tables(
+    plan: Plan, world: World, chunk: int, rng: dict[str, Generator], defects: Defects
+) -> Iterator[tuple[str, str, Rows]]:
     first = chunk * plan.chunk_persons
     persons = np.arange(first, min(first + plan.chunk_persons, plan.n_persons))
     pupils = people.make_people(len(persons), plan.cohorts, world, rng["people"])
@@ -101,7 +109,6 @@ def chunk_tables(plan: Plan, world: World, chunk: int, counts: Counter[str]) -> 
     yield "hesa", "hesa", higher.hesa(pupils, known, world, rng["higher"], defects)
     yield "ucas", "ucas", higher.ucas(pupils, known, rng["higher"])
     yield from _leo_tables(pupils, known, world, rng, defects)
-    counts.update(defects.counts)
 
 
 def _school_tables(
@@ -114,8 +121,8 @@ def _school_tables(
         yield "absence", f"absence_{year + 1}", schools.absence(pupils, known, world, year, rng["absence"])
     for year in schools.secondary_years(plan.cohorts, "exclusions"):
         yield "exclusions", f"exclusions_{year + 1}", schools.exclusions(pupils, known, world, year, rng["exclusions"])
-    yield "ks2", "ks2", attainment.ks2(pupils, known, rng["attainment"], defects)
-    yield "ks4", "ks4", attainment.ks4(pupils, known, world, rng["attainment"], defects)
+    yield "ks2", "ks2", attainment.ks2(pupils, known, rng["ks2"], defects)
+    yield "ks4", "ks4", attainment.ks4(pupils, known, world, rng["ks4"], defects)
     students, exams = post16.ks5(pupils, known, world, rng["post16"], defects)
     yield "ks5", "ks5", students
     yield "ks5_exams", "ks5_exams", exams
@@ -135,10 +142,10 @@ def _leo_tables(
 ) -> Iterator[tuple[str, str, Rows]]:
     careers = make_careers(pupils, world, rng["careers"])
     worked = work.working_days(pupils, careers, rng["work"])
-    yield "employment", "employment", work.employment(worked, known, rng["work"], defects)
-    yield "earnings", "earnings", work.earnings(pupils, careers, worked, known, world, rng["work"], defects)
-    own = work.self_employed(pupils, careers, rng["work"])
-    yield "self_assessment", "self_assessment", work.self_assessment(own, known, rng["work"])
+    yield "employment", "employment", work.employment(worked, known, rng["employment"], defects)
+    yield "earnings", "earnings", work.earnings(pupils, careers, worked, known, world, rng["earnings"], defects)
+    own = work.self_employed(pupils, careers, rng["own"])
+    yield "self_assessment", "self_assessment", work.self_assessment(own, known, rng["own"])
     yield "benefits", "benefits", benefits.benefits(pupils, careers, known, rng["benefits"], defects)
     yield "geography", "geography", geography.geography(pupils, careers, known, world, rng["geography"], defects)
     yield "cjrs", "cjrs", geography.cjrs(pupils, careers, known, world, rng["support"], defects)

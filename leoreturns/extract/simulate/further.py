@@ -188,58 +188,92 @@ def _aims(
     rng: Generator,
     defects: Defects,
 ) -> Rows:
-    n, year = len(course), array(shared, "Year")
-    level, apprentice, achieved = courses.level[course], courses.apprentice[course], courses.achieved[course]
+    """Return one row per aim and academic year; only the last one knows how it ended."""
     aim = world.aim_of_level.pick(courses.level, rng.random(len(courses.level)))[course]
-    person = courses.person[course]
-    last = academic_year(courses.end[course]) == year
-    standard = apprentice & (academic_year(courses.start[course]) >= FIRST_STANDARDS)
-    programme = np.where(apprentice, np.where(level == 2, INTERMEDIATE, np.where(level == 3, ADVANCED, HIGHER)), 0)
-    outcome = np.where(~last, NOT_KNOWN, np.where(achieved, ACHIEVED, NOT_ACHIEVED))
-    end = np.where(last, courses.end[course], MISSING).astype(np.int32)
-    first = np.concatenate([[True], learner[1:] != learner[:-1]]) if n else np.zeros(0, bool)
-    number = np.arange(n) - np.maximum.accumulate(np.where(first, np.arange(n), 0))
-    area = coded(world.aim_area[aim] - 1, [str(number) for number in range(1, 16)])
-    latest, width = coded(level, [str(number) for number in range(8)]), world.aim_width[aim]
-    full_3 = (level == 3) & ((width == 100) | (people.level[person] == LEVEL_3)) & (people.level[person] != GRADUATE)
     rows: Rows = {
         **shared,
-        "sequence_index": (number + 1).astype(np.int32),
-        "learning_aim_id": Coded(aim.astype(np.int32), world.aim_codes),
-        "framework_id": coded(np.where(apprentice & ~standard, aim % 40, -1), FRAMEWORKS),
-        "pathway_id": coded(np.where(apprentice & ~standard, 0, -1), ("1",)),
-        "Standard_id": coded(np.where(standard, aim % 40, -1), FRAMEWORKS),
-        "AgeAimStart": (academic_year(courses.start[course]) - people.cohort[person] + 16).astype(np.int32),
-        "programme_type": coded(np.where(standard, STANDARD, programme), PROGRAMMES),
-        "AimType": coded(np.where(apprentice, 0, 1), ("1", "4")),
-        "FundModel": coded(np.where(apprentice, 0, (people.cohort[person] + 3 < year) + 1), ("36", "25", "35")),
+        "sequence_index": _sequence(learner),
+        "AgeAimStart": (academic_year(courses.start[course]) - people.cohort[courses.person[course]] + 16).astype(
+            np.int32
+        ),
         "start_date": courses.start[course],
         "end_date_expected": courses.planned[course],
-        "end_date": end,
-        "Compstatus": coded(np.where(~last, 0, np.where(achieved, 1, 2)), ("1", "2", "3")),
-        "outcome": coded(outcome, ("1", "3", "4")),
-        "outcome_grade": coded(np.where(outcome == ACHIEVED, 0, -1), ("PA",)),
-        "Achievement_date": np.where(outcome == ACHIEVED, end, MISSING).astype(np.int32),
-        "FL2Width": np.where(level == 2, 100.0, 0.0),
-        "FL3Width": width,
-        "AimTitle": coded(aim.astype(np.int32), [f"Aim {number}" for number in range(len(world.aim_level))]),
-        "QualificationType": coded(level, [f"{1000 + number}" for number in range(8)]),
-        "app": flag(apprentice),
-        "Traineeship": np.zeros(n, np.int8),
-        "Notional_Level": coded(level, ("E", *map(str, range(1, 8)))),
-        "Notional_Level_v2": latest,
-        "Notional_Level_v2_latest": latest,
-        "SSATier1": area,
-        "SSATier2": area,
-        "active": np.ones(n, np.int8),
-        "enrolment": np.ones(n, np.int8),
-        "FrameworkApp": flag(apprentice & ~standard),
-        "StandardApp": flag(standard),
-        "FullL2": flag(level == 2),
-        "FullL3": flag(full_3),
-        "Tlevel": np.zeros(n, np.int8),
+        **_progress(courses, course, array(shared, "Year")),
+        **_qualification(people, courses, course, aim, world),
+        **_programme(courses, course, aim),
+        "active": np.ones(len(course), np.int8),
+        "enrolment": np.ones(len(course), np.int8),
     }
     rows = defects.blank("learning aim without an end", rows, "end_date", "end_date_expected")
     rows = defects.blank("unknown level of an aim", rows, "Notional_Level_v2_latest", "Notional_Level_v2")
     rows = defects.misspell("unknown level of an aim", rows, "Notional_Level_v2", "X")
     return only_covered("ilr_aims", defects.repeat("repeated learning aim", rows), "Year")
+
+
+def _sequence(learner: AnyArray) -> AnyArray:
+    """Return the number of each aim within its learner; aims of a learner stand together."""
+    n = len(learner)
+    first = np.ones(n, bool)
+    first[1:] = learner[1:] != learner[:-1]
+    before = np.maximum.accumulate(np.where(first, np.arange(n), 0))
+    numbers: AnyArray = (np.arange(n) - before + 1).astype(np.int32)
+    return numbers
+
+
+def _progress(courses: Courses, course: AnyArray, year: AnyArray) -> Rows:
+    """Return status, outcome and last day in a year: known in the last year only."""
+    last, achieved = academic_year(courses.end[course]) == year, courses.achieved[course]
+    outcome = np.where(~last, NOT_KNOWN, np.where(achieved, ACHIEVED, NOT_ACHIEVED))
+    end = np.where(last, courses.end[course], MISSING).astype(np.int32)
+    return {
+        "end_date": end,
+        "Compstatus": coded(np.where(~last, 0, np.where(achieved, 1, 2)), ("1", "2", "3")),
+        "outcome": coded(outcome, ("1", "3", "4")),
+        "outcome_grade": coded(np.where(outcome == ACHIEVED, 0, -1), ("PA",)),
+        "Achievement_date": np.where(outcome == ACHIEVED, end, MISSING).astype(np.int32),
+    }
+
+
+def _qualification(people: People, courses: Courses, course: AnyArray, aim: AnyArray, world: World) -> Rows:
+    """Return what is learned, at which level and width."""
+    level, reached = courses.level[course], people.level[courses.person[course]]
+    width = world.aim_width[aim]
+    area = coded(world.aim_area[aim] - 1, [str(number) for number in range(1, 16)])
+    known = coded(level, [str(number) for number in range(8)])
+    full_3 = (level == 3) & ((width == 100) | (reached == LEVEL_3)) & (reached != GRADUATE)
+    return {
+        "learning_aim_id": Coded(aim.astype(np.int32), world.aim_codes),
+        "FL2Width": np.where(level == 2, 100.0, 0.0),
+        "FL3Width": width,
+        "AimTitle": coded(aim.astype(np.int32), [f"Aim {number}" for number in range(len(world.aim_level))]),
+        "QualificationType": coded(level, [f"{1000 + number}" for number in range(8)]),
+        "Notional_Level": coded(level, ("E", *map(str, range(1, 8)))),
+        "Notional_Level_v2": known,
+        "Notional_Level_v2_latest": known,
+        "SSATier1": area,
+        "SSATier2": area,
+        "FullL2": flag(level == 2),
+        "FullL3": flag(full_3),
+    }
+
+
+def _programme(courses: Courses, course: AnyArray, aim: AnyArray) -> Rows:
+    """Return the programme of which an aim is part: an apprenticeship by framework or by standard, or none."""
+    level, apprentice, started = courses.level[course], courses.apprentice[course], courses.start[course]
+    standard = apprentice & (academic_year(started) >= FIRST_STANDARDS)
+    framework = apprentice & ~standard
+    by_level = np.where(level <= 2, INTERMEDIATE, np.where(level == 3, ADVANCED, HIGHER))
+    none = np.zeros(len(course), np.int8)
+    return {
+        "framework_id": coded(np.where(framework, aim % len(FRAMEWORKS), -1), FRAMEWORKS),
+        "pathway_id": coded(np.where(framework, 0, -1), ("1",)),
+        "Standard_id": coded(np.where(standard, aim % len(FRAMEWORKS), -1), FRAMEWORKS),
+        "programme_type": coded(np.where(standard, STANDARD, np.where(framework, by_level, 0)), PROGRAMMES),
+        "AimType": coded(np.where(apprentice, 0, 1), ("1", "4")),
+        "FundModel": coded(np.where(apprentice, 0, 1), ("36", "35")),
+        "app": flag(apprentice),
+        "Traineeship": none,
+        "FrameworkApp": flag(framework),
+        "StandardApp": flag(standard),
+        "Tlevel": none,
+    }

@@ -8,9 +8,9 @@ from numpy.random import Generator
 from leoreturns._typing import AnyArray
 from leoreturns.extract.simulate.attainment import only_covered
 from leoreturns.extract.simulate.defects import Defects
-from leoreturns.extract.simulate.ids import BITS, Ids, hexadecimal, mixed
+from leoreturns.extract.simulate.ids import BITS, Ids, mixed
 from leoreturns.extract.simulate.people import ETHNIC_CODES, GRADUATE, NEVER, People
-from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, expand, flag
+from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, expand, flag, numbered
 from leoreturns.extract.simulate.world import N_UNIVERSITY, REGION_NAMES, World
 from leoreturns.extract.tables_further import JACS_SUBJECTS, SUBJECTS
 from leoreturns.extract.tables_schools import PMR
@@ -116,8 +116,8 @@ def ucas(people: People, ids: Ids, rng: Generator) -> Rows:
     row, place = expand(1 + draw(rng, (10, 20, 30, 40), len(applicants)))
     person, n = applicants[row], len(row)
     cycle = (people.cohort[person] + 2).astype(np.int32)
-    applicant = Coded(row, hexadecimal(mixed(ids.ae_id[applicants], BITS["AE_ID"], 1), 12))
-    application = hexadecimal(mixed(ids.ae_id[person] * 8 + place, BITS["AE_ID"] + 3, 2), 13)
+    applicant = Coded(row, numbered(mixed(ids.ae_id[applicants], BITS["AE_ID"], 1), 12, base=16))
+    application = numbered(mixed(ids.ae_id[person] * 8 + place, BITS["AE_ID"] + 3, 2), 13, base=16)
     return {
         PMR: ids.pmr_of(person, rng),
         "unique_id_cycle": applicant,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from leoreturns._typing import AnyArray, IntArray
 from leoreturns.extract.simulate.defects import Defects
-from leoreturns.extract.simulate.rows import Coded, Rows, take
+from leoreturns.extract.simulate.rows import Coded, Rows, numbered
 
 # Kind of id -> bits of its number. A person has room for four ids of a kind.
 BITS = {"AE_ID": 46, "PMR": 64, "EDUKEY": 56, "RECORDID": 31, "external_id": 52}
@@ -19,7 +19,6 @@ SLOTS = 4
 _FIRST, _SECOND, _UNKNOWN = range(3)
 PMR_PREFIX = "A0"  # PMRs have 18 characters
 _ODD = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
-_HEX = np.frombuffer(b"0123456789ABCDEF", np.uint8)
 
 
 def mixed(numbers: AnyArray, bits: int, salt: int) -> NDArray[np.uint64]:
@@ -31,17 +30,6 @@ def mixed(numbers: AnyArray, bits: int, salt: int) -> NDArray[np.uint64]:
         values = (values * odd) & mask
         values ^= values >> half
     return values
-
-
-def hexadecimal(numbers: NDArray[np.uint64], digits: int, prefix: str = "") -> pa.Array:
-    """Return numbers as texts of a fixed number of hexadecimal digits."""
-    width = len(prefix) + digits
-    texts = np.empty((len(numbers), width), np.uint8)
-    texts[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
-    for place in range(digits):
-        texts[:, width - 1 - place] = _HEX[(numbers >> np.uint64(4 * place)) & np.uint64(15)]
-    offsets = np.arange(0, width * (len(numbers) + 1), width, dtype=np.int32)
-    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(texts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +126,8 @@ def make_all_ids(persons: IntArray, linked: AnyArray, further: AnyArray, salt: i
         pmr=pmr,
         edukey=edukey,
         recordid=make_ids("RECORDID", persons, further, salt, defects),
-        pmr_texts=hexadecimal(pmr.numbers, 16, PMR_PREFIX),
-        edukey_texts=hexadecimal(edukey.numbers, 14),
+        pmr_texts=numbered(pmr.numbers, 16, PMR_PREFIX, base=16),
+        edukey_texts=numbered(edukey.numbers, 14, base=16),
     )
 
 
@@ -183,9 +171,3 @@ def external_ids(recordid: AnyArray, year: AnyArray, salt: int) -> IntArray:
     """Return the id of a learner at a provider in a year, from the record and the year."""
     numbers = recordid * 64 + (year - 2000)
     return mixed(numbers, BITS["external_id"], salt).astype(np.int64)
-
-
-def unsorted(rows: Rows, rng: Generator) -> Rows:
-    """Return the rows of a table in no particular order."""
-    count = len(next(iter(rows.values())))
-    return take(rows, rng.permutation(count))

@@ -109,7 +109,7 @@ def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) 
     advantage = lsoa / len(world.lsoa_region) - 0.5
     school_type = _school_types(advantage, rng)
     cell = school_type.astype(np.int64) * len(facts.REGIONS) + region
-    school = world.school_of_cell.pick(cell, rng.random(n) ** 1.6).astype(np.int32)
+    school = world.school_of_cell.pick(cell, rng.random(n) ** 1.2).astype(np.int32)
     fsm = rng.random(n) < _logistic(-2.08 - 3.2 * advantage)
     fsm &= school_type != INDEPENDENT
     sen = np.where(school_type == SPECIAL, 2, draw_each(rng, _SEN, (~female & 1) + 2 * (advantage < 0))).astype(np.int8)

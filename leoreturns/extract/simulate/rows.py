@@ -31,6 +31,8 @@ class Coded:
         return Coded(self.codes[index], self.labels)
 
 
+_DIGITS = np.frombuffer(b"0123456789ABCDEF", np.uint8)
+
 Column: TypeAlias = AnyArray | Coded
 Rows: TypeAlias = dict[str, Column]
 
@@ -43,6 +45,18 @@ def _labels(texts: tuple[str, ...]) -> pa.Array:
 def coded(codes: AnyArray, texts: Sequence[str]) -> Coded:
     """Return a column of texts from codes into them."""
     return Coded(np.asarray(codes), _labels(tuple(texts)))
+
+
+def numbered(numbers: AnyArray, digits: int, prefix: str = "", *, base: int = 10) -> pa.Array:
+    """Return whole numbers as texts: a prefix and a fixed number of digits to base 10 or 16."""
+    width, left = len(prefix) + digits, numbers.astype(np.uint64)
+    texts = np.empty((len(numbers), width), np.uint8)
+    texts[:, : len(prefix)] = np.frombuffer(prefix.encode(), np.uint8)
+    for place in range(digits):
+        left, digit = np.divmod(left, np.uint64(base))
+        texts[:, width - 1 - place] = _DIGITS[digit]
+    offsets = np.arange(0, width * (len(numbers) + 1), width, dtype=np.int32)
+    return pa.StringArray.from_buffers(len(numbers), pa.py_buffer(offsets), pa.py_buffer(texts))
 
 
 def array(rows: Rows, name: str) -> AnyArray:
@@ -69,6 +83,11 @@ def n_row(rows: Rows) -> int:
 def take(rows: Rows, index: AnyArray) -> Rows:
     """Return these rows, in this order; rows may repeat."""
     return {name: column.take(index) if isinstance(column, Coded) else column[index] for name, column in rows.items()}
+
+
+def shuffled(rows: Rows, rng: Generator) -> Rows:
+    """Return the rows in random order."""
+    return take(rows, rng.permutation(n_row(rows)))
 
 
 def repeated(rows: Rows, index: AnyArray) -> Rows:
@@ -106,7 +125,9 @@ def expand(counts: AnyArray) -> tuple[IntArray, IntArray]:
 def draw(rng: Generator, shares: Sequence[float] | FloatArray, n: int) -> AnyArray:
     """Draw categories 0, 1, ... with these shares, which need not add up to 1."""
     bounds = np.cumsum(np.asarray(shares, np.float64))
-    return np.searchsorted(bounds, rng.random(n) * bounds[-1], side="right").clip(max=len(bounds) - 1).astype(np.int16)
+    # The last category takes what rounding puts beyond the last bound.
+    drawn: AnyArray = np.searchsorted(bounds[:-1], rng.random(n) * bounds[-1], side="right").astype(np.int16)
+    return drawn
 
 
 def draw_each(rng: Generator, shares: FloatArray, rows: AnyArray) -> AnyArray:

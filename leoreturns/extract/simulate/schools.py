@@ -19,8 +19,11 @@ from leoreturns.extract.simulate.world import World
 from leoreturns.extract.tables import TABLES, TERM_NAMES
 
 FIRST_CENSUS, FIRST_TERMLY, LAST_YEAR = 2001, 2005, 2020
+NEW_ETHNIC_CODES, NEW_SEN_CODES = 2002, 2014  # first academic years of the codings
 NOT_HELD = ("sum", 2019)
 SECONDARY_YEARS = 5
+YEAR_GROUPS = tuple(str(number) for number in range(7, 14))
+RANKS = 32_482  # areas of the ranking of deprivation, smaller than those of 2011
 MAJOR_CODES = ("AOEG", "ASIA", "BLAC", "CHIN", "MIXD", "UNCL", "WHIT")
 OLD_CODES = ("AOEG", "INDI", "BLAO", "CHIN", "MXOT", "NKNW", "WHIT")  # the coding before 2002-03
 # Names of the first years, as files of the time have them.
@@ -65,7 +68,7 @@ def census(
     people: People, ids: Ids, world: World, occasions: list[Census], rng: Generator, defects: Defects
 ) -> Iterator[tuple[str, Rows]]:
     """Give the rows of each census, under the names of its file and of its columns."""
-    rank = (people.lsoa + 1).clip(max=32_482).astype(np.int32)
+    rank = (people.lsoa + 1).clip(max=RANKS).astype(np.int32)
     attends_sixth_form = people.state & (people.route == A_LEVEL) & (rng.random(len(people)) < 0.55)
     for occasion in occasions:
         year = occasion.year
@@ -74,7 +77,8 @@ def census(
         persons = np.flatnonzero(at_school)
         persons = np.delete(persons, defects.choose("absent at a census", len(persons)))
         rows = _census_rows(people, ids, world, occasion, persons, rank, rng, defects)
-        yield file_stem(occasion), _named(TABLES["school_census"], _struck(rows, world, defects), occasion, defects)
+        rows = _struck(rows, world, defects)
+        yield file_stem(occasion), _named(TABLES["school_census"], rows, occasion, early=defects.enabled)
 
 
 def _census_rows(
@@ -88,45 +92,22 @@ def _census_rows(
     defects: Defects,
 ) -> Rows:
     """Return one row per pupil with every column that a census can have."""
-    n, year = len(persons), occasion.year
-    varies = defects.struck("other value in a later census", n)
-    fsm = people.fsm[persons] ^ (rng.random(n) < 0.04)
-    ethnicity = np.where(varies, (people.ethnicity[persons] + 4) % len(ETHNIC_CODES), people.ethnicity[persons])
-    major = _MAJOR_OF_MINOR[ethnicity]
-    sen, english, school = people.sen[persons], people.english[persons], people.school[persons]
+    n, school = len(persons), people.school[persons]
     lsoa = Coded(people.lsoa[persons], world.lsoa_codes)
-    born, joined = people.year_of_birth[persons], days(people.cohort[persons] - SECONDARY_YEARS, 9, 4)
     return {
         tables_schools.PMR: ids.pmr_of(persons, rng),
-        "AcademicYear": np.full(n, year, np.int32),
+        "AcademicYear": np.full(n, occasion.year, np.int32),
         "CensusTerm": coded(np.zeros(n, np.int8), (TERM_NAMES[occasion.term],)),
         "RecordStatus": np.ones(n, np.int32),
         "OnRoll": np.ones(n, np.int8),
         "EnrolStatus": coded(np.zeros(n, np.int8), ("C",)),
-        "NCyearActual": coded(year + 11 - people.cohort[persons] + 1 - 7, [str(number) for number in range(7, 15)]),
-        "Gender": coded(people.female[persons].astype(np.int8), FEMALE_LABELS),
-        "YearOfBirth": born,
-        "MonthOfBirth": people.month[persons],
-        "EthnicGroup": coded(major, OLD_CODES) if year < 2002 else coded(ethnicity, ETHNIC_CODES),
-        "EthnicGroupMinor": coded(ethnicity, ETHNIC_CODES),
-        "EthnicGroupMajor": coded(major, MAJOR_CODES),
-        "FirstLanguage": coded(np.where(english, rng.random(n) < 0.1, 2 + (rng.random(n) < 0.1)), _LANGUAGES),
-        "LanguageGroup": coded((~english).astype(np.int8), ("ENG", "OTH")),
-        "LanguageGroupMajor": coded((~english).astype(np.int8), ("1_ENG", "2_OTH")),
-        "FSMeligible": flag(fsm),
-        "EVERFSM_3": flag(fsm | people.fsm[persons]),
-        "EVERFSM_6": flag(fsm | people.fsm[persons]),
-        "EVERFSM_6_P": flag(fsm | people.fsm[persons]),
-        "EVERFSM_ALL": flag(fsm | people.fsm[persons]),
-        "SENprovision": coded(sen, ("N", "K", "E"))
-        if year >= 2014
-        else coded(np.where(sen == 1, 1 + (rng.random(n) < 0.4), sen + (sen == 2)), ("N", "A", "P", "S")),
-        "SENprovisionMajor": coded(sen, ("1_NON", "2_SNS", "3_SS")),
-        "EntryDate": joined,
-        "LeavingDate": np.where(year >= people.cohort[persons], days(year + 1, 7, 20), np.int32(MISSING)),
+        "NCyearActual": coded(occasion.year - people.cohort[persons] + SECONDARY_YEARS, YEAR_GROUPS),
+        **_characteristics(people, persons, occasion.year, rng, defects),
+        "EntryDate": days(people.cohort[persons] - SECONDARY_YEARS, 9, 4),
+        "LeavingDate": np.where(occasion.year >= people.cohort[persons], days(occasion.year + 1, 7, 20), MISSING),
         "LSOA01": lsoa,
         "LSOA11": lsoa,
-        "IDACIScore": np.round(0.6 * np.exp(-3.0 * rank[persons] / 32_482), 3),
+        "IDACIScore": np.round(0.6 * np.exp(-3.0 * rank[persons] / RANKS), 3),
         "IDACIRank": rank[persons],
         "LA_anon": Coded(world.lsoa_ttwa[people.lsoa[persons]].astype(np.int32), world.authority_codes),
         "LAEstab_anon": Coded(school, world.laestab_codes),
@@ -135,8 +116,34 @@ def _census_rows(
     }
 
 
+def _characteristics(people: People, persons: AnyArray, year: int, rng: Generator, defects: Defects) -> Rows:
+    """Return what a census records of the pupils themselves, in the codes of the year."""
+    n, ethnicity = len(persons), people.ethnicity[persons]
+    varies = defects.struck("other value in a later census", n)
+    ethnicity = np.where(varies, (ethnicity + 4) % len(ETHNIC_CODES), ethnicity)
+    major = _MAJOR_OF_MINOR[ethnicity]
+    sen, english, ever = people.sen[persons], people.english[persons], people.fsm[persons]
+    fsm = ever ^ (rng.random(n) < 0.04)
+    believed, plus = rng.random(n) < 0.1, rng.random(n) < 0.4
+    old_sen = coded(np.where(sen == 2, 3, np.where(sen == 1, 1 + plus, 0)), ("N", "A", "P", "S"))
+    return {
+        "Gender": coded(people.female[persons].astype(np.int8), FEMALE_LABELS),
+        "YearOfBirth": people.year_of_birth[persons],
+        "MonthOfBirth": people.month[persons],
+        "EthnicGroup": coded(major, OLD_CODES) if year < NEW_ETHNIC_CODES else coded(ethnicity, ETHNIC_CODES),
+        "EthnicGroupMinor": coded(ethnicity, ETHNIC_CODES),
+        "EthnicGroupMajor": coded(major, MAJOR_CODES),
+        "FirstLanguage": coded(2 * ~english + believed, ("ENG", "ENB", "OTH", "OTB")),
+        "LanguageGroup": coded((~english).astype(np.int8), ("ENG", "OTH")),
+        "LanguageGroupMajor": coded((~english).astype(np.int8), ("1_ENG", "2_OTH")),
+        "FSMeligible": flag(fsm),
+        **{f"EVERFSM_{period}": flag(fsm | ever) for period in ("3", "6", "6_P", "ALL")},
+        "SENprovision": old_sen if year < NEW_SEN_CODES else coded(sen, ("N", "K", "E")),
+        "SENprovisionMajor": coded(sen, ("1_NON", "2_SNS", "3_SS")),
+    }
+
+
 _MAJOR_OF_MINOR = np.array([MAJOR_CODES.index(major) for major in ETHNIC_MAJOR])
-_LANGUAGES = ("ENG", "ENB", "OTH", "OTB")
 
 
 def _struck(rows: Rows, world: World, defects: Defects) -> Rows:
@@ -180,15 +187,14 @@ def _at_second_school(rows: Rows, n: int, world: World) -> Rows:
     return {**changed, "FSMeligible": fsm}
 
 
-def _named(table: Table, rows: Rows, occasion: Census, defects: Defects) -> Rows:
-    """Return the columns that the table has in that year under the names of its file: suffixed, early ones by alias."""
-    year = occasion.year
-    kept = {}
+def _named(table: Table, rows: Rows, occasion: Census, *, early: bool = False) -> Rows:
+    """Return the columns that the table has in that year under the names of its file."""
+    named = {}
     for name, column in rows.items():
-        years = table.coverage(name)
-        if years is None or years[0] <= year <= years[1]:
-            kept[column_name(table, name, occasion, early=defects.enabled)] = column
-    return kept
+        first, last = table.coverage(name) or (occasion.year, occasion.year)
+        if first <= occasion.year <= last:
+            named[column_name(table, name, occasion, early=early)] = column
+    return named
 
 
 def column_name(table: Table, name: str, occasion: Census, *, early: bool = False) -> str:
@@ -219,7 +225,7 @@ def absence(people: People, ids: Ids, world: World, year: int, rng: Generator) -
             f"OverallAbsence_{period}": missed,
         }
     rows["MainRecord"] = np.ones(n, np.int8)
-    return _covered(TABLES["absence"], rows, year)
+    return _named(TABLES["absence"], rows, Census("", year))
 
 
 def exclusions(people: People, ids: Ids, world: World, year: int, rng: Generator) -> Rows:
@@ -240,7 +246,7 @@ def exclusions(people: People, ids: Ids, world: World, year: int, rng: Generator
         "PermanentExclusionIndicator": flag(permanent),
         "PermanentExclusionInd": coded(permanent.astype(np.int8), ("N", "Y")),
     }
-    return _covered(TABLES["exclusions"], rows, year)
+    return _named(TABLES["exclusions"], rows, Census("", year))
 
 
 def _pupil_columns(people: People, ids: Ids, world: World, persons: AnyArray, year: int, rng: Generator) -> Rows:
@@ -251,13 +257,3 @@ def _pupil_columns(people: People, ids: Ids, world: World, persons: AnyArray, ye
         "LAEstab_anon": Coded(school, world.laestab_codes),
         "URN_anon": Coded(school, world.urn_codes),
     }
-
-
-def _covered(table: Table, rows: Rows, year: int) -> Rows:
-    """Return the columns that the table has in that year, with their suffix."""
-    named = {}
-    for name, column in rows.items():
-        first, last = table.coverage(name) or (year, year)
-        if first <= year <= last:
-            named[column_name(table, name, Census("", year))] = column
-    return named

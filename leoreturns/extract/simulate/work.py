@@ -11,7 +11,7 @@ from leoreturns.extract.simulate.careers import PART_YEAR, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import People
-from leoreturns.extract.simulate.rows import Coded, Rows, coded, tax_year_bounds
+from leoreturns.extract.simulate.rows import Coded, Rows, coded, take, tax_year_bounds
 from leoreturns.extract.simulate.spells import Spells, joined, strike
 from leoreturns.extract.simulate.world import World
 
@@ -57,7 +57,7 @@ def employment(worked: tuple[AnyArray, ...], ids: Ids, rng: Generator, defects: 
     }
 
 
-def pay_path(people: People, span: int) -> FloatArray:
+def pay_path(span: int) -> FloatArray:
     """Return log median pay in pounds of the price year, by sex (male, female), level and years after key stage 4."""
     path = np.empty((2, len(facts.LEVELS), span))
     years = np.arange(span)
@@ -83,13 +83,12 @@ def earnings(
     person, k, start, end = worked
     effect = _person_effects(people, rng)
     held = people.cohort[person] + k >= FIRST_PAY
-    held[defects.choose("spell without pay", len(held))] = False
     person, k, days = person[held], k[held], (end - start + 1)[held]
     n, year = len(person), people.cohort[person] + k
     enterprise = careers.enterprise[person, k]
     later = year > LAST_OLD_REGISTER
     section = np.where(later, world.section_later[enterprise], world.section[enterprise])
-    log_pay = pay_path(people, careers.seen.shape[1])[people.female[person].astype(np.int8), people.level[person], k]
+    log_pay = pay_path(careers.seen.shape[1])[people.female[person].astype(np.int8), people.level[person], k]
     # Differences between persons widen over the first years.
     log_pay = log_pay + effect[person] * np.minimum(1, 0.5 + 0.06 * k) + YEAR_SD * rng.standard_normal(n)
     log_pay = (
@@ -100,12 +99,13 @@ def earnings(
     )
     pay = np.round(np.exp(log_pay) * days / YEAR_DAYS).astype(np.int32)
     pay[defects.choose("pay of zero", n)] = 0
-    rows = {
+    rows: Rows = {
         "Edukey": ids.edukey_of(person, rng),
         "TaxYear": year.astype(np.int32),
         "Earnings": pay,
         **_industry(pay, enterprise, section, later, world, rng, defects),
     }
+    rows = take(rows, np.delete(np.arange(n), defects.choose("spell without pay", n)))
     rows = defects.repeat("repeated pay record", rows)
     return defects.misspell("unknown industry", rows, "Main_Section", "Z")
 

@@ -10,7 +10,7 @@ from numpy.random import Generator
 
 from leoreturns._typing import AnyArray, FloatArray, IntArray
 from leoreturns.extract.simulate import facts
-from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw
+from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, numbered
 
 N_LSOA, AREAS_PER_LSOA = 32_844, 5  # lower super output areas of 2011, and output areas in each
 N_TTWA, N_CONSTITUENCY, N_AUTHORITY = 149, 533, 326
@@ -122,23 +122,24 @@ def make_world(n_person: int, rng: Generator) -> World:
         aim_area=rng.integers(1, 16, n_aim).astype(np.int8),
         aim_width=np.where(aim_level >= 3, rng.choice([25.0, 50.0, 100.0], n_aim), 0.0),
         aim_of_level=Groups.of(aim_level, len(ROUTE_LEVELS)),
-        # Codes do not follow deprivation: 7,919 is a prime, so that every code is given once.
-        lsoa_codes=_codes("E01{:06d}", 1 + np.arange(N_LSOA) * 7_919 % N_LSOA),
-        area_codes=_codes("E00{:06d}", 1 + np.arange(N_LSOA * AREAS_PER_LSOA) * 7_919 % (N_LSOA * AREAS_PER_LSOA)),
-        ttwa_codes=_codes("E30000{:03d}", 100 + np.arange(N_TTWA)),
-        authority_codes=_codes("LA{:04d}", 1 + np.arange(N_AUTHORITY)),
-        laestab_codes=_codes("{:07d}", 2_000_000 + rng.permutation(4_999_999)[:n_school]),
-        urn_codes=_codes("{:06d}", 100_000 + rng.permutation(49_999)[:n_school]),
-        enterprise_codes=_codes("ENT{:07d}", np.arange(len(section))),
+        lsoa_codes=numbered(1 + _scattered(N_LSOA, N_LSOA), 6, "E01"),
+        area_codes=numbered(1 + _scattered(N_LSOA * AREAS_PER_LSOA, N_LSOA * AREAS_PER_LSOA), 6, "E00"),
+        ttwa_codes=numbered(100 + np.arange(N_TTWA), 3, "E30000"),
+        authority_codes=numbered(1 + np.arange(N_AUTHORITY), 4, "LA"),
+        laestab_codes=numbered(2_000_000 + _scattered(n_school, 4_999_999), 7),
+        urn_codes=numbered(100_000 + _scattered(n_school, 49_999), 6),
+        enterprise_codes=numbered(np.arange(len(section)), 7, "ENT"),
         sic_codes=sic_codes,
-        aim_codes=_codes("6{:07d}", 12_345 + 37 * np.arange(n_aim)),
-        university_codes=_codes("U{:03d}", np.arange(N_UNIVERSITY)),
-        provider_codes=_codes("P{:05d}", np.arange(N_PROVIDER)),
+        aim_codes=numbered(12_345 + 37 * np.arange(n_aim), 7, "6"),
+        university_codes=numbered(np.arange(N_UNIVERSITY), 3, "U"),
+        provider_codes=numbered(np.arange(N_PROVIDER), 5, "P"),
     )
 
 
-def _codes(pattern: str, numbers: AnyArray) -> pa.Array:
-    return pa.array([pattern.format(number) for number in numbers.tolist()], pa.string())
+def _scattered(n: int, span: int) -> IntArray:
+    """Return different numbers below `span`, not in the order of what they number (7,919 is a prime)."""
+    numbers: IntArray = np.arange(n) * 7_919 % span
+    return numbers
 
 
 def _schools(n_person: int, rng: Generator) -> tuple[AnyArray, AnyArray]:

@@ -93,8 +93,12 @@ def simulate_extract(
         If the folder exists, its parent does not, or the disk is full: nothing is left behind.
     ValueError
         If an argument is out of its range.
+    TypeError
+        If `truth` cannot be written as JSON.
     """
     plan = _plan(n_persons, seed, chunk_persons, cohorts, defects)
+    told = dict(truth or {})
+    json.dumps(told)  # refuse now what could not be written at the end
     with _new_folder(Path(path)) as folder:
         world = plan.world()
         for name in TABLES:
@@ -110,7 +114,7 @@ def simulate_extract(
             return counts
 
         made = sum(ordered_map(write_chunk, range(plan.n_chunks), n_jobs=n_jobs, label="persons"), Counter[str]())
-        _write_truth(folder / TRUTH_FILE, plan, made, truth)
+        _write_truth(folder / TRUTH_FILE, plan, made, told)
     return Path(path)
 
 
@@ -190,13 +194,13 @@ def _write_lookups(folder: Path, lookups: Mapping[str, pa.Table]) -> None:
         pacsv.write_csv(table, folder / f"{name}.csv")
 
 
-def _write_truth(path: Path, plan: Plan, made: Counter[str], truth: Mapping[str, Any] | None) -> None:
+def _write_truth(path: Path, plan: Plan, made: Counter[str], truth: Mapping[str, Any]) -> None:
     told = {
         "n_persons": plan.n_persons,
         "seed": plan.seed,
         "chunk_persons": plan.chunk_persons,
         "cohorts": list(plan.cohorts),
         "defects": {name: {"rate": rate, "count": made[name]} for name, rate in RATES.items()} if plan.defects else {},
-        "truth": dict(truth or {}),
+        "truth": truth,
     }
     path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
