@@ -56,12 +56,15 @@ class Population:
         Persons with an EDUKEY.
     rows : dict of table -> DataFrame
         Rows of these persons, with ``person`` and ``via``, the id that led there.
+    last_tax_year : int
+        The last of the extract.
     """
 
     persons: pd.DataFrame
     waterfall: list[dict[int, int]]
     linked: set[int]
     rows: dict[str, pd.DataFrame]
+    last_tax_year: int
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -81,11 +84,13 @@ def _read_table(folder: Path, name: str) -> pd.DataFrame:
         plain = {}
         for occasion, columns in found.items():
             plain |= {canonical: frame[stored] for canonical, stored in columns.items()}
-            if occasion.year is not None and table.year not in plain:
-                plain[table.year] = pd.Series(str(occasion.year), frame.index, dtype="string")
-            if occasion.term is not None and table.term is not None and table.term not in plain:
-                plain[table.term] = pd.Series(TERM_NAMES[occasion.term], frame.index, dtype="string")
-        lacking = {column: pd.Series(pd.NA, frame.index, dtype="string") for column in table.names if column not in plain}
+            for name, told in ((table.year, occasion.year), (table.term, TERM_NAMES.get(occasion.term))):
+                if told is not None:  # fills what the column of the occasion does not tell
+                    there = plain.get(name, pd.Series(pd.NA, frame.index, dtype="string"))
+                    plain[name] = there.astype("string").fillna(str(told))
+        lacking = {
+            column: pd.Series(pd.NA, frame.index, dtype="string") for column in table.names if column not in plain
+        }
         whole = pd.DataFrame(plain | lacking)
         pieces.append(pd.DataFrame({v.name: _typed(whole[v.name], v.type, v.codes) for v in table.variables}))
     return pd.concat(pieces, ignore_index=True)
@@ -135,10 +140,10 @@ def person_of(tables: Frames, kind: str, shared_ids: str) -> pd.Series:
 def select(tables: Frames, definitions: Any) -> Population:
     """Return the persons of the panel, with the counts of each step and their rows in all tables."""
     people = {kind: person_of(tables, kind, definitions.shared_ids) for kind in ID_LOOKUPS}
-    records = _end_of_ks4(tables["ks4"], definitions.cohorts)
-    pupils = _best_first(records, "pmr").drop_duplicates("pmr")
+    records = _best_first(_end_of_ks4(tables["ks4"], definitions.cohorts))
+    pupils = records.drop_duplicates("pmr")
     linked = pupils.assign(person=pupils["pmr"].map(people["PMR"])).dropna(subset="person").astype({"person": "int64"})
-    persons = _best_first(linked, "pmr").drop_duplicates("person").set_index("person").sort_index()
+    persons = linked.drop_duplicates("person").set_index("person").sort_index()
     steps = (records, pupils, linked, persons)
     waterfall = [{c: int((step["cohort"] == c).sum()) for c in definitions.cohorts} for step in steps]
     members = set(persons.index)
@@ -147,7 +152,8 @@ def select(tables: Frames, definitions: Any) -> Population:
         for name, (column, kind) in LINKED_BY.items()
         if name in tables
     }
-    return Population(persons, waterfall, members & set(people["EDUKEY"]), rows)
+    last = int(tables["earnings"]["TaxYear"].max())
+    return Population(persons, waterfall, members & set(people["EDUKEY"]), rows, last)
 
 
 def _end_of_ks4(ks4: pd.DataFrame, cohorts: tuple[int, ...]) -> pd.DataFrame:
@@ -161,15 +167,24 @@ def _end_of_ks4(ks4: pd.DataFrame, cohorts: tuple[int, ...]) -> pd.DataFrame:
     gcse = ks4["KS4_FIVEAC"]
     equivalents = coalesced(ks4, *TABLES["ks4"].variants("KS4_LEVEL2"), *TABLES["ks4"].variants("KS4_FIVEAC"))
     ks4["ks4_five_ac"] = gcse.where(ks4["cohort"] <= 2003, equivalents)
-    return ks4[ks4["cohort"].isin(cohorts) & ks4["KS4_ENDKS"].fillna(True)]
+    return ks4[ks4["pmr"].notna() & ks4["cohort"].isin(cohorts) & ks4["KS4_ENDKS"].fillna(True)]
 
 
-def _best_first(records: pd.DataFrame, pmr: str) -> pd.DataFrame:
-    """Return KS4 records with the one to keep first."""
-    rank = records["ks4_five_ac"].map({True: 0, False: 1}).astype("Int64").fillna(2)
-    ordered = records.assign(lowest=-records["ks4_points"], rank=rank)
-    ordered = ordered.sort_values(["lowest", "rank", "KS4_ACADYR", "school_code", pmr], na_position="last")
-    return ordered.drop(columns=["lowest", "rank"])
+def _best_first(records: pd.DataFrame) -> pd.DataFrame:
+    """Return KS4 records with the one to keep first, of a pupil and also of a person."""
+    keys = pd.DataFrame({"points": -records["ks4_points"]})
+    keys["five_ac"] = records["ks4_five_ac"].map({True: 0, False: 1}).astype("Int64").fillna(2)
+    keys[["year", "school", "pmr"]] = records[["KS4_ACADYR", "school_code", "pmr"]]
+    # What is equal so far is told apart by the other columns as text, so that no row's place decides.
+    texts = {name: _as_text(records[name]) for name in TABLES["ks4"].names}
+    keys = pd.concat([keys, pd.DataFrame(texts)], axis=1)
+    return records.loc[keys.sort_values(list(keys), na_position="last").index]
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Return values as text: true and false in small letters, floats with a decimal."""
+    text = column.astype("string")
+    return text.str.lower() if column.dtype == "boolean" else text
 
 
 def _rows_of(rows: pd.DataFrame, column: str, people: pd.Series, members: set[int]) -> pd.DataFrame:
@@ -200,7 +215,7 @@ def true(flags: pd.Series) -> pd.Series:
 
 def level_of(aims: pd.DataFrame) -> pd.Series:
     """Return the level of aims; NaN where it is not known."""
-    levels = {"1.5": 1.0} | {str(level): float(level) for level in range(10)}
+    levels = {"1.5": 1.0, "9": 4.0} | {str(level): float(level) for level in range(9)}
     latest, earlier = (mapped(aims[f"Notional_Level_v2{ending}"], levels) for ending in ("_latest", ""))
     return latest.where(latest.notna(), earlier).astype(float)
 

@@ -25,8 +25,6 @@ from reference_leo import (
 UNEMPLOYMENT = ("JSA", "JTA", "UAA")
 INCAPACITY = ("ESA", "IB", "PIB", "SDA")
 OTHER_OUT_OF_WORK = ("AA", "ICA", "IS", "PC", "RP", "UBC", "UCE", "UDF")
-SECTIONS = {letter: letter for letter in "ABCDEFGHIJKLMNOPQRSTU"}
-COUNTRIES = {name: name for name in ("Abroad", "England", "Northern Ireland", "Scotland", "Wales")}
 # Every day that a spell can cover.
 DAY_ZERO, DAY_END = days_since_1970(1960, 1, 1), days_since_1970(2060, 1, 1)
 LONG = 181
@@ -42,17 +40,14 @@ class Grid:
     persons : Index of AE_ID
     years : list of int
     cohort : array (n_persons, 1)
-    last_day : int
-        Last day of the last tax year.
+    extract_end : int
+        Last tax year of the extract.
     """
 
     persons: pd.Index
     years: list[int]
     cohort: np.ndarray
-
-    @property
-    def last_day(self) -> int:
-        return days_since_1970(self.years[-1] + 1, 4, 5)
+    extract_end: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -67,7 +62,7 @@ class Grid:
         """Return the first day of every tax month, and the first day after the last."""
         months = [(year, month) for year in self.years for month in range(4, 16)]
         starts = [days_since_1970(year + (month > 12), (month - 1) % 12 + 1, 6) for year, month in months]
-        return np.array([*starts, self.last_day + 1]) - DAY_ZERO
+        return np.array([*starts, days_since_1970(self.years[-1] + 1, 4, 6)]) - DAY_ZERO
 
     def table(self, rows: pd.DataFrame, values: pd.Series | str, year: str) -> np.ndarray:
         """Return an object array (n_persons, n_years) of the values of rows, one a person and year; None elsewhere."""
@@ -106,8 +101,9 @@ class Covered:
 
 
 def cover(grid: Grid, person: pd.Series, start: pd.Series, end: pd.Series) -> Covered:
-    """Mark the days of spells, one person after the other; a missing last day is that of the last tax year."""
-    spells = pd.DataFrame({"person": person, "start": start, "end": end.fillna(grid.last_day)})
+    """Mark the days of spells, one person after the other; a missing last day is that of the extract."""
+    last_day = days_since_1970(grid.extract_end + 1, 4, 5)
+    spells = pd.DataFrame({"person": person, "start": start, "end": end.fillna(last_day)})
     left_out = Counter(no_first_day=int(start.isna().sum()))
     spells = spells.dropna(subset="start")
     left_out["reversed"] = int((spells["start"] > spells["end"]).sum())
@@ -142,8 +138,9 @@ def person_years(
     """Return one row a person and tax year, sorted, with the columns of the contract; and the spells left out."""
     persons = population.persons.index
     cohort = population.persons["cohort"].to_numpy(dtype=int)[:, None]
-    years = list(range(min(definitions.cohorts) + 1, definitions.last_tax_year + 1))
-    grid = Grid(persons, years, cohort)
+    # One year more than the panel has: sustained employment looks ahead to April.
+    years = list(range(min(definitions.cohorts) + 1, definitions.last_tax_year + 2))
+    grid = Grid(persons, years, cohort, population.last_tax_year)
     kept, work = _employment(grid, population.rows["employment"], definitions)
     benefits = _benefits(grid, population.rows["benefits"])
     learning = _learning(grid, population.rows)
@@ -159,7 +156,8 @@ def person_years(
     whole.insert(0, "person", np.repeat(persons, len(years)))
     whole.insert(1, "tax_year", np.tile(years, len(persons)))
     left_out = {"employment": kept.left_out, "benefits": benefits["all"].left_out}
-    return whole[whole["years_since_ks4"] >= 1].reset_index(drop=True), left_out
+    rows = (whole["years_since_ks4"] >= 1) & (whole["tax_year"] <= definitions.last_tax_year)
+    return whole[rows].reset_index(drop=True), left_out
 
 
 # ---- employment and pay ---------------------------------------------------------------------------------------------
@@ -192,7 +190,7 @@ def _employment(grid: Grid, rows: pd.DataFrame, definitions: Any) -> tuple[Cover
     return kept, Work(kept, nothing)
 
 
-def _sustained(covered: Covered, rule: str) -> np.ndarray:
+def _sustained(grid: Grid, covered: Covered, rule: str) -> np.ndarray:
     months = covered.months
     if rule == "twelve months":
         return months.all(axis=-1)
@@ -200,6 +198,7 @@ def _sustained(covered: Covered, rule: str) -> np.ndarray:
         return covered.long
     next_april = np.zeros(months.shape[:2], dtype=bool)
     next_april[:, :-1] = months[:, 1:, 0]
+    next_april &= grid.year < grid.extract_end
     winter = months[..., OCTOBER : MARCH + 1]
     only_march_lacks = winter[..., :-1].all(axis=-1) & ~winter[..., -1]
     return np.where(only_march_lacks, next_april, winter.sum(axis=-1) >= 5)
@@ -208,9 +207,7 @@ def _sustained(covered: Covered, rule: str) -> np.ndarray:
 def _pay(grid: Grid, rows: pd.DataFrame, work: Work, definitions: Any) -> dict[str, np.ndarray]:
     covered = work.covered
     days, months = covered.days.sum(axis=-1), covered.months.sum(axis=-1)
-    # A record that is repeated is one record.
-    records = rows.drop_duplicates(["via", "TaxYear", "Earnings"])
-    pay = grid.numbers(*_added(records, "Earnings"))
+    pay = grid.numbers(*_added(rows, "Earnings"))
     year_days = np.diff(grid.month_starts()).reshape(-1, 12).sum(axis=-1)[None, :]
     paid = pay > 0
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -219,7 +216,7 @@ def _pay(grid: Grid, rows: pd.DataFrame, work: Work, definitions: Any) -> dict[s
         annualised = np.where(paid & (days == 0), pay, annualised)
     if definitions.annualised_cap is not None:
         annualised = np.where(annualised > definitions.annualised_cap, np.nan, annualised)
-    index = np.array([definitions.deflator[year] for year in grid.years])[None, :]
+    index = np.array([definitions.deflator.get(year, np.nan) for year in grid.years])[None, :]
     real = annualised * definitions.deflator[definitions.price_year] / index
     sections = {"pay": "Main_Section", "enterprise": "main_enterprise_linked_section"}
     sector = _sector(grid, rows, sections[definitions.sector])
@@ -229,7 +226,7 @@ def _pay(grid: Grid, rows: pd.DataFrame, work: Work, definitions: Any) -> dict[s
         "months_employed": work.masked(months),
         "in_paid_work": work.masked((days > 0) | paid),
         "employed_all_year": work.masked(months == 12),
-        "sustained_employment": work.masked(_sustained(covered, definitions.sustained)),
+        "sustained_employment": work.masked(_sustained(grid, covered, definitions.sustained)),
         "continuous_employment": work.masked(covered.long),
         "earnings": pay,
         "annualised_earnings": work.masked(annualised),
@@ -241,16 +238,17 @@ def _pay(grid: Grid, rows: pd.DataFrame, work: Work, definitions: Any) -> dict[s
 
 
 def _added(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, str, str]:
-    """Return sums over the ids of a person in a year, missing where no entry is there."""
-    sums = rows.groupby(["person", "TaxYear"])[column].sum(min_count=1).reset_index()
+    """Return sums over the ids of a person in a year, each by its highest record; missing where no amount is there."""
+    records = rows.groupby(["person", "via", "TaxYear"])[column].max().reset_index()
+    sums = records.groupby(["person", "TaxYear"])[column].sum(min_count=1).reset_index()
     return sums, column, "TaxYear"
 
 
 def _sector(grid: Grid, rows: pd.DataFrame, column: str) -> np.ndarray:
     """Return the section of the id that earned most, among those with earnings."""
-    rows = rows[true(rows["Earnings"] > 0)].assign(section=lambda paid: mapped(paid[column], SECTIONS))
-    best = rows.sort_values(["Earnings", "via"], ascending=[False, True], kind="stable")
-    return grid.table(best.drop_duplicates(["person", "TaxYear"]), "section", "TaxYear")
+    rows = rows[true(rows["Earnings"] > 0)]
+    best = rows.sort_values(["Earnings", "via", column], ascending=[False, True, True], na_position="last")
+    return grid.table(best.drop_duplicates(["person", "TaxYear"]), column, "TaxYear")
 
 
 def _self_employment(grid: Grid, rows: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -349,11 +347,12 @@ def _main_activity(
 def _residence(
     grid: Grid, rows: pd.DataFrame, areas: Mapping[str, str] | None, definitions: Any
 ) -> dict[str, np.ndarray]:
-    rows = rows.sort_values("via", kind="stable").drop_duplicates(["person", "TaxYear"])
     rows = rows.assign(
         area=rows["LAUA_anon"] if areas is None else mapped(rows["COA_2011"], areas),
-        country=mapped(rows["CTRYNM"], COUNTRIES),
+        country=rows["CTRYNM"].mask(rows["CTRYNM"] == "Unknown"),
     )
+    order = ["via", "area", "GORNM", "country"]
+    rows = rows.sort_values(order, na_position="last").drop_duplicates(["person", "TaxYear"])
     area = grid.table(rows, "area", "TaxYear")
     area[grid.year - grid.cohort < 1] = None  # before the person's first row
     before = np.full(grid.shape, None, dtype=object)

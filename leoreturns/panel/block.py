@@ -33,7 +33,7 @@ class Block:
     tables : mapping of str -> frozenset of str
         Tables present and their columns.
     last_tax_year : int
-        Start year of the last tax year of the panel.
+        Start year of the last tax year of the extract, which may lie after that of the panel.
     lookups : frozenset of str
         Outside lookups present.
     """

@@ -54,12 +54,15 @@ class Staged:
     lookups : tuple of str
     borders : list of int
         First person of each block, and the end.
+    last_tax_year : int
+        Of the extract.
     """
 
     folder: Path
     columns: dict[str, dict[str, str]]
     lookups: tuple[str, ...]
     borders: list[int]
+    last_tax_year: int
 
 
 def build_panel(
@@ -126,7 +129,8 @@ def _build(extract: Extract, definitions: Definitions, target: Path, resume: boo
         _open_work(work, _fingerprint(extract, definitions), resume)
         links = link_persons(extract, definitions.shared_ids)
         population = select_population(extract, definitions)
-        staged = _stage(extract, population, work)
+        last = _last_tax_year(extract, definitions)
+        staged = _stage(extract, population, work, last)
         counts = ordered_map(
             lambda number: _build_block(number, staged, population, definitions, work),
             range(len(staged.borders) - 1),
@@ -136,7 +140,7 @@ def _build(extract: Extract, definitions: Definitions, target: Path, resume: boo
             [work / f"block-{number:04d}" for number in range(len(counts))],
             target,
             steps=population.waterfall,
-            settings=_settings(definitions, links, population, counts),
+            settings=_settings(definitions, links, population, last, counts),
         )
     except OSError as error:
         raise PanelError(f"cannot write {target.name!r}: {os.strerror(error.errno or 0)}; blocks are kept") from None
@@ -165,7 +169,7 @@ def _open_work(work: Path, fingerprint: str, resume: bool) -> None:
 
 
 def _settings(
-    definitions: Definitions, links: list[Linked], population: Population, counts: list[dict[str, Any]]
+    definitions: Definitions, links: list[Linked], population: Population, last: int, counts: list[dict[str, Any]]
 ) -> dict[str, Any]:
     """Return the record of the build: plain values, counts only."""
     totals: dict[str, dict[str, int]] = {}
@@ -178,6 +182,7 @@ def _settings(
         "definitions": definitions.settings,
         "links": [{name: getattr(link, name) for name in Linked.__slots__} for link in links],
         "waterfall": [[label, {str(cohort): n for cohort, n in by.items()}] for label, by in population.waterfall],
+        "last_tax_year_of_extract": last,
         "absent": counts[0]["absent"],
         "left_out": totals,
     }
@@ -186,7 +191,19 @@ def _settings(
 # ---- laying out the tables by block ---------------------------------------------------------------------------------
 
 
-def _stage(extract: Extract, population: Population, work: Path) -> Staged:
+def _last_tax_year(extract: Extract, definitions: Definitions) -> int:
+    """Return the last tax year with earnings in the extract, to which spells without a last day run.
+
+    Not that of the panel: a person-year is the same in panels that end in different years.
+    """
+    if not extract.has("earnings", "TaxYear"):
+        return definitions.last_tax_year
+    found = extract.query(f"SELECT max(TaxYear) AS last FROM {extract.select('earnings', ['TaxYear'])}", "earnings")
+    last = found["last"][0].as_py()
+    return definitions.last_tax_year if last is None else int(last)
+
+
+def _stage(extract: Extract, population: Population, work: Path, last_tax_year: int) -> Staged:
     """Write the rows of every table that columns come from, by block of persons; a table that is done stays done."""
     borders = _borders(population)
     number = np.arange(len(population.ids), dtype=np.int32)
@@ -213,7 +230,7 @@ def _stage(extract: Extract, population: Population, work: Path) -> Staged:
             )
             part.rename(done)
     extract.unregister("numbered")
-    return Staged(folder, columns, lookups, borders)
+    return Staged(folder, columns, lookups, borders, last_tax_year)
 
 
 def _borders(population: Population) -> list[int]:
@@ -281,7 +298,7 @@ def _build_block(
             last - first,
             population.cohort[first:last],
             views,
-            definitions.last_tax_year,
+            staged.last_tax_year,
             frozenset(staged.lookups),
         )
         linked = None if population.linked is None else population.linked[first:last]

@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leoreturns._typing import FloatArray
+from leoreturns._typing import CodeArray, FloatArray, IntArray
 from leoreturns.panel.calendar import TAX_YEAR
 from leoreturns.panel.employment import Employment
 from leoreturns.panel.encode import Encoded
-from leoreturns.panel.grid import Grid, added, chosen, condition, largest, marked, missing_last, number, taken
+from leoreturns.panel.grid import (
+    Grid,
+    added,
+    chosen,
+    condition,
+    largest,
+    marked,
+    missing_last,
+    number,
+    taken,
+    without_repeats,
+)
 from leoreturns.panel.records import LeftOut, fetch, place, year_number
 from leoreturns.panel.rules import VIA
 
@@ -43,7 +54,10 @@ class Pay:
 
 
 def read_pay(block: Block, grid: Grid, definitions: Definitions) -> tuple[Pay, LeftOut]:
-    """Read the earnings of a block: their sum over EDUKEYs, and the sector of the largest."""
+    """Read the earnings of a block: their sum over EDUKEYs, and the sector of the largest.
+
+    The table has one record of an EDUKEY and tax year, summed over jobs: of several the highest counts.
+    """
     section = SECTIONS[definitions.sector]
     found = fetch(
         block,
@@ -58,12 +72,19 @@ def read_pay(block: Block, grid: Grid, definitions: Definitions) -> tuple[Pay, L
     )
     rows, left_out = place(found, grid)
     amounts = found.numbers("earnings").astype(np.float64)
-    earnings = added(rows, amounts, grid.n_row)
+    ids = found.ranks("via")
+    earnings, repeats = _added_over_ids(rows, ids, amounts, grid)
     sector = found.texts("section")
     # An id without an amount sorts behind any that has one.
-    most = chosen(rows, grid.n_row, -amounts, found.ranks("via"), missing_last(sector.values))
+    most = chosen(rows, grid.n_row, -amounts, ids, missing_last(sector.values))
     most[~(earnings > 0)] = -1
-    return Pay(earnings, taken(sector, most)), left_out
+    return Pay(earnings, taken(sector, most)), left_out + repeats
+
+
+def _added_over_ids(rows: IntArray, ids: CodeArray, amounts: FloatArray, grid: Grid) -> tuple[FloatArray, LeftOut]:
+    """Add amounts by row, one of each id, and count the records that repeat one."""
+    kept = without_repeats(rows, ids, amounts)
+    return added(kept, amounts, grid.n_row), LeftOut(repeated=int((kept != rows).sum()))
 
 
 def earnings_columns(pay: Pay, employment: Employment, grid: Grid, definitions: Definitions) -> dict[str, Encoded]:
@@ -120,9 +141,10 @@ def self_employment_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded
     found = fetch(
         block,
         "self_assessment",
-        ("TaxYear", "Self_Employed", "EARNINGS_PTR", "EARNINGS_SOLE", "EARNINGS_SELF_EMPLOYMENT"),
+        ("TaxYear", "Self_Employed", "EARNINGS_PTR", "EARNINGS_SOLE", "EARNINGS_SELF_EMPLOYMENT", VIA),
         {
             "tax_year": year_number("TaxYear"),
+            "via": VIA,
             "self_employed": 'COALESCE("Self_Employed", true)',
             "earnings": 'COALESCE("EARNINGS_SELF_EMPLOYMENT", "EARNINGS_PTR" + "EARNINGS_SOLE", '
             '"EARNINGS_PTR", "EARNINGS_SOLE")',
@@ -130,12 +152,12 @@ def self_employment_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded
     )
     rows, left_out = place(found, grid)
     earlier = grid.tax_year < SELF_ASSESSMENT_FROM
-    amounts = added(rows, found.numbers("earnings").astype(np.float64), grid.n_row)
+    amounts, repeats = _added_over_ids(rows, found.ranks("via"), found.numbers("earnings").astype(np.float64), grid)
     columns = {
         "self_employed": condition(marked(np.where(found.numbers("self_employed"), rows, -1), grid.n_row), earlier),
         "self_employment_earnings": number(amounts, earlier),
     }
-    return columns, left_out
+    return columns, left_out + repeats
 
 
 def furlough_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded], LeftOut]:

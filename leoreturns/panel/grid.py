@@ -97,6 +97,16 @@ def added(rows: IntArray, values: FloatArray, n_row: int) -> FloatArray:
     return out
 
 
+def without_repeats(rows: IntArray, ids: CodeArray, amounts: FloatArray) -> IntArray:
+    """Return the row of each record; -1 for all but the highest amount of an id on a row, where it has one record."""
+    several = np.flatnonzero((np.bincount(rows + 1)[rows + 1] > 1) & (rows >= 0))
+    order = several[np.lexsort((-amounts[several], ids[several], rows[several]))]  # a missing amount comes last
+    again = (np.diff(rows[order], prepend=-1) == 0) & (np.diff(ids[order], prepend=-1) == 0)
+    kept = rows.copy()
+    kept[order[again]] = -1
+    return kept
+
+
 def largest(rows: IntArray, values: FloatArray, n_row: int) -> FloatArray:
     """Return the largest value by row: NaN where a row has none; records at -1 have no row."""
     out = np.full(n_row + 1, np.nan)

@@ -42,12 +42,15 @@ class LeftOut:
         Spells left out because a day of theirs is a default.
     outside : int
         Records of a tax year that is no row of the person, or of none.
+    repeated : int
+        Further records of amounts of an id in a tax year, beside the highest.
     """
 
     no_first_day: int = 0
     reversed: int = 0
     uncertain: int = 0
     outside: int = 0
+    repeated: int = 0
 
     def __add__(self, other: LeftOut) -> LeftOut:
         return LeftOut(
@@ -55,6 +58,7 @@ class LeftOut:
             self.reversed + other.reversed,
             self.uncertain + other.uncertain,
             self.outside + other.outside,
+            self.repeated + other.repeated,
         )
 
 
