@@ -196,12 +196,12 @@ def _banded(values: pd.Series, borders: tuple[float, ...], labels: tuple[str, ..
 
 
 def _ks4(persons: pd.DataFrame) -> dict[str, pd.Series]:
-    with_em = coalesced(persons, *TABLES["ks4"].variants("KS4_LEVEL2_EM")).astype(object)
-    five = persons["ks4_five_ac"].astype(object)
+    with_em = coalesced(persons, *TABLES["ks4"].variants("KS4_LEVEL2_EM"))
+    five = persons["ks4_five_ac"]
     band = pd.Series(None, persons.index, dtype=object)
-    band[five.eq(False).fillna(False)] = "below 5 A*-C"
-    band[five.eq(True).fillna(False)] = "5 A*-C"
-    band[with_em.eq(True).fillna(False)] = "5 A*-C with English and maths"
+    band[true(~five)] = "below 5 A*-C"
+    band[true(five)] = "5 A*-C"
+    band[true(with_em)] = "5 A*-C with English and maths"
     return {
         "ks4_points": persons["ks4_points"],
         "ks4_five_ac": as_index(five, persons.index),
@@ -343,7 +343,7 @@ def _by_19(population: Population, table: str, year: str) -> pd.DataFrame:
 def _sizes(aims: pd.DataFrame, ks5: pd.DataFrame, ypmad: pd.DataFrame) -> pd.DataFrame:
     """Return widths by person: a, v and b of the page, and those of national aims and NVQs."""
     academic = aims["QualificationType"].str.zfill(4).isin(["0001", "0002"])
-    words = {kind: true(aims["AimTitle"].str.contains(rf"\b({word})\b", case=False)) for kind, word in KINDS.items()}
+    words = {kind: true(aims["AimTitle"].str.contains(rf"\b(?:{word})\b", case=False)) for kind, word in KINDS.items()}
     kind = np.select([true(academic), words["NVQ"], words["national"]], ["2 A level", "1 NVQ", "3 national"], "4 other")
     width = {
         n: aims[f"FL{n}Width"].fillna(0).where(~true(aims[f"FullL{n}"]), lambda known: known.clip(lower=100))

@@ -1,4 +1,4 @@
-"""Person-years and lists a second time, in plain pandas; spells as days that are marked one by one. See reference_leo."""
+"""Person-years and lists a second time, in plain pandas; spells are days marked one by one. See reference_leo."""
 
 from __future__ import annotations
 
@@ -155,7 +155,11 @@ def person_years(
     whole = pd.DataFrame({name: np.broadcast_to(values, grid.shape).ravel() for name, values in columns.items()})
     whole.insert(0, "person", np.repeat(persons, len(years)))
     whole.insert(1, "tax_year", np.tile(years, len(persons)))
-    left_out = {"employment": kept.left_out, "benefits": benefits["all"].left_out}
+    repeated = {
+        table: Counter(repeated=_n_repeated(grid, population.rows[table], definitions))
+        for table in ("earnings", "self_assessment")
+    }
+    left_out = {"employment": kept.left_out, "benefits": benefits["all"].left_out, **repeated}
     rows = (whole["years_since_ks4"] >= 1) & (whole["tax_year"] <= definitions.last_tax_year)
     return whole[rows].reset_index(drop=True), left_out
 
@@ -178,12 +182,15 @@ class Work:
 
 
 def _employment(grid: Grid, rows: pd.DataFrame, definitions: Any) -> tuple[Covered, Work]:
-    """Return employment with default dates as they are, and by the rule."""
+    """Return employment as main activity sees it (unknown dates as they are), and by the rule."""
     kept = cover(grid, rows["person"], rows["StartDate"], rows["EndDate"])
     certain = rows[~true(rows["UncertainStartDate"]) & ~true(rows["UncertainEndDate"])]
     excluded = cover(grid, certain["person"], certain["StartDate"], certain["EndDate"])
     nothing = np.zeros(grid.shape, dtype=bool)
     if definitions.uncertain_dates == "exclude":
+        # A spell is left out for one reason: that it is uncertain is the last.
+        uncertain = len(rows) - len(certain) - kept.left_out.total() + excluded.left_out.total()
+        excluded = Covered(excluded.days, excluded.long, kept.left_out + Counter(uncertain=uncertain))
         return excluded, Work(excluded, nothing)
     if definitions.uncertain_dates == "unknown":
         return kept, Work(kept, kept.days.sum(axis=-1) != excluded.days.sum(axis=-1))
@@ -242,6 +249,13 @@ def _added(rows: pd.DataFrame, column: str) -> tuple[pd.DataFrame, str, str]:
     records = rows.groupby(["person", "via", "TaxYear"])[column].max().reset_index()
     sums = records.groupby(["person", "TaxYear"])[column].sum(min_count=1).reset_index()
     return sums, column, "TaxYear"
+
+
+def _n_repeated(grid: Grid, rows: pd.DataFrame, definitions: Any) -> int:
+    """Return the records, of the panel's person-years, that are not the first of their id and year."""
+    cohort = pd.Series(grid.cohort[:, 0], grid.persons)
+    here = true(rows["TaxYear"] > rows["person"].map(cohort)) & true(rows["TaxYear"] <= definitions.last_tax_year)
+    return int(rows[here].duplicated(["person", "via", "TaxYear"]).sum())
 
 
 def _sector(grid: Grid, rows: pd.DataFrame, column: str) -> np.ndarray:
