@@ -102,7 +102,7 @@ def _typed(column: pd.Series, kind: str, codes: Mapping[str, str]) -> pd.Series:
         text = column.astype("string").str.strip()
         return text.mask(text == "")
     if kind == "date":
-        return pd.Series([_days(value) for value in column], column.index, dtype="Int64")
+        return (pd.to_datetime(column) - pd.Timestamp(EPOCH)).dt.days.astype("Int64")
     if kind == "academic_year":
         return column.astype("string").str[:4].astype("Int64")
     if kind == "tax_year":
@@ -113,10 +113,6 @@ def _typed(column: pd.Series, kind: str, codes: Mapping[str, str]) -> pd.Series:
         number = column.mask(column.isin(list(codes))) if pd.api.types.is_string_dtype(column.dtype) else column
         return number.astype("Float64").astype("float64")
     return column.astype("Int64")
-
-
-def _days(value: Any) -> Any:
-    return pd.NA if pd.isna(value) else (pd.Timestamp(value).date() - EPOCH).days
 
 
 def read_lookups(folder: Path) -> dict[str, dict[str, str]]:

@@ -114,7 +114,7 @@ class Person:
     def pay(self, year, days):
         settings = self.definitions
         paid = [record for record in self.of_year("earnings", year) if record.get("Earnings") is not None]
-        earnings = sum(record["Earnings"] for record in paid) if paid else None
+        earnings = added_over_ids([(record["via"], record["Earnings"]) for record in paid])
         annualised = None
         if earnings is not None and earnings > 0:
             if days and days >= settings.minimum_days:
@@ -145,14 +145,14 @@ class Person:
         for row in rows:
             parts = [row.get(name) for name in ("EARNINGS_PTR", "EARNINGS_SOLE")]
             if row.get("EARNINGS_SELF_EMPLOYMENT") is not None:
-                amounts.append(row["EARNINGS_SELF_EMPLOYMENT"])
+                amounts.append((row.get("via"), row["EARNINGS_SELF_EMPLOYMENT"]))
             elif parts != [None, None]:
-                amounts.append(sum(part or 0 for part in parts))
+                amounts.append((row.get("via"), sum(part or 0 for part in parts)))
         if year < 2013:
             return {"self_employed": None, "self_employment_earnings": None}
         return {
             "self_employed": any(row.get("Self_Employed") is not False for row in rows),
-            "self_employment_earnings": sum(amounts) if amounts else None,
+            "self_employment_earnings": added_over_ids(amounts),
         }
 
     def benefits(self, year):
@@ -213,6 +213,14 @@ class Person:
 
 def months_with(days, year):
     return {month_of(day) for day in days_of(year) if day in days}
+
+
+def added_over_ids(amounts):
+    """Add amounts given with their ids, of each id the highest; None without any."""
+    by_id = {}
+    for via, amount in amounts:
+        by_id[via] = max(amount, by_id.get(via, amount))
+    return sum(by_id.values()) if by_id else None
 
 
 def group_of(spell):

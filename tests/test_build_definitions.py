@@ -51,7 +51,7 @@ TURNED = [
 
 @pytest.fixture(scope="module")
 def extract(tmp_path_factory) -> Extract:
-    return simulate(tmp_path_factory.mktemp("small") / "extract", 1_500, cohorts=range(2002, 2021))
+    return simulate(tmp_path_factory.mktemp("small") / "extract", 1_200, cohorts=range(2002, 2021))
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,12 @@ def worse(extract: Extract, tmp_path_factory) -> Extract:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory) -> Extract:
     return simulate(tmp_path_factory.mktemp("large") / "extract", 5_000, seed=2)
+
+
+@pytest.fixture(scope="module")
+def later(tmp_path_factory) -> Extract:
+    """All cohorts, so that the columns and codes of every year are there."""
+    return simulate(tmp_path_factory.mktemp("later") / "extract", 5_000, seed=3, cohorts=range(2002, 2021))
 
 
 def assert_same(panel: Panel, twin: Twin) -> None:
@@ -130,16 +136,17 @@ def test_person_years_do_not_depend_on_where_the_panel_ends(worse: Extract) -> N
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("preset", "settings"), [("dfe-2021", {}), *PRESETS])
-def test_five_thousand_persons(large: Extract, preset: str, settings: dict) -> None:
+def test_five_thousand_persons(large: Extract, later: Extract, preset: str, settings: dict) -> None:
     definitions = define(preset, **settings)
-    assert_same(build(large, definitions), Twin.of(large, definitions))
+    for extract in (large, later):
+        assert_same(build(extract, definitions), Twin.of(extract, definitions))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize(("preset", "settings"), PRESETS + TURNED)
-def test_five_thousand_persons_far_worse(large: Extract, tmp_path, preset: str, settings: dict, seed: int) -> None:
-    extract = worsen(large, tmp_path / "worse", seed=100 + seed)
+def test_five_thousand_persons_far_worse(later: Extract, tmp_path, preset: str, settings: dict, seed: int) -> None:
+    extract = worsen(later, tmp_path / "worse", seed=100 + seed)
     definitions = define(preset, **settings)
     assert_same(build(extract, definitions), Twin.of(extract, definitions))
 

@@ -84,7 +84,7 @@ def random_records(n_person, seed=0, each=4):
             for _ in range(n)
         ],
     }
-    # One record of an id and year: the contract says nothing of more.
+    # One record of an id and year: of more, test_earnings.
     keys = {(at % n_person, via, year()) for at in range(4 * n) for via in "ABb" if rng.random() < 0.4}
     records["earnings"] = [
         {"number": number, "via": via, "TaxYear": tax_year, "Earnings": maybe(int(rng.integers(0, 4)) * 1000, 0.1)}

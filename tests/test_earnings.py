@@ -27,6 +27,18 @@ def test_earnings_are_added_over_ids_and_missing_without_a_record():
     assert [found[year] for year in (2004, 2005, 2006, 2007)] == [None, 350, 0, None]
 
 
+def test_of_several_records_of_an_id_the_highest_counts():
+    rows = [pay(2005, 100), pay(2005, 300), pay(2005, 300), pay(2005, None), pay(2005, 50, via="B"), pay(2006, 100)]
+    for ordered in (rows, rows[::-1]):
+        years = years_of({"earnings": ordered})
+        assert (by_year(years, "earnings")[2005], by_year(years, "earnings")[2006]) == (350, 100)
+        assert years.left_out["earnings"] == LeftOut(repeated=3)
+    rows = [{"TaxYear": 2016, "EARNINGS_SOLE": amount} for amount in (4, 9, None)]
+    years = years_of({"self_assessment": rows})
+    assert by_year(years, "self_employment_earnings")[2016] == 9
+    assert years.left_out["self_assessment"] == LeftOut(repeated=2)
+
+
 def test_records_of_years_that_are_no_row_are_counted():
     years = years_of({"earnings": [pay(2002, 1), pay(2003, 2), pay(2020, 3), pay(2021, 4), pay(None, 5)]})
     assert years.left_out["earnings"] == LeftOut(outside=3)
