@@ -237,7 +237,8 @@ def _join_blocks(records: Sequence[BlockRecord], settings: dict[str, Any], worki
     def write(number: int) -> str:
         block, part = working.building / f"block-{number:04d}", working.panel / f"part-{number:04d}"
         if not part.exists():
-            panel = store.open_part(block, records[number].schema, SampleFlow(), {})
+            # Read, not mapped: as many files would be open as there are arrays in the blocks of all threads.
+            panel = store.open_part(block, records[number].schema, SampleFlow(), {}, mapped=False)
             with working.folder(part) as folder:
                 store.write_part(aligned(panel, schema, types), folder)
         shutil.rmtree(block, ignore_errors=True)

@@ -205,13 +205,15 @@ def open_panel(path: Path, *, mapped: bool = True) -> Panel:
     return _open(folders, header["schema"], header["flow"], header["settings"], mapped=mapped)
 
 
-def open_part(folder: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any]) -> Panel:
-    """Map one part into memory and check that its arrays fit together."""
-    return _open([folder], schema, flow, settings)
+def open_part(
+    folder: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool = True
+) -> Panel:
+    """Map, or read, one part into memory and check that its arrays fit together."""
+    return _open([folder], schema, flow, settings, mapped=mapped)
 
 
 def _open(
-    folders: Sequence[Path], schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool = True
+    folders: Sequence[Path], schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool
 ) -> Panel:
     """Return parts that follow each other in key order as one panel: a single one mapped, several read."""
     read = partial(_gathered, folders, mapped)
