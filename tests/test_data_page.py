@@ -23,7 +23,7 @@ def owners_of(text: str) -> set[str]:
 
 def test_the_page_names_every_trait() -> None:
     page = rows_of("Traits")
-    assert list(page)[0] == columns.PERSON
+    assert next(iter(page)) == columns.PERSON
     assert sorted(list(page)[1:]) == sorted([columns.COHORT, *traits.TRAITS, columns.LINKED])
 
 

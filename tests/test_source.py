@@ -585,8 +585,8 @@ def test_lookups_of_another_shape(frame, match):
 
 
 def test_an_unknown_lookup():
-    with refused("unknown lookup 'regions'; known: travel_to_work, sectors"):
-        open_extract({"employment": employment()}, lookups={"regions": employment()})
+    with refused("unknown lookup 'counties'; known: travel_to_work, regions, school_types, sectors"):
+        open_extract({"employment": employment()}, lookups={"counties": employment()})
 
 
 # ---- the private database -------------------------------------------------------------------------------------------

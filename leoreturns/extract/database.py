@@ -24,6 +24,7 @@ BATCH_ROWS = 1 << 17
 # Reading a result through Arrow raises its errors and the operating system's, with DuckDB's text inside.
 _FAILURES = (duckdb.Error, pa.ArrowException, OSError, RuntimeError)
 _FULL = ("no space left", "disk full", "max_temp_directory_size", "enough space")
+_UNWRITTEN = ("could not write", "write failed", "cannot create", "failed to create")
 
 
 def quoted(name: str) -> str:
@@ -135,8 +136,11 @@ def failure(error: BaseException, what: str) -> ExtractError:
     text = str(error).lower()
     if any(words in text for words in _FULL):
         return ExtractError(
-            f"{what}: no space left for temporary files; free space, or set TMPDIR to a folder with more of it"
+            f"{what}: no space left for temporary files or results; free space where they go, or set TMPDIR to a "
+            "folder with more of it for temporary files"
         )
+    if any(words in text for words in _UNWRITTEN):
+        return ExtractError(f"{what}: cannot be written: the disk took only part of it, or takes nothing there")
     if isinstance(error, duckdb.OutOfMemoryException):
         return ExtractError(f"{what}: out of memory; select fewer columns, or give the machine more")
     # A damaged page of a file comes as an error without a class of its own.

@@ -7,6 +7,7 @@ an id that is linked to several persons is shared, and whose rows it holds is no
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -60,6 +61,12 @@ def link_table(kind: PersonKey) -> str:
     return f"link_{kind.lower()}"
 
 
+def can_link(extract: Extract, kind: PersonKey) -> bool:
+    """Tell whether the extract has the lookup of a kind of id, with both its columns."""
+    lookup, column = LOOKUPS[kind]
+    return extract.has(lookup, "AE_ID", column)
+
+
 def link_persons(extract: Extract, shared_ids: SharedIds) -> list[Linked]:
     """Make the working tables of links, one per kind of id whose lookup is there.
 
@@ -74,14 +81,15 @@ def link_persons(extract: Extract, shared_ids: SharedIds) -> list[Linked]:
     list of Linked
         What was kept and dropped, by kind.
     """
-    return [_link(extract, kind, shared_ids) for kind, (lookup, _) in LOOKUPS.items() if extract.has(lookup)]
+    return [_link(extract, kind, shared_ids) for kind in LOOKUPS if can_link(extract, kind)]
 
 
 def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
     """Make the links of one kind of id."""
     lookup, column = LOOKUPS[kind]
     name = link_table(kind)
-    rows = f"SELECT AE_ID AS person, CAST({quoted(column)} AS VARCHAR) AS via FROM {extract.select(lookup)}"
+    both = extract.select(lookup, ("AE_ID", column))
+    rows = f"SELECT AE_ID AS person, CAST({quoted(column)} AS VARCHAR) AS via FROM {both}"
     extract.execute(
         f"CREATE OR REPLACE TABLE pairs AS SELECT person, via, count(*) AS n FROM ({rows}) GROUP BY ALL", lookup
     )
@@ -114,20 +122,50 @@ def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
     )
 
 
-def rows_of_persons(extract: Extract, table: Table, columns: tuple[str, ...]) -> str | None:
-    """Return a subquery over the rows of a table that belong to persons, with `person` and the id `via` which they do.
-
-    None where the table, its column of ids or the lookup is not in the extract.
-    """
+def unlinked(extract: Extract, table: Table) -> str | None:
+    """Return what a table of the extract lacks to be linked to persons: its column of ids, or a lookup; else None."""
     kind = table.person_key
-    if kind is None or kind == "AE_ID" or not extract.has(LOOKUPS.get(kind, ("", ""))[0] or table.name):
-        return None
-    if table.person is None or not extract.has(table.name, table.person):
-        return None
+    if table.person is None or kind not in LOOKUPS:
+        return "ids of persons"
+    if not extract.has(table.name, table.person):
+        return table.person
+    return None if can_link(extract, kind) else LOOKUPS[kind][0]
+
+
+def place_links(extract: Extract, kinds: Iterable[PersonKey], places: str) -> None:
+    """Tell where the person of each link stands, so that the many rows of a table are joined once.
+
+    Parameters
+    ----------
+    extract : Extract
+        After `link_persons`.
+    kinds : iterable of str
+        Kinds of id.
+    places : str
+        Relation with person, block and number; links of other persons are left out.
+    """
+    for kind in kinds:
+        extract.execute(
+            f"""CREATE OR REPLACE TABLE {_placed(kind)} AS SELECT link.via, places.block, places.number
+                FROM {link_table(kind)} AS link JOIN {places} AS places USING (person)""",
+            LOOKUPS[kind][0],
+        )
+
+
+def _placed(kind: PersonKey) -> str:
+    return f"placed_{kind.lower()}"
+
+
+def rows_of_persons(extract: Extract, table: Table, columns: tuple[str, ...]) -> str:
+    """Return a query over the rows of a table that belong to persons: their block, number and id `via`, and columns.
+
+    For tables that are not `unlinked`, after `place_links`.
+    """
+    assert table.person is not None and table.person_key is not None
     wanted = tuple(dict.fromkeys((*columns, table.person)))
     named = "".join(f", rows.{quoted(column)}" for column in columns)
     rows, own = extract.select(table.name, wanted), quoted(table.person)
     return (
-        f"(SELECT link.person, link.via{named} FROM {rows} AS rows "
-        f"JOIN {link_table(kind)} AS link ON CAST(rows.{own} AS VARCHAR) = link.via)"
+        f"SELECT placed.block, placed.number, placed.via{named} FROM {rows} AS rows "
+        f"JOIN {_placed(table.person_key)} AS placed ON CAST(rows.{own} AS VARCHAR) = placed.via"
     )

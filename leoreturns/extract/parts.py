@@ -38,12 +38,15 @@ class Part(Protocol):
         Its rows; None where they must be read to be counted.
     unparsed : bool
         Whether its rows may turn out not to be rows when they are read.
+    files : tuple of Path
+        The files in which it lies; none for a frame or a view.
     """
 
     label: str
     names: tuple[str, ...]
     n_row: int | None
     unparsed: bool
+    files: tuple[Path, ...]
 
     def source(self, database: Database, columns: Sequence[str]) -> str:
         """Return something to select at least these columns from."""
@@ -62,17 +65,20 @@ class ParquetPart:
         self.label = paths[0].name if len(paths) == 1 else f"{paths[0].parent.name}/*{paths[0].suffix}"
         self.names = tuple(schemas[0].names)
         self.n_row: int | None = sum(rows)
-        self._paths = paths
+        self.files = tuple(paths)
 
     def source(self, database: Database, columns: Sequence[str]) -> str:
         """Return the reader of the files."""
-        return f"read_parquet([{', '.join(literal(str(path)) for path in self._paths)}])"
+        return f"read_parquet([{', '.join(literal(str(path)) for path in self.files)}], hive_partitioning = false)"
 
     def diagnose(self, database: Database) -> ExtractError | None:
         """Return which file is damaged."""
-        for path in self._paths:
+        for path in self.files:
             try:
-                database.rows(f"SELECT count(COLUMNS(*)) FROM read_parquet({literal(str(path))})", repr(path.name))
+                database.rows(
+                    f"SELECT count(COLUMNS(*)) FROM read_parquet({literal(str(path))}, hive_partitioning = false)",
+                    repr(path.name),
+                )
             except ExtractError:
                 return ExtractError(f"{path.name!r} cannot be read: it is damaged or incomplete")
         return None
@@ -86,7 +92,7 @@ class CsvPart:
     def __init__(self, path: Path) -> None:
         self.label = path.name
         self.n_row: int | None = None
-        self._path = path
+        self.files: tuple[Path, ...] = (path,)
         self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
         try:
             with path.open(encoding="utf-8-sig", newline="") as opened:
@@ -124,7 +130,7 @@ class CsvPart:
     def _reader(self, options: str) -> str:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.names)
         return (
-            f"read_csv({literal(str(self._path))}, auto_detect = false, header = true, "
+            f"read_csv({literal(str(self.files[0]))}, hive_partitioning = false, auto_detect = false, header = true, "
             f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}{options})"
         )
 
@@ -133,6 +139,7 @@ class FramePart:
     """A pandas or polars frame, or an Arrow table; nothing but the columns asked for is turned into Arrow."""
 
     unparsed = False
+    files: tuple[Path, ...] = ()
 
     def __init__(self, label: str, frame: Any) -> None:
         self.label = label
@@ -175,8 +182,9 @@ class StagedPart:
 
     unparsed = False
 
-    def __init__(self, label: str, names: Sequence[str]) -> None:
+    def __init__(self, label: str, names: Sequence[str], files: tuple[Path, ...] = ()) -> None:
         self.label = label
+        self.files = files
         self.names = tuple(names)
         self.n_row: int | None = None
         self._staged = ""
@@ -214,18 +222,17 @@ class StataPart(StagedPart):
     """A Stata file."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         try:
             with pd.io.stata.StataReader(path) as reader:
                 names = list(reader.variable_labels())
         except Exception:  # a damaged header fails in many ways, and pandas may quote it
             raise ExtractError(f"{path.name!r} cannot be read: it is damaged, incomplete or no Stata file") from None
-        super().__init__(path.name, names)
+        super().__init__(path.name, names, (path,))
 
     def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
         try:
             with pd.read_stata(
-                self._path, columns=list(columns), convert_categoricals=False, chunksize=CHUNK_ROWS
+                self.files[0], columns=list(columns), convert_categoricals=False, chunksize=CHUNK_ROWS
             ) as reader:
                 read = 0
                 for frame in reader:

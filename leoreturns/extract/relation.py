@@ -85,6 +85,17 @@ class Relation:
         union = " UNION ALL ".join(selects)
         return f"({union})" if where is None else f"(SELECT * FROM ({union}) WHERE {where})"
 
+    def stamp(self) -> list[Any]:
+        """Return what tells this table from another, as plain values: of files name, size and time, else a hash."""
+        files = [piece.part.files for piece in self._pieces]
+        if all(files):
+            told = ((path.name, path.stat()) for paths in files for path in paths)
+            return [list(self.names), sorted([name, at.st_size, at.st_mtime_ns] for name, at in told)]
+        # The sum of hashes is the same for any order of the rows.
+        hashed = f"hash({', '.join(map(quoted, self.names))})"
+        sql = f"SELECT count(*), CAST(sum(CAST({hashed} AS HUGEINT)) AS VARCHAR) FROM {self.select(self.names)}"
+        return [list(self.names), *self._database.rows(sql, self._what)[0]]
+
     @property
     def _what(self) -> str:
         return f"table {self.table.name!r}"

@@ -119,6 +119,14 @@ class Extract:
         """Run a statement in the private database, such as the creation of a working table."""
         self._database.run(sql, what)
 
+    def stamp(self, names: Iterable[str]) -> dict[str, list[Any]]:
+        """Return what tells these tables and lookups from those of another extract, as plain values without contents.
+
+        Files are told apart by name, size and time of change, frames and views by a hash of all rows: a view is read
+        for it.
+        """
+        return {name: self._relation(name).stamp() for name in names}
+
     def check(self) -> ExtractCheck:
         """Return what is wrong with the tables, in counts; see `ExtractCheck`. Every table is read."""
         return check_tables(self)

@@ -16,6 +16,14 @@ MARKER = "NOT-FOR-RELEASE"
 NOTICE = "This folder holds records of persons. It must not leave the secure environment.\n"
 
 
+def check_new(path: Path) -> None:
+    """Refuse a path that exists, or whose parent does not."""
+    if path.exists() or path.is_symlink():
+        raise PanelError(f"{path.name!r} exists; give a new name")
+    if not path.parent.is_dir():
+        raise PanelError(f"the folder {str(path.parent)!r} does not exist; make it first")
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give a marked temporary folder beside `path` that takes its name when all went well, and is removed otherwise.
@@ -26,25 +34,22 @@ def new_folder(path: Path) -> Iterator[Path]:
         When `path` exists, its parent does not, or the disk is full; nothing is left behind.
     """
     path = path.absolute()
-    if path.exists() or path.is_symlink():
-        raise PanelError(f"{path.name!r} exists; give a new name")
-    if not path.parent.is_dir():
-        raise PanelError(f"the folder {str(path.parent)!r} does not exist; make it first")
+    check_new(path)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
     try:
         (partial / MARKER).write_text(NOTICE, encoding="utf-8")
         yield partial
-        if path.exists():  # made by somebody else meanwhile
-            raise PanelError(f"{path.name!r} exists; give a new name")
+        check_new(path)  # made by somebody else meanwhile
         os.rename(partial, path)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):
-            raise PanelError(f"cannot write {path.name!r}: {_reason(error)}; nothing was written") from error
+            raise PanelError(f"cannot write {path.name!r}: {reason(error)}; nothing was written") from error
         raise
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
+    """Return why something could not be written, without the text of the error."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "no space left on the disk"
     # NumPy reports a short write without an error number.

@@ -6,7 +6,6 @@ The canonical bytes of a whole number are its ASCII decimal digits, those of a t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,6 @@ from leoreturns._core import codes as kernel_codes
 from leoreturns._typing import AnyArray, IntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, levels, rows
-from leoreturns.panel import offsets as csr
 from leoreturns.panel.source import Raw
 
 
@@ -79,14 +77,6 @@ class PersonIds:
             return PersonIds(self.data[first:last])
         ends = self.offsets[first : last + 1]
         return PersonIds(self.data[ends[0] : ends[-1]], ends - ends[0])
-
-    @classmethod
-    def joined(cls, parts: Sequence[PersonIds]) -> PersonIds:
-        """Return the ids of parts that follow each other."""
-        data = np.concatenate([part.data for part in parts])
-        return cls(
-            data, csr.joined([part.offsets for part in parts if part.offsets is not None]) if parts[0].is_text else None
-        )
 
     def hashed(self) -> NDArray[np.uint64]:
         """Return the 64-bit key of each id: FNV-1a over its canonical bytes, finished by fmix64."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leoreturns import _checks
-from leoreturns._typing import AnyArray, FloatArray, IntArray
+from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import encode, ids, rows
 from leoreturns.panel import offsets as csr
@@ -60,14 +59,6 @@ class PersonList:
         return PersonList(
             offsets, self.codes[start:stop], self.start[start:stop], self.end[start:stop], self.weight[start:stop]
         )
-
-    @classmethod
-    def joined(cls, parts: Sequence[PersonList]) -> PersonList:
-        """Return the entries of parts whose persons follow each other."""
-        columns: list[AnyArray] = [
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("codes", "start", "end", "weight")
-        ]
-        return cls(csr.joined([part.offsets for part in parts]), *columns)
 
 
 def read_list(name: str, frame: Any, person: str, people: ids.PersonIds) -> tuple[PersonList, tuple[Label, ...]]:

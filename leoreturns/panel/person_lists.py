@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Columns of subject k: those of 2007-08 on, of 2019-20, and of the years before.
 SUBJECT_CODES = ("HE_XJACS01_{k}", "HE_XCAH03_{k}", "HE_SBJQA{k}")
+# List -> the table that it comes from.
+LISTS = {"subjects": "hesa", "aims": "ilr_aims", "benefits": "benefits"}
 COLUMNS = 'number, code, start, "end", weight'
 
 
@@ -38,11 +40,11 @@ def derive_lists(block: Block) -> dict[str, pa.Table]:
     ExtractError
         If a table cannot be read; without DuckDB's own text, which may quote values.
     """
-    lists = {"subjects": ("hesa", _subjects), "aims": ("ilr_aims", _aims), "benefits": ("benefits", _benefits)}
+    entries = {"subjects": _subjects, "aims": _aims, "benefits": _benefits}
     order = ", ".join(f"{name} NULLS FIRST" for name in COLUMNS.split(", "))
     return {
-        name: read(block, f"SELECT {COLUMNS} FROM ({entries(block)}) ORDER BY {order}", f"table {table!r}")
-        for name, (table, entries) in lists.items()
+        name: read(block, f"SELECT {COLUMNS} FROM ({entries[name](block)}) ORDER BY {order}", f"table {table!r}")
+        for name, table in LISTS.items()
         if table in block.tables
     }
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from leoreturns._typing import BoolArray, IntArray, UIntArray
 from leoreturns.errors import ExtractError
 from leoreturns.extract.database import quoted
-from leoreturns.extract.link import link_table
+from leoreturns.extract.link import LOOKUPS, can_link, link_table
 from leoreturns.extract.source import Extract
 from leoreturns.extract.tables import table
 from leoreturns.panel.definitions import Definitions
@@ -56,10 +56,10 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
     ExtractError
         If the extract has no key stage 4 records with their years, no lookup of pupils, or nobody of the cohorts.
     """
-    if not extract.has("ks4", PMR, YEAR) or not extract.has("lookup_pmr"):
+    if not extract.has("ks4", PMR, YEAR) or not can_link(extract, "PMR"):
         raise ExtractError(
             f"a panel is made of pupils at the end of key stage 4: it needs tables ks4 (with {PMR} and {YEAR}) and "
-            "lookup_pmr"
+            f"lookup_pmr (with {LOOKUPS['PMR'][1]} and AE_ID)"
         )
     _rank_records(extract, definitions)
     steps = [("records at the end of key stage 4", _by_cohort(extract, "SELECT cohort FROM ks4_ranked"))]
@@ -79,19 +79,22 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
     )
     extract.execute("DROP TABLE ks4_ranked", "ks4")
     steps.append(("one record per person", _by_cohort(extract, "SELECT cohort FROM ks4_record")))
-    is_linked = f"person IN (SELECT person FROM {link_table('EDUKEY')})" if extract.has("lookup_edukey") else "NULL"
-    found = extract.query(f"SELECT person, cohort, {is_linked} AS linked FROM ks4_record", "ks4").to_pandas()
-    if found.empty:
+    # Cohorts of the last tax year have none after key stage 4.
+    observed = f"SELECT person, cohort FROM ks4_record WHERE cohort < {definitions.last_tax_year}"
+    steps.append(("with a tax year after key stage 4", _by_cohort(extract, observed)))
+    has_taxes = can_link(extract, "EDUKEY")
+    is_linked = f"person IN (SELECT person FROM {link_table('EDUKEY')})" if has_taxes else "NULL"
+    found = extract.query(f"SELECT *, {is_linked} AS linked FROM ({observed})", "ks4")
+    if not found.num_rows:
         raise ExtractError(
             "no person of the cohorts is left: see whether the years of ks4 are those of the definitions' cohorts, and "
             "whether lookup_pmr is of the same extract"
         )
-    ids = PersonIds(found["person"].to_numpy(np.int64))
+    ids = PersonIds(found["person"].to_numpy())
     keys = ids.hashed()
     order = sorted_persons(ids, keys)
-    cohort = found["cohort"].to_numpy(np.int16)[order]
-    linked_too = found["linked"].to_numpy(np.bool_)[order] if extract.has("lookup_edukey") else None
-    return Population(ids.data[order], keys[order], cohort, linked_too, steps)
+    linked_too = found["linked"].to_numpy()[order] if has_taxes else None
+    return Population(ids.data[order], keys[order], found["cohort"].to_numpy()[order], linked_too, steps)
 
 
 def _rank_records(extract: Extract, definitions: Definitions) -> None:

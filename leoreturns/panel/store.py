@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -197,47 +198,54 @@ def read_header(path: Path) -> dict[str, Any]:
         raise PanelError(f"{str(path)!r} is not a stored panel: {SCHEMA_FILE} cannot be read") from error
 
 
-def open_panel(path: Path) -> Panel:
-    """See `Panel.open`."""
+def open_panel(path: Path, *, mapped: bool = True) -> Panel:
+    """See `Panel.open`; with `mapped` False the arrays are read, so that the folder can go."""
     header = read_header(path)
-    if not header["parts"]:
-        return open_part(path, header["schema"], header["flow"], header["settings"])
-    parts = [open_part(path / name, header["schema"], header["flow"], header["settings"]) for name in header["parts"]]
-    return _joined(parts)
+    folders = [path / name for name in header["parts"]] or [path]
+    return _open(folders, header["schema"], header["flow"], header["settings"], mapped=mapped)
 
 
-def open_part(folder: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any]) -> Panel:
-    """Map one part into memory and check that its arrays fit together."""
+def open_part(
+    folder: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool = True
+) -> Panel:
+    """Map, or read, one part into memory and check that its arrays fit together."""
+    return _open([folder], schema, flow, settings, mapped=mapped)
+
+
+def _open(
+    folders: Sequence[Path], schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool
+) -> Panel:
+    """Return parts that follow each other in key order as one panel: a single one mapped, several read."""
+    read = partial(_gathered, folders, mapped)
     levels: dict[str, dict[str, AnyArray]] = {"person": {}, "year": {}}
     for number, column in enumerate(schema.columns.values()):
-        levels[column.level][column.name] = _mapped(folder / f"column-{number:04d}.npy")
-    offsets = _mapped(folder / "offsets.npy")
-    text_offsets = folder / "id-offsets.npy"
-    people = PersonIds(_mapped(folder / "ids.npy"), _mapped(text_offsets) if text_offsets.exists() else None)
+        levels[column.level][column.name] = read(f"column-{number:04d}.npy")
+    texts = (folders[0] / "id-offsets.npy").exists()
+    people = PersonIds(read("ids.npy"), read("id-offsets.npy", csr.joined) if texts else None)
     lists = {
         name: PersonList(
-            **{
-                field.name: _mapped(folder / f"list-{number:04d}-{field.name}.npy")
-                for field in dataclasses.fields(PersonList)
-            }
+            read(f"list-{number:04d}-offsets.npy", csr.joined),
+            *(read(f"list-{number:04d}-{field}.npy") for field in ("codes", "start", "end", "weight")),
         )
         for number, name in enumerate(schema.lists)
     }
-    keys = _mapped(folder / "keys.npy")
+    keys, offsets = read("keys.npy"), read("offsets.npy", csr.joined)
     lengths = {len(people), len(keys), *(len(values) for values in levels["person"].values())}
     if lengths != {len(offsets) - 1} or {len(values) for values in levels["year"].values()} != {int(offsets[-1])}:
-        raise PanelError(f"the stored panel {folder.name!r} is damaged: its columns differ in length")
-    return Panel(
-        schema,
-        people,
-        keys,
-        offsets,
-        levels["person"],
-        levels["year"],
-        lists,
-        flow=flow,
-        settings=settings,
-    )
+        raise PanelError(f"the stored panel {folders[0].name!r} is damaged: its columns differ in length")
+    return Panel(schema, people, keys, offsets, levels["person"], levels["year"], lists, flow=flow, settings=settings)
+
+
+def _gathered(
+    folders: Sequence[Path],
+    mapped: bool,
+    name: str,
+    join: Callable[[Sequence[AnyArray]], AnyArray] = np.concatenate,
+) -> AnyArray:
+    """Return one array of all parts; a mapped file stays open, so the parts of one array only are mapped at a time."""
+    if len(folders) == 1:
+        return _mapped(folders[0] / name) if mapped else np.array(_mapped(folders[0] / name))
+    return join([_mapped(folder / name) for folder in folders])
 
 
 def _mapped(path: Path) -> AnyArray:
@@ -250,20 +258,6 @@ def _mapped(path: Path) -> AnyArray:
         except (OSError, ValueError, EOFError):
             raise PanelError(f"the stored panel is damaged: {path.name!r} is missing or cannot be read") from None
     return np.asarray(array)
-
-
-def _joined(parts: list[Panel]) -> Panel:
-    """Concatenate parts that follow each other in key order."""
-    first = parts[0]
-    return dataclasses.replace(
-        first,
-        ids=PersonIds.joined([part.ids for part in parts]),
-        keys=np.concatenate([part.keys for part in parts]),
-        offsets=csr.joined([part.offsets for part in parts]),
-        people={name: np.concatenate([part.people[name] for part in parts]) for name in first.people},
-        years={name: np.concatenate([part.years[name] for part in parts]) for name in first.years},
-        lists={name: PersonList.joined([part.lists[name] for part in parts]) for name in first.lists},
-    )
 
 
 def empty_panel(schema: Schema) -> Panel:
