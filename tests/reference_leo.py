@@ -169,7 +169,7 @@ def _end_of_ks4(ks4: pd.DataFrame, cohorts: tuple[int, ...]) -> pd.DataFrame:
 def _best_first(records: pd.DataFrame) -> pd.DataFrame:
     """Return KS4 records with the one to keep first, of a pupil and also of a person."""
     keys = pd.DataFrame({"points": -records["ks4_points"]})
-    keys["five_ac"] = records["ks4_five_ac"].map({True: 0, False: 1}).astype("Int64").fillna(2)
+    keys["five_ac"] = records["ks4_five_ac"].astype("Int64").rsub(1).fillna(2)
     keys[["year", "school", "pmr"]] = records[["KS4_ACADYR", "school_code", "pmr"]]
     # What is equal so far is told apart by the other columns as text, so that no row's place decides.
     texts = {name: _as_text(records[name]) for name in TABLES["ks4"].names}
@@ -206,7 +206,7 @@ def mapped(codes: pd.Series, labels: Mapping[Any, Any]) -> pd.Series:
 
 def true(flags: pd.Series) -> pd.Series:
     """Return where a flag is true, as plain bool."""
-    return flags.fillna(False).astype(bool)
+    return flags.astype("boolean").fillna(False).astype(bool)
 
 
 def level_of(aims: pd.DataFrame) -> pd.Series:

@@ -92,7 +92,7 @@ def census_order(population: Population) -> pd.DataFrame:
     status = rows["RecordStatus"]
     main = status.isna() | true(status.between(1, 10)) | true(status == 20)
     rows = rows[main & rows["OnRoll"].fillna(True) & true(rows["AcademicYear"] <= rows["cohort"] - 1)]
-    term = mapped(rows["CensusTerm"], {"Spring": 0, "Autumn": 1, "Summer": 2}).fillna(3).astype(int)
+    term = mapped(rows["CensusTerm"], {"Spring": 0, "Autumn": 1, "Summer": 2}).astype("Int64").fillna(3)
     rows = rows.assign(latest=-rows["AcademicYear"], term=term)
     return rows.assign(place=places(rows, "latest", "term", "LAEstab_anon", "URN_anon"))
 
