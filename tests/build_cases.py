@@ -103,7 +103,7 @@ def _build_and_die(path, target, block_persons, moment, n_jobs):
     def write_half(extract, sql, what):
         execute(extract, sql, what)
         if what == moment:
-            # As if DuckDB had been stopped in the middle: some files of the table are there, one is cut, others are not.
+            # As if DuckDB had been stopped in the middle: some files are there, one is cut, others are not.
             first, *others = sorted(target.parent.glob(f".{target.name}.building/building-*/*-*/block=*/*.parquet"))
             os.truncate(first, first.stat().st_size // 2)
             for file in others[::2]:

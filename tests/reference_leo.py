@@ -140,7 +140,9 @@ def select(tables: Frames, definitions: Any) -> Population:
     pupils = records.drop_duplicates("pmr")
     linked = pupils.assign(person=pupils["pmr"].map(people["PMR"])).dropna(subset="person").astype({"person": "int64"})
     persons = linked.drop_duplicates("person").set_index("person").sort_index()
-    steps = (records, pupils, linked, persons)
+    observed = persons[persons["cohort"] < definitions.last_tax_year]
+    steps = (records, pupils, linked, persons, observed)
+    persons = observed
     waterfall = [{c: int((step["cohort"] == c).sum()) for c in definitions.cohorts} for step in steps]
     members = set(persons.index)
     rows = {
