@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leoreturns.extract.link import Linked, can_link, link_persons, link_table, rows_of_persons, unlinked
+from leoreturns.extract.link import Linked, can_link, link_persons, link_table, place_links, rows_of_persons, unlinked
 from leoreturns.extract.source import open_extract
 from leoreturns.extract.tables import table
 from tests.extract_cases import CANARY_ID, assert_silent, refused
@@ -89,10 +89,12 @@ def test_any_lookup_agrees_with_its_twin(seed):
 def test_rows_reach_persons_through_every_one_of_their_ids():
     with lookups([(1, "a"), (1, "b"), (2, "c"), (3, "c")]) as extract:
         link_persons(extract, "drop")
-        rows = extract.query(f"SELECT * FROM {rows_of_persons(extract, table('earnings'), ('Earnings',))}", "rows")
-        assert sorted(zip(*(rows[name].to_pylist() for name in ("person", "via", "Earnings")), strict=True)) == [
-            (1, "a", 0.0),
-            (1, "b", 1.0),
+        place_links(extract, ["EDUKEY"], "(SELECT 1 AS person, 7 AS block, 3 AS number)")
+        rows = extract.query(rows_of_persons(extract, table("earnings"), ("Earnings",)), "rows")
+        named = ("block", "number", "via", "Earnings")
+        assert sorted(zip(*(rows[name].to_pylist() for name in named), strict=True)) == [
+            (7, 3, "a", 0.0),
+            (7, 3, "b", 1.0),
         ]
 
 
@@ -101,10 +103,12 @@ def test_ids_that_are_numbers_in_one_table_and_texts_in_another_are_the_same():
     aims = pd.DataFrame({"RECORDID": [12.0, 13.0, 14.0], "learning_aim_id": ["x", "y", "z"]})
     with open_extract({"lookup_recid": lookup, "ilr_aims": aims}) as extract:
         link_persons(extract, "drop")
-        rows = extract.query(f"SELECT * FROM {rows_of_persons(extract, table('ilr_aims'), ('learning_aim_id',))}", "x")
-        assert sorted(zip(rows["person"].to_pylist(), rows["learning_aim_id"].to_pylist(), strict=True)) == [
-            (5, "x"),
-            (6, "y"),
+        places = "(SELECT unnest([5, 6, 7]) AS person, 0 AS block, unnest([0, 1, 2]) AS number)"
+        place_links(extract, ["RECORDID"], places)
+        rows = extract.query(rows_of_persons(extract, table("ilr_aims"), ("learning_aim_id",)), "x")
+        assert sorted(zip(rows["number"].to_pylist(), rows["learning_aim_id"].to_pylist(), strict=True)) == [
+            (0, "x"),
+            (1, "y"),
         ]
 
 
