@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import platform
+from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import click
+import pandas as pd
 
 from leoreturns._core import build_info
 from leoreturns._parallel import thread_count
 from leoreturns.errors import LeoReturnsError
+from leoreturns.extract.simulate import simulate_extract
+from leoreturns.extract.source import open_extract
+from leoreturns.panel.build import build_panel
+from leoreturns.panel.definitions import PRESETS, Definitions, illustrative_deflator
+from leoreturns.panel.panel import Panel
+from leoreturns.panel.waterfall import Waterfall
+from leoreturns.results.flow import MASK, MASKED_BELOW
 
+ILLUSTRATIVE = "illustrative"
+# Why records are left out, in words.
+LEFT_OUT = {
+    "no_first_day": "without a first day",
+    "reversed": "that end before they start",
+    "uncertain": "with uncertain dates",
+    "outside": "of other tax years than the person's",
+}
 # What a report of a problem needs to name: the libraries that the numbers come from.
 LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "scikit-learn", "linearmodels", "matplotlib", "joblib")
 
@@ -42,10 +62,142 @@ def demo(to: Path) -> None:
     # Imported late: it loads linearmodels and matplotlib, which no other command needs.
     from leoreturns.demo import run_demo
 
-    try:
+    with refusals():
         run_demo(to, show=click.echo)
-    except LeoReturnsError as error:
+
+
+@main.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--persons", required=True, type=click.IntRange(min=1), help="Persons over all cohorts.")
+@click.option("--seed", required=True, type=click.IntRange(min=0), help="The same seed gives the same files.")
+@click.option(
+    "--defects/--no-defects", default=True, show_default=True, help="Whether records have their usual defects."
+)
+@click.option("--jobs", type=int, help="Threads; -1 for all that the machine grants.  [default: all]")
+def simulate(path: Path, persons: int, seed: int, defects: bool, jobs: int | None) -> None:
+    """Write an extract of simulated persons, in the shape of LEO, to the new folder PATH."""
+    with refusals(ValueError):
+        simulate_extract(path, n_persons=persons, seed=seed, defects=defects, n_jobs=jobs)
+    click.echo(f"{path}: {persons:,} simulated persons")
+
+
+@main.command()
+@click.argument("extract", type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="Folder to make for the panel.")
+@click.option("--preset", required=True, type=click.Choice(list(PRESETS)), help="Definitions to derive the panel by.")
+@click.option(
+    "--deflator",
+    required=True,
+    help=f"CSV file with the columns tax_year and index, or {ILLUSTRATIVE!r}: a made-up index, for trials.",
+)
+@click.option("--lookup", "lookups", multiple=True, metavar="NAME=FILE", help="Outside lookup, such as regions=FILE.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as cohorts=2002-2007.")
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Whether to go on with a stopped build.")
+@click.option("--jobs", type=int, help="Threads; -1 for all that the machine grants.  [default: all]")
+def build(
+    extract: Path,
+    to: Path,
+    preset: str,
+    deflator: str,
+    lookups: tuple[str, ...],
+    settings: tuple[str, ...],
+    resume: bool,
+    jobs: int | None,
+) -> None:
+    """Derive the person-year panel from the linked LEO tables in the folder EXTRACT."""
+    overrides = {name: setting(text) for name, text in pairs("--set", settings).items()}
+    given = {name: Path(file) for name, file in pairs("--lookup", lookups).items()}
+    with refusals(ValueError, TypeError):
+        definitions = Definitions.preset(preset, deflator=price_index(deflator), **overrides)
+    with refusals(), open_extract(extract, lookups=given) as source:
+        click.echo(f"{source!r}\n")
+        panel = build_panel(source, definitions=definitions, to=to, resume=resume, n_jobs=jobs)
+    for line in report(panel):
+        click.echo(line)
+    click.echo(to)
+
+
+def report(panel: Panel) -> Iterator[str]:
+    """Yield what is to be told of a panel that was built: the waterfall by cohort, what is absent, what was left out.
+
+    Parameters
+    ----------
+    panel : Panel
+        With the settings of `build_panel`.
+
+    Yields
+    ------
+    str
+        Paragraphs with counts, small ones masked.
+    """
+    settings = panel.settings
+    yield f"{Waterfall.of(settings)!r}\n"
+    by_table: dict[str, list[str]] = {}
+    for name, tables in settings["absent"].items():
+        by_table.setdefault(", ".join(tables), []).append(name)
+    for tables, names in by_table.items():
+        yield f"without {tables}: no {', '.join(names)}"
+    for table, lacking in settings["unlinked"].items():
+        yield f"{table} cannot be linked to persons: {lacking} is missing"
+    for table, counts in settings["left_out"].items():
+        told = [f"{MASK if n < MASKED_BELOW else f'{n:,}'} {LEFT_OUT[why]}" for why, n in counts.items() if n]
+        if told:
+            yield f"rows of {table} left out: {', '.join(told)}"
+    yield f"{panel!r}"
+
+
+@contextlib.contextmanager
+def refusals(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn our errors, and those of these kinds, into a message and exit code 1, without a traceback."""
+    expected: tuple[type[Exception], ...] = (LeoReturnsError, *kinds)
+    try:
+        yield
+    except expected as error:
         raise click.ClickException(str(error)) from None
+
+
+def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Return options of the form NAME=VALUE by name.
+
+    Raises
+    ------
+    click.UsageError
+        If one has no name or no value, or a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if not name or not value or name in found:
+            raise click.UsageError(f"{option} takes NAME=VALUE, each name once, not {text!r}")
+        found[name] = value
+    return found
+
+
+def price_index(text: str) -> dict[int, float] | pd.DataFrame:
+    """Return the price index that an option names.
+
+    Raises
+    ------
+    click.ClickException
+        If it is a file that cannot be read.
+    """
+    if text == ILLUSTRATIVE:
+        return illustrative_deflator()
+    try:
+        return pd.read_csv(text)
+    except (OSError, ValueError):
+        raise click.ClickException(f"{text!r} cannot be read as a CSV file with columns tax_year and index") from None
+
+
+def setting(text: str) -> Any:
+    """Return the value that a text stands for: a span of years (2002-2007), a Python literal, or itself."""
+    first, _, last = text.partition("-")
+    if first.isdecimal() and last.isdecimal():
+        return range(int(first), int(last) + 1)
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 def describe() -> dict[str, str]:

@@ -62,12 +62,13 @@ def linked_copy(source, target, without=()):
     return target
 
 
-def replaced(source, target, table, change):
-    """A copy of an extract in which every file of one table is what `change` makes of its Arrow table."""
-    linked_copy(source, target, without=(table,))
-    for path in sorted((source / table).glob("*.parquet")):
-        (target / table).mkdir(exist_ok=True)
-        pq.write_table(change(pq.read_table(path)), target / table / path.name)
+def replaced(source, target, tables, change):
+    """A copy of an extract in which every file of some tables is what `change` makes of its Arrow table."""
+    linked_copy(source, target, without=tables)
+    for table in tables:
+        (target / table).mkdir()
+        for path in sorted((source / table).glob("*.parquet")):
+            pq.write_table(change(pq.read_table(path)), target / table / path.name)
     return target
 
 
@@ -103,7 +104,7 @@ def _build_and_die(path, target, block_persons, moment, n_jobs):
     def write_half(extract, sql, what):
         execute(extract, sql, what)
         if what == moment:
-            # As if DuckDB had been stopped in the middle: some files are there, one is cut, others are not.
+            # As if DuckDB had been stopped in the middle: of the table's files some are there, one in part.
             first, *others = sorted(target.parent.glob(f".{target.name}.building/building-*/*-*/block=*/*.parquet"))
             os.truncate(first, first.stat().st_size // 2)
             for file in others[::2]:

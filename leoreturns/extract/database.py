@@ -45,7 +45,10 @@ class Database:
     """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="leoreturns-"))
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="leoreturns-"))
+        except OSError as error:
+            raise failure(error, "temporary files") from None
         config: dict[str, Any] = {
             "threads": thread_count(),
             "temp_directory": str(self._folder / "spill"),
@@ -54,10 +57,12 @@ class Database:
         }
         try:
             self._connection = duckdb.connect(str(self._folder / "extract.duckdb"), config=config)
-        except BaseException:
+            self._connection.execute("SET enable_progress_bar = false")
+        except BaseException as error:
             shutil.rmtree(self._folder, ignore_errors=True)
+            if isinstance(error, duckdb.Error):
+                raise failure(error, "temporary files") from None
             raise
-        self._connection.execute("SET enable_progress_bar = false")
         self._closed = weakref.finalize(self, _remove, self._connection, self._folder)
         self._n_stage = 0
         self._registered: dict[str, Any] = {}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from leoreturns._parallel import ordered_map, thread_count, threads
 from leoreturns.errors import PanelError
@@ -88,9 +89,11 @@ def build_panel(
     with threads(n_jobs), _as_many_threads(extract):
         if to is not None:
             target = Path(to).absolute()
-            _build(extract, definitions, target, resume)
+            with _writing(repr(target.name), "finished blocks are kept: build again to go on"):
+                _build(extract, definitions, target, resume)
             return Panel.open(target)
-        with tempfile.TemporaryDirectory(prefix="leoreturns-") as folder:
+        advice = "set TMPDIR to a folder with more space, or name a folder for the panel"
+        with _writing("temporary files", advice), tempfile.TemporaryDirectory(prefix="leoreturns-") as folder:
             target = Path(folder) / "panel"
             _build(extract, definitions, target, resume=False)
             return store.open_panel(target, mapped=False)
@@ -98,23 +101,27 @@ def build_panel(
 
 def _build(extract: Extract, definitions: Definitions, target: Path, resume: bool) -> None:
     """Build in a folder beside the target, block by block, and put the panel together at the end."""
+    working = Working(target, _fingerprint(extract, definitions))
+    working.open(resume=resume)
+    if not working.is_built:
+        links = link_persons(extract, definitions.shared_ids)
+        population = select_population(extract, definitions)
+        staged = stage(extract, population, working, BLOCK_PERSONS)
+        last = _last_tax_year(extract, definitions)
+        records = _build_blocks(staged, population, definitions, working, last)
+        settings = _settings(definitions, links, population, staged, records)
+        settings["last_tax_year_of_extract"] = last
+        _join_blocks(records, settings, working)
+    working.finish()
+
+
+@contextmanager
+def _writing(what: str, advice: str) -> Iterator[None]:
+    """Turn errors of the disk into ours."""
     try:
-        working = Working(target, _fingerprint(extract, definitions))
-        working.open(resume=resume)
-        if not working.is_built:
-            links = link_persons(extract, definitions.shared_ids)
-            population = select_population(extract, definitions)
-            staged = stage(extract, population, working, BLOCK_PERSONS)
-            last = _last_tax_year(extract, definitions)
-            records = _build_blocks(staged, population, definitions, working, last)
-            settings = _settings(definitions, links, population, staged, records)
-            settings["last_tax_year_of_extract"] = last
-            _join_blocks(records, settings, working)
-        working.finish()
+        yield
     except OSError as error:
-        raise PanelError(
-            f"cannot write {target.name!r}: {reason(error)}; finished blocks are kept: build again to go on"
-        ) from None
+        raise PanelError(f"cannot write {what}: {reason(error)}; {advice}") from None
 
 
 @contextmanager
@@ -228,7 +235,7 @@ def _build_block(
             panel, record = assemble_block(
                 block, population.ids[first:last], population.keys[first:last], linked, definitions
             )
-        except duckdb.Error as error:
+        except (duckdb.Error, pa.ArrowException) as error:
             raise failure(error, f"block {number} of the panel") from None
         finally:
             connection.close()

@@ -7,6 +7,7 @@ it means is written into the panel's settings and on into every result.
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -29,6 +30,8 @@ OPTIONS: Mapping[str, Any] = MappingProxyType(
         "shared_ids": SharedIds,
     }
 )
+WHOLE = ("last_tax_year", "months_in_row", "minimum_days", "price_year", "moves_across_2012")
+REAL = ("annualised_cap",)
 # Settings by preset, beyond those that all share.
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -129,6 +132,7 @@ class Definitions:
             raise ValueError(f"no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}")
         settings: dict[str, Any] = {"cohorts": range(2002, 2021), "last_tax_year": 2020, **PRESETS[name], **overrides}
         settings["cohorts"] = _cohorts(settings["cohorts"])
+        settings |= {name: _typed(name, settings[name]) for name in (*WHOLE, *REAL) if name in settings}
         made = cls(name=name, deflator=_index(deflator), **settings)
         made._check()
         return made
@@ -171,6 +175,17 @@ def illustrative_deflator() -> dict[int, float]:
         Tax years 1997 to 2030, 100 in 2017. It is no published index: results in print need one that is.
     """
     return {year: 100.0 * 1.02 ** (year - 2017) for year in range(1997, 2031)}
+
+
+def _typed(name: str, value: Any) -> Any:
+    """Return a number as Python's own, so that every setting is a plain value."""
+    if value is None and name in REAL:
+        return None
+    try:
+        found = float(value) if name in REAL else operator.index(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is a number, not {value!r}") from None
+    return bool(found) if name == "moves_across_2012" else found
 
 
 def _cohorts(cohorts: Iterable[int]) -> tuple[int, ...]:
