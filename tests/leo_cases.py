@@ -21,7 +21,7 @@ from leoreturns.panel import Panel
 from leoreturns.panel.build import build_panel
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 
-RATE = 0.04  # of values, and of rows repeated, in a worse extract
+RATE = 0.05  # of values, and of rows repeated, in a worse extract
 LOOKUP_FILES = {"areas": "travel_to_work"}  # where file and lookup differ in name
 FLOATS = {"rtol": 1e-12, "atol": 0}
 # Codes that rules single out and that are rare, or absent, among simulated records.
@@ -134,17 +134,17 @@ def _worsened(name: str, column: pa.ChunkedArray, table: str, rng: np.random.Gen
     is_year = (
         stem.lower() in ("academicyear", "censusterm", "year", "taxyear", "ypmad_academic_year") or "ACADYR" in stem
     )
-    old = column.to_pylist()
-    values = list(old)
+    values = column.to_pylist()
+    known = [value for value in values if value is not None]
     # Links and years fewer: else hardly a person were left.
     rate = RATE / 3 if is_year or table.startswith("lookup_") else RATE
     for at in np.flatnonzero(rng.random(len(values)) < rate):
         kind = rng.random()
         if stem in RARE and kind < 0.5:
             values[at] = RARE[stem][rng.integers(len(RARE[stem]))]
-        elif is_year or kind < 0.8:
-            values[at] = old[rng.integers(len(old))]
-        else:
+        elif known and (is_year or kind < 0.8):
+            values[at] = known[rng.integers(len(known))]
+        elif not is_year:
             values[at] = None
     return pa.array(values, plain)
 
@@ -153,7 +153,7 @@ def _worsened(name: str, column: pa.ChunkedArray, table: str, rng: np.random.Gen
 
 
 def persons_of(panel: Panel) -> pd.DataFrame:
-    """Return every person with his traits, index AE_ID: also those without a row."""
+    """Return every person with his traits, index AE_ID."""
     columns = {
         name: labels_of(panel, name) for name, column in panel.schema.columns.items() if column.level == "person"
     }
