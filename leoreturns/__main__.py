@@ -31,6 +31,7 @@ LEFT_OUT = {
     "reversed": "that end before they start",
     "uncertain": "with uncertain dates",
     "outside": "of other tax years than the person's",
+    "repeated": "that repeat an id and tax year",
 }
 # What a report of a problem needs to name: the libraries that the numbers come from.
 LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "scikit-learn", "linearmodels", "matplotlib", "joblib")
