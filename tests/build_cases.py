@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 
 import numpy as np
 import pyarrow as pa
@@ -93,6 +94,7 @@ def shuffled(source, target, seed):
 def _build_and_die(path, target, block_persons, moment, n_jobs):
     build.BLOCK_PERSONS = block_persons
     os.environ["LEORETURNS_PROGRESS"] = "0"
+    tempfile.tempdir = str(path.parent)  # nothing removes the temporary files of what is killed
     count = itertools.count()
     execute = Extract.execute
 

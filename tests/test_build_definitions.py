@@ -1,7 +1,7 @@
 """Every definition against a second implementation: each column for every person and person-year, and who is there."""
 
 import pytest
-import reference_leo_years as twin_years
+import reference_leo_lists as twin_lists
 from leo_cases import Extract, Twin, build, define, differences, labels_of, persons_of, simulate, worsen, years_of
 
 from leoreturns.panel import Panel
@@ -82,7 +82,7 @@ def assert_same(panel: Panel, twin: Twin) -> None:
     assert panel.flow.steps[-1].persons == len(twin.persons)
     for table, reasons in twin.left_out.items():
         assert {reason: panel.settings["left_out"][table][reason] for reason in reasons} == dict(reasons), table
-    for name, entries in twin_years.lists(twin.population).items():
+    for name, entries in twin_lists.lists(twin.population).items():
         assert list_of(panel, name) == sorted(map(str, entries.elements())), name
 
 

@@ -84,12 +84,12 @@ def stage(extract: Extract, population: Population, working: Working, block_pers
     columns = {name: _types(extract, name) for name in STAGED if name in extract.tables and name not in lacking}
     columns = {RECORD: {**_types(extract, "ks4"), **RECORD_COLUMNS}, **columns}
     lookups = tuple(name for name in LOOKUPS if name in extract.lookups)
-    extract.register("numbered", _numbered(population, borders))
     kinds = {key for name in columns if name != RECORD and (key := table(name).person_key) is not None}
-    place_links(extract, sorted(kinds), "numbered")
     # Nothing rests on the order of the rows, and keeping it would hold all of them in memory.
     extract.execute(f"SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = {FLUSH_ROWS}", "")
+    extract.register("numbered", _numbered(population, borders))
     try:
+        place_links(extract, sorted(kinds), "numbered")
         with progress(len(columns), "laying out tables") as shown:
             for name in columns:
                 if not (folder / name).exists():
