@@ -750,7 +750,7 @@ BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     (
         {"plan": plan_of(unit="gap")},
         lr.SupportError,
-        "11 rows or more with a value have no sampling unit; leave them out",
+        "at least 11 rows with a value have no 'gap', which the plan resamples; leave them out",
     ),
     ({"plan": plan_of(unit="half")}, lr.PanelError, "half"),
 ]

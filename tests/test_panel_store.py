@@ -1,5 +1,6 @@
 """The panel on disk: round trips, partitions, scans, and nothing left behind when the disk is full."""
 
+import dataclasses
 import errno
 import os
 import pickle
@@ -19,6 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panel_cases import assert_same, wage_panel, wages
 
+from leoreturns.aggregates.compute import aggregate
 from leoreturns.errors import PanelError
 from leoreturns.panel import Panel, folder, parquet, rows, store
 
@@ -506,3 +508,14 @@ def test_no_parquet_file(tmp_path):
         Panel.from_parquet(tmp_path, person="a", time="b")
     with pytest.raises(PanelError, match="does not exist"):
         Panel.from_parquet(tmp_path / "none", person="a", time="b")
+
+
+def test_tables_say_by_which_definitions_their_panel_was_made(tmp_path):
+    made = {"definitions": {"name": "fft"}, "waterfall": [["all", {"2002": 3}]]}
+    panel = dataclasses.replace(wage_panel(), settings=made)
+    panel.save(tmp_path / "panel", partitions=3)
+    for stored in (panel.where("hours > 5"), Panel.open(tmp_path / "panel"), Panel.scan(tmp_path / "panel")):
+        assert stored.settings == made
+        told = aggregate(stored, "earnings", by="sex", statistics="mean").settings
+        assert told["definitions"] == {"name": "fft"}
+        assert "waterfall" not in told  # counts of how it was built stay with the panel

@@ -157,7 +157,7 @@ def aggregate(
             "where": where,
             "missing": missing,
             "cells": cells,
-            **({"panel": dict(inputs.panels[0].settings)} if inputs.panels[0].settings else {}),
+            **{name: made for name, made in inputs.panels[0].settings.items() if name == "definitions"},
         }
         numbers, headings = layout.ordered(
             layout.every if cells == "all" else np.flatnonzero(described.counts["n_obs"])

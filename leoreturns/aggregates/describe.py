@@ -212,11 +212,13 @@ def describe(
                 return _describe_task(task, wave, members, out, request)
 
             without_unit = sum(ordered_map(work, row_tasks(wave.offsets), label="describing cells"))
-            if without_unit:
-                raise SupportError(
-                    f"{without_unit:,} rows or more with a value have no sampling unit; leave them out with where="
-                )
             if replicator is not None:
+                if without_unit:
+                    unit = replicator.plan.unit
+                    raise SupportError(
+                        f"at least {without_unit:,} rows with a value have no '{unit}', which the plan resamples; "
+                        f"leave them out with where='{unit} is not missing'"
+                    )
                 described = out.described(request, 0).taken(wave.cells)
                 replicator.take(_rows(wave, described, request, unit_keys), wave.cells)
             shown.update(len(wave.persons))

@@ -144,7 +144,8 @@ class Aggregate:
     flow : SampleFlow
         Persons and rows left after each exclusion.
     settings : mapping
-        The options behind the numbers (quantile rule, weights, missing, cells, condition).
+        The options behind the numbers (quantile rule, weights, missing, cells, condition, the plan of intervals), and
+        the definitions behind a panel that was built from linked tables.
     owners : tuple of str
         Owners of the columns used (DfE, HESA, HMRC, DWP).
     intervals : mapping of name -> Interval
