@@ -127,7 +127,7 @@ def build_killed(path, target, *, block_persons, moment, n_jobs=1):
     """
     # The server of forks has all imported, and no thread.
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.build_cases"])
+    context.set_forkserver_preload(["build_cases"])
     process = context.Process(target=_build_and_die, args=(path, target, block_persons, moment, n_jobs))
     process.start()
     process.join()

@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from build_cases import built, definitions, digest, linked_copy, lookups_of, opened, replaced, simulated
+from extract_cases import CANARY_DATE, CANARY_ID, CANARY_PAY
 
 from leoreturns.errors import ExtractError, LeoReturnsError, PanelError
 from leoreturns.extract.link import link_persons
@@ -28,8 +30,6 @@ from leoreturns.panel.population import select_population
 from leoreturns.panel.staging import make_views, stage
 from leoreturns.panel.waterfall import Waterfall
 from leoreturns.panel.working import Working
-from tests.build_cases import built, definitions, digest, linked_copy, lookups_of, opened, replaced, simulated
-from tests.extract_cases import CANARY_DATE, CANARY_ID, CANARY_PAY
 
 PERSONS = 60
 # A resolved person, a record in further education, and what would be recognised of them anywhere.
@@ -346,7 +346,7 @@ def test_a_full_disk_under_the_database(refused, monkeypatch, extract, undisturb
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from tests.build_cases import built
+from build_cases import built
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]),) * 2)
 built(Path(sys.argv[1]), Path(sys.argv[2]))
 """

@@ -11,15 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-
-from leoreturns._parallel import threads
-from leoreturns.errors import PanelError
-from leoreturns.panel import build, columns, store
-from leoreturns.panel.panel import Panel
-from leoreturns.panel.person_lists import LISTS
-from leoreturns.panel.staging import STAGED
-from leoreturns.panel.waterfall import Waterfall
-from tests.build_cases import (
+from build_cases import (
     build_killed,
     built,
     definitions,
@@ -31,6 +23,14 @@ from tests.build_cases import (
     shuffled,
     simulated,
 )
+
+from leoreturns._parallel import threads
+from leoreturns.errors import PanelError
+from leoreturns.panel import build, columns, store
+from leoreturns.panel.panel import Panel
+from leoreturns.panel.person_lists import LISTS
+from leoreturns.panel.staging import STAGED
+from leoreturns.panel.waterfall import Waterfall
 
 PERSONS, BLOCK = 240, 75
 

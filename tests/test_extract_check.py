@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from extract_cases import CANARY_DATE, CANARY_ID, assert_silent, earnings, employment, lookup_edukey
 
 from leoreturns.extract.check import ExtractCheck, Finding
 from leoreturns.extract.source import open_extract
-from tests.extract_cases import CANARY_DATE, CANARY_ID, assert_silent, earnings, employment, lookup_edukey
 
 
 def counts(check, table):

@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from extract_cases import CANARY_ID, assert_silent, refused
 
 from leoreturns.extract.link import Linked, can_link, link_persons, link_table, place_links, rows_of_persons, unlinked
 from leoreturns.extract.source import open_extract
 from leoreturns.extract.tables import table
-from tests.extract_cases import CANARY_ID, assert_silent, refused
 
 SHARED = ("drop", "first")
 

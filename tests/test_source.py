@@ -13,14 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-
-from leoreturns._parallel import threads
-from leoreturns.errors import ExtractError
-from leoreturns.extract import parts
-from leoreturns.extract.database import failure
-from leoreturns.extract.parts import identifiers
-from leoreturns.extract.source import open_extract
-from tests.extract_cases import (
+from extract_cases import (
     CANARY_DATE,
     CANARY_ID,
     assert_silent,
@@ -30,6 +23,13 @@ from tests.extract_cases import (
     refused,
     rows,
 )
+
+from leoreturns._parallel import threads
+from leoreturns.errors import ExtractError
+from leoreturns.extract import parts
+from leoreturns.extract.database import failure
+from leoreturns.extract.parts import identifiers
+from leoreturns.extract.source import open_extract
 
 SPELLS = [
     (CANARY_ID, dt.date.fromisoformat(CANARY_DATE), dt.date(2004, 4, 5), True, False),
