@@ -312,11 +312,14 @@ FULL = OSError(errno.ENOSPC, "No space left on device", CANARY_ID)
 
 @pytest.mark.parametrize(
     ("where", "turn"),
-    [("write_part", 0), ("write_part", 1), ("write_header", 0), ("NamedTemporaryFile", 0)]
-    + [("mkdtemp", turn) for turn in (1, 5, 15, 18)],
+    [("write_arrays", 0), ("write_joined", 0.5), ("write_joined", 1.5), ("write_header", 0)]
+    + [("mkstemp", turn) for turn in (0, 1, 50)]
+    + [("mkdtemp", turn) for turn in (1, 5, 15)],
 )
 def test_a_full_disk(where, turn, refused, monkeypatch, extract, undisturbed, tmp_path):
-    """The disk is full when a block, a part, the header or any folder is written; finished work is kept."""
+    """The disk is full when a block, a column, the header, any file or any folder is written; finished work is kept."""
+    if where == "write_joined":  # as a share of all arrays: those of the block come first, then those of the panel
+        turn = int(turn * len(store.stored_arrays(Panel.open(undisturbed).schema)))
     owner = store if where.startswith("write") else tempfile
     write, count = getattr(owner, where), itertools.count()
 

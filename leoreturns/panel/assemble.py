@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from leoreturns._typing import AnyArray, BoolArray, IntArray, Level, UIntArray
+from leoreturns._typing import AnyArray, BoolArray, IntArray, UIntArray
 from leoreturns.panel import columns, levels, rows
 from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions
@@ -157,26 +157,17 @@ def common_schema(records: Sequence[BlockRecord]) -> tuple[Schema, dict[str, np.
     return Schema(columns.PERSON, columns.TIME, common, lists), types
 
 
-def aligned(panel: Panel, schema: Schema, types: Mapping[str, np.dtype[Any]]) -> Panel:
-    """Return a block under the common schema."""
-    arrays: dict[Level, dict[str, AnyArray]] = {"person": {}, "year": {}}
-    for name, column in schema.columns.items():
-        arrays[column.level][name] = _recoded(panel.array(name), panel.column(name), column, types[name])
-    lists = {name: _relisted(panel, name, schema.lists[name]) for name in schema.lists}
-    return dataclasses.replace(panel, schema=schema, people=arrays["person"], years=arrays["year"], lists=lists)
-
-
-def _recoded(values: AnyArray, given: Column, column: Column, dtype: np.dtype[Any]) -> AnyArray:
+def aligned(values: AnyArray, given: Column, column: Column, dtype: np.dtype[Any]) -> AnyArray:
+    """Return the entries that a block has of a column under the labels and the type common to all blocks."""
     if column.kind == "number":
         return values.astype(dtype, copy=False)
     return rows.recode(values, _places(given.labels, column.labels), base=0, dtype=dtype)
 
 
-def _relisted(panel: Panel, name: str, column: ListColumn) -> PersonList:
+def aligned_codes(codes: AnyArray, given: ListColumn, column: ListColumn) -> AnyArray:
+    """Return the codes that a block has in a list under the labels common to all blocks."""
     # The last place serves the missing code -1.
-    table = np.append(_places(panel.schema.lists[name].labels, column.labels), np.int32(-1))
-    entries = panel.lists[name]
-    return dataclasses.replace(entries, codes=table[entries.codes])
+    return np.append(_places(given.labels, column.labels), np.int32(-1))[codes]
 
 
 def _places(labels: Sequence[Any], among: Sequence[Any]) -> NDArray[np.int32]:

@@ -6,35 +6,37 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 
 from leoreturns._parallel import ordered_map, thread_count, threads
+from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.extract.database import failure, quoted
 from leoreturns.extract.link import LOOKUPS as LINKS
 from leoreturns.extract.link import Linked, link_persons
 from leoreturns.extract.source import Extract
 from leoreturns.extract.tables import table
+from leoreturns.panel import offsets as csr
 from leoreturns.panel import store
-from leoreturns.panel.assemble import BlockRecord, aligned, assemble_block, common_schema
+from leoreturns.panel.assemble import BlockRecord, aligned, aligned_codes, assemble_block, common_schema
 from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.folder import reason
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.population import Population, select_population
 from leoreturns.panel.staging import STAGED, Staged, make_views, stage
+from leoreturns.panel.store import StoredArray
 from leoreturns.panel.waterfall import Waterfall
 from leoreturns.panel.working import Working
-from leoreturns.results.flow import SampleFlow
 
 TABLES_OF_TAX_YEARS = ("earnings", "geography", "self_assessment", "cjrs")
 BLOCK_PERSONS = 50_000  # at least; borders are those of key blocks
@@ -204,7 +206,8 @@ def _build_blocks(
             return BlockRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
         with threads(inner):
             record = _build_block(number, staged, population, definitions, working, last_tax_year)
-        working.text(path, json.dumps(record.to_json()))
+        with working.file(path) as file:
+            file.write_text(json.dumps(record.to_json()), encoding="utf-8")
         return record
 
     return ordered_map(build, blocks, label="building blocks")
@@ -239,7 +242,7 @@ def _build_block(
             raise failure(error, f"block {number} of the panel") from None
         finally:
             connection.close()
-        store.write_part(panel, folder)
+        store.write_arrays(panel, folder)
     return record
 
 
@@ -263,22 +266,40 @@ def _connection(spill: Path, what: str) -> duckdb.DuckDBPyConnection:
 
 
 def _join_blocks(records: Sequence[BlockRecord], settings: dict[str, Any], working: Working) -> None:
-    """Store the blocks as the parts of one panel, one at a time, and remove each when its part is there."""
+    """Store the blocks as the parts of one panel, an array at a time, and remove what is of it in the blocks."""
     schema, types = common_schema(records)
+    blocks = [working.building / f"block-{number:04d}" for number in range(len(records))]
 
-    def write(number: int) -> str:
-        block, part = working.building / f"block-{number:04d}", working.panel / f"part-{number:04d}"
-        if not part.exists():
-            # Read, not mapped: as many files would be open as there are arrays in the blocks of all threads.
-            panel = store.open_part(block, records[number].schema, SampleFlow(), {}, mapped=False)
-            with working.folder(part) as folder:
-                store.write_part(aligned(panel, schema, types), folder)
-        shutil.rmtree(block, ignore_errors=True)
-        return part.name
+    def of_block(number: int, array: StoredArray) -> AnyArray:
+        values, given = store.map_array(blocks[number] / array.file), records[number].schema
+        if array.column:
+            name = array.column
+            return aligned(values, given.columns[name], schema.columns[name], types[name])
+        if array.field == "codes":
+            return aligned_codes(values, given.lists[array.entries], schema.lists[array.entries])
+        return values
 
-    parts = ordered_map(write, range(len(records)), label="storing the panel")
-    persons, n_row = sum(record.persons for record in records), sum(record.n_row for record in records)
+    def join(array: StoredArray) -> None:
+        path = working.panel / array.file
+        if not path.exists():
+            # One block at a time: as many files would be open as there are blocks otherwise.
+            stored = (store.map_array(block / array.file) for block in blocks)
+            parts: Iterable[AnyArray]
+            if array.is_offsets:
+                parts = [csr.joined([values.copy() for values in stored])]
+                length, dtype = len(parts[0]), parts[0].dtype
+            else:
+                given = [(len(values), values.dtype) for values in stored]
+                length, dtype = sum(n for n, _ in given), types.get(array.column, given[0][1])
+                parts = (of_block(number, array) for number in range(len(blocks)))
+            with working.file(path) as file:
+                store.write_joined(file, parts, length, dtype)
+        for block in blocks:
+            (block / array.file).unlink(missing_ok=True)
+
+    ordered_map(join, store.stored_arrays(schema), label="storing the panel")
+    borders = np.cumsum([0, *(record.persons for record in records)]).tolist()
     flow = Waterfall.of(settings).flow()
-    with working.folder(working.building / "header") as folder:
-        store.write_header(folder, schema, flow, persons, n_row, parts, settings=settings)
-        os.replace(folder / store.SCHEMA_FILE, working.panel / store.SCHEMA_FILE)
+    n_row = sum(record.n_row for record in records)
+    with working.file(working.panel / store.SCHEMA_FILE) as file:
+        store.write_header(file, schema, flow, borders, n_row, settings=settings)

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,15 @@ class Scan:
         The folder that `Panel.save` made.
     schema : Schema
         Common to all parts.
-    parts : tuple of Path
-        One folder per part.
+    borders : tuple of int
+        Part i holds the stored persons ``borders[i] : borders[i + 1]``.
     settings : mapping
         As of `Panel`.
     """
 
     path: Path
     schema: Schema
-    parts: tuple[Path, ...]
+    borders: tuple[int, ...]
     _stored: Schema
     _flow: SampleFlow
     settings: Mapping[str, Any]
@@ -71,17 +72,19 @@ class Scan:
     def over(cls, path: Path) -> Scan:
         """Open the header of a stored panel."""
         header = store.read_header(path)
-        parts = tuple(path / name for name in header["parts"]) or (path,)
-        return cls(path, header["schema"], parts, header["schema"], header["flow"], header["settings"])
+        schema = header["schema"]
+        return cls(path, schema, tuple(header["borders"]), schema, header["flow"], header["settings"])
 
     @property
     def partitions(self) -> int:
         """Number of parts."""
-        return len(self.parts)
+        return len(self.borders) - 1
 
     def __iter__(self) -> Iterator[Panel]:
-        for folder in self.parts:
-            panel = store.open_part(folder, self._stored, SampleFlow(), self.settings)
+        for first, last in pairwise(self.borders):
+            # Mapped anew, so that no more than one part stays in memory.
+            panel = store.open_stored(self.path, self._stored, self._flow, self.settings)
+            panel = store.people_slice(panel, first, last)
             for step in self._steps:
                 panel = step(panel)
             yield panel

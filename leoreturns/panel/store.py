@@ -1,21 +1,21 @@
 """The panel on disk: one .npy file per column, schema.json, and a marker that it must not be released.
 
-A folder of one part is mapped into memory when opened. A folder of several parts holds one folder per contiguous range
-of key blocks (the top 12 bits of the person key); labels and types are common to all parts.
+The files are mapped into memory when the panel is opened. Its parts, which a scan reads one at a time, are contiguous
+ranges of persons; their borders are borders of key blocks (the top 12 bits of the person key).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.lib.format as npy
+from numpy.typing import NDArray
 
 from leoreturns._typing import AnyArray, BoolArray, IntArray
 from leoreturns.errors import PanelError
@@ -31,47 +31,72 @@ from leoreturns.results.flow import FlowStep, SampleFlow
 KEY_BLOCKS = 1 << 12
 BLOCK_SHIFT = np.uint64(64 - 12)
 SCHEMA_FILE = "schema.json"
+ID_OFFSETS = "id-offsets.npy"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredArray:
+    """One array of a stored panel.
+
+    Attributes
+    ----------
+    file : str
+        Its name in the folder. Columns and lists go by number, so that any name of theirs will do.
+    column, entries : str
+        The column it holds, or the list it belongs to; "" for neither.
+    field : str
+        Which array of the list.
+    """
+
+    file: str
+    column: str = ""
+    entries: str = ""
+    field: str = ""
+
+    @property
+    def is_offsets(self) -> bool:
+        """Whether it tells where each person's rows or entries begin."""
+        return self.file == "offsets.npy" or self.field == "offsets"
+
+
+def stored_arrays(schema: Schema) -> list[StoredArray]:
+    """Return the arrays of a stored panel, but for the offsets of ids that are texts."""
+    fields = [field.name for field in dataclasses.fields(PersonList)]
+    return [
+        *(StoredArray(file) for file in ("keys.npy", "offsets.npy", "ids.npy")),
+        *(StoredArray(f"column-{number:04d}.npy", name) for number, name in enumerate(schema.columns)),
+        *(
+            StoredArray(f"list-{number:04d}-{field}.npy", entries=name, field=field)
+            for number, name in enumerate(schema.lists)
+            for field in fields
+        ),
+    ]
 
 
 def save_panel(panel: Panel, path: Path, partitions: int) -> None:
     """See `Panel.save`; a selection is written a few rows at a time, never copied."""
     if not 1 <= partitions <= KEY_BLOCKS:
         raise PanelError(f"partitions must lie between 1 and {KEY_BLOCKS:,}")
-    parts = [people_slice(panel, *bounds) for bounds in _part_bounds(panel, partitions)] if partitions > 1 else []
-    parts = [part for part in parts if part.n_row]
+    borders = _borders(panel.keys[selected_persons(panel)[0]], partitions)
     with new_folder(path) as folder:
-        names = [f"part-{number:04d}" for number in range(len(parts))]
-        write_header(
-            folder, selected_schema(panel), panel.flow, panel.n_person, panel.n_row, names, settings=panel.settings
-        )
-        if not parts:
-            write_part(panel, folder)
-        for name, part in zip(names, parts, strict=True):
-            (folder / name).mkdir()
-            write_part(part, folder / name)
+        schema = selected_schema(panel)
+        write_header(folder / SCHEMA_FILE, schema, panel.flow, borders, panel.n_row, settings=panel.settings)
+        write_arrays(panel, folder)
 
 
 def write_header(
-    folder: Path,
-    schema: Schema,
-    flow: SampleFlow,
-    persons: int,
-    n_row: int,
-    parts: Sequence[str],
-    *,
-    settings: Mapping[str, Any],
+    path: Path, schema: Schema, flow: SampleFlow, borders: Sequence[int], n_row: int, *, settings: Mapping[str, Any]
 ) -> None:
-    """Write schema.json of a panel stored in the named parts, or in none but the folder itself."""
+    """Write schema.json of a stored panel; part i holds the persons ``borders[i] : borders[i + 1]``."""
     stored = {
         "schema": schema.to_json(),
         "flow": [dataclasses.asdict(step) for step in flow.steps],
-        "persons": persons,
+        "borders": list(borders),
         "rows": n_row,
-        "parts": list(parts),
         "settings": dict(settings),
     }
     text = json.dumps(stored, ensure_ascii=False, indent=1)
-    (folder / SCHEMA_FILE).write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
 
 
 # ---- what a selection keeps -----------------------------------------------------------------------------------------
@@ -132,7 +157,7 @@ def compacted(panel: Panel) -> Panel:
 
 
 def people_slice(panel: Panel, first: int, last: int) -> Panel:
-    """Return the stored persons first:last, sharing arrays."""
+    """Return the stored persons first:last as a panel with a flow of its own, sharing arrays."""
     start, stop = int(panel.offsets[first]), int(panel.offsets[last])
     return dataclasses.replace(
         panel,
@@ -143,47 +168,54 @@ def people_slice(panel: Panel, first: int, last: int) -> Panel:
         years={name: values[start:stop] for name, values in panel.years.items()},
         lists={name: entries.part(first, last) for name, entries in panel.lists.items()},
         selection=None if panel.selection is None else panel.selection[start:stop],
+        flow=SampleFlow(),
     )
 
 
-def _part_bounds(panel: Panel, partitions: int) -> Iterator[tuple[int, int]]:
-    """Return the person ranges of the parts that hold anyone; borders are borders of key blocks."""
-    blocks = panel.keys >> BLOCK_SHIFT
-    edges = np.searchsorted(blocks, [KEY_BLOCKS * number // partitions for number in range(partitions + 1)])
-    return ((int(first), int(last)) for first, last in pairwise(edges) if last > first)
+def _borders(keys: NDArray[np.uint64], partitions: int) -> list[int]:
+    """Return the borders of the parts that hold anyone, or of one part of nobody."""
+    wanted = [KEY_BLOCKS * number // partitions for number in range(1, partitions)]
+    inner = np.searchsorted(keys >> BLOCK_SHIFT, wanted).tolist()
+    return [0, *sorted(set(inner) - {0, len(keys)}), len(keys)]
 
 
-def write_part(panel: Panel, folder: Path) -> None:
-    """Write what a part holds of the selected rows; columns go by number, so that any column name will do."""
+# ---- arrays ---------------------------------------------------------------------------------------------------------
+
+
+def write_arrays(panel: Panel, folder: Path) -> None:
+    """Write what a panel holds of the selected rows."""
     persons, offsets = selected_persons(panel)
     # Only what is stored per row is large: that is written through the selection, all else is gathered.
     ids, lists = selected_records(panel, persons)
-    _write_array(folder / "keys.npy", panel.keys[persons])
-    _write_array(folder / "offsets.npy", offsets)
-    _write_array(folder / "ids.npy", ids.data)
+    held = {"keys.npy": panel.keys[persons], "offsets.npy": offsets, "ids.npy": ids.data}
     if ids.offsets is not None:
-        _write_array(folder / "id-offsets.npy", ids.offsets)
-    for number, column in enumerate(panel.schema.columns.values()):
-        values, path = panel.array(column.name), folder / f"column-{number:04d}.npy"
-        if column.level == "person":
-            _write_array(path, values[persons])
+        _write_array(folder / ID_OFFSETS, ids.offsets)
+    for array in stored_arrays(panel.schema):
+        path = folder / array.file
+        if array.entries:
+            _write_array(path, getattr(lists[array.entries], array.field))
+        elif not array.column:
+            _write_array(path, held[array.file])
+        elif panel.column(array.column).level == "person":
+            _write_array(path, panel.people[array.column][persons])
         else:
-            _write_array(path, values, panel.selection)
-    for number, name in enumerate(panel.schema.lists):
-        entries = lists[name]
-        for field in dataclasses.fields(entries):
-            _write_array(folder / f"list-{number:04d}-{field.name}.npy", getattr(entries, field.name))
+            _write_array(path, panel.years[array.column], panel.selection)
 
 
 def _write_array(path: Path, values: AnyArray, kept: BoolArray | None = None) -> None:
     """Write an array, or its kept entries, as .npy, a block at a time."""
-    length = len(values) if kept is None else int(np.count_nonzero(kept))
-    header = {"descr": npy.dtype_to_descr(values.dtype), "fortran_order": False, "shape": (length,)}
+    blocks = rows.slices(len(values), rows.BLOCK)
+    parts = (values[a:b] if kept is None else values[a:b][kept[a:b]] for a, b in blocks)
+    write_joined(path, parts, len(values) if kept is None else int(np.count_nonzero(kept)), values.dtype)
+
+
+def write_joined(path: Path, parts: Iterable[AnyArray], length: int, dtype: np.dtype[Any]) -> None:
+    """Write arrays that follow each other, of so many entries in all, as one .npy file."""
+    header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
     with path.open("wb") as file:
         npy.write_array_header_1_0(file, header)
-        for first, last in rows.slices(len(values), rows.BLOCK):
-            part = values[first:last]
-            file.write(np.ascontiguousarray(part if kept is None else part[kept[first:last]]).data)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, dtype=dtype).data)
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -192,6 +224,7 @@ def read_header(path: Path) -> dict[str, Any]:
         stored: dict[str, Any] = json.loads((path / SCHEMA_FILE).read_text(encoding="utf-8"))
         stored["schema"] = Schema.from_json(stored["schema"])
         stored["flow"] = SampleFlow(tuple(FlowStep(**step) for step in stored["flow"]))
+        stored["borders"] = [int(border) for border in stored["borders"]]
         stored.setdefault("settings", {})
         return stored
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -201,54 +234,36 @@ def read_header(path: Path) -> dict[str, Any]:
 def open_panel(path: Path, *, mapped: bool = True) -> Panel:
     """See `Panel.open`; with `mapped` False the arrays are read, so that the folder can go."""
     header = read_header(path)
-    folders = [path / name for name in header["parts"]] or [path]
-    return _open(folders, header["schema"], header["flow"], header["settings"], mapped=mapped)
+    return open_stored(path, header["schema"], header["flow"], header["settings"], mapped=mapped)
 
 
-def open_part(
-    folder: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool = True
+def open_stored(
+    path: Path, schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool = True
 ) -> Panel:
-    """Map, or read, one part into memory and check that its arrays fit together."""
-    return _open([folder], schema, flow, settings, mapped=mapped)
-
-
-def _open(
-    folders: Sequence[Path], schema: Schema, flow: SampleFlow, settings: Mapping[str, Any], *, mapped: bool
-) -> Panel:
-    """Return parts that follow each other in key order as one panel: a single one mapped, several read."""
-    read = partial(_gathered, folders, mapped)
+    """Map, or read, the arrays of a stored panel and check that they fit together."""
+    read = map_array if mapped else _read_array
     levels: dict[str, dict[str, AnyArray]] = {"person": {}, "year": {}}
-    for number, column in enumerate(schema.columns.values()):
-        levels[column.level][column.name] = read(f"column-{number:04d}.npy")
-    texts = (folders[0] / "id-offsets.npy").exists()
-    people = PersonIds(read("ids.npy"), read("id-offsets.npy", csr.joined) if texts else None)
-    lists = {
-        name: PersonList(
-            read(f"list-{number:04d}-offsets.npy", csr.joined),
-            *(read(f"list-{number:04d}-{field}.npy") for field in ("codes", "start", "end", "weight")),
-        )
-        for number, name in enumerate(schema.lists)
-    }
-    keys, offsets = read("keys.npy"), read("offsets.npy", csr.joined)
+    persons: dict[str, AnyArray] = {}
+    entries: dict[str, dict[str, AnyArray]] = {name: {} for name in schema.lists}
+    for array in stored_arrays(schema):
+        values = read(path / array.file)
+        if array.entries:
+            entries[array.entries][array.field] = values
+        elif array.column:
+            levels[schema.columns[array.column].level][array.column] = values
+        else:
+            persons[array.file] = values
+    texts = (path / ID_OFFSETS).exists()
+    people = PersonIds(persons["ids.npy"], read(path / ID_OFFSETS) if texts else None)
+    lists = {name: PersonList(**arrays) for name, arrays in entries.items()}
+    keys, offsets = persons["keys.npy"], persons["offsets.npy"]
     lengths = {len(people), len(keys), *(len(values) for values in levels["person"].values())}
     if lengths != {len(offsets) - 1} or {len(values) for values in levels["year"].values()} != {int(offsets[-1])}:
-        raise PanelError(f"the stored panel {folders[0].name!r} is damaged: its columns differ in length")
+        raise PanelError(f"the stored panel {path.name!r} is damaged: its columns differ in length")
     return Panel(schema, people, keys, offsets, levels["person"], levels["year"], lists, flow=flow, settings=settings)
 
 
-def _gathered(
-    folders: Sequence[Path],
-    mapped: bool,
-    name: str,
-    join: Callable[[Sequence[AnyArray]], AnyArray] = np.concatenate,
-) -> AnyArray:
-    """Return one array of all parts; a mapped file stays open, so the parts of one array only are mapped at a time."""
-    if len(folders) == 1:
-        return _mapped(folders[0] / name) if mapped else np.array(_mapped(folders[0] / name))
-    return join([_mapped(folder / name) for folder in folders])
-
-
-def _mapped(path: Path) -> AnyArray:
+def map_array(path: Path) -> AnyArray:
     """Map an array into memory, read-only; an empty one, which cannot be mapped, is read."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -258,6 +273,10 @@ def _mapped(path: Path) -> AnyArray:
         except (OSError, ValueError, EOFError):
             raise PanelError(f"the stored panel is damaged: {path.name!r} is missing or cannot be read") from None
     return np.asarray(array)
+
+
+def _read_array(path: Path) -> AnyArray:
+    return np.array(map_array(path))
 
 
 def empty_panel(schema: Schema) -> Panel:

@@ -84,11 +84,13 @@ class Working:
             if not path.is_dir():  # where it is there, another run has made the same
                 raise
 
-    def text(self, path: Path, text: str) -> None:
-        """Write a file that appears whole or not at all."""
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=self.building, delete=False) as file:
-            file.write(text)
-        os.replace(file.name, path)
+    @contextmanager
+    def file(self, path: Path) -> Iterator[Path]:
+        """Give a file to write that becomes `path` when all went well."""
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=self.building)
+        os.close(handle)
+        yield Path(name)
+        os.replace(name, path)
 
     def finish(self) -> None:
         """Remove all but the panel, and give it its name."""
