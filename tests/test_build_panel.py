@@ -103,6 +103,10 @@ def opened_frames(frames, extract):
 def test_a_folder_that_is_named_like_a_partition_or_a_pattern_is_like_any_other(extract, undisturbed, tmp_path):
     folder = tmp_path / "cohort=2003" / "TaxYear=2004 [*] 'it''s' ?"
     (folder / "to").mkdir(parents=True)
+    # What the name matches as a pattern lies beside it.
+    beside = folder.with_name("TaxYear=2004 * 'it''s' x")
+    beside.mkdir()
+    simulated(beside / "leo", 20)
     built(linked_copy(extract, folder / "leo"), folder / "to" / "panel")
     assert_same(folder / "to" / "panel", undisturbed)
 

@@ -413,6 +413,24 @@ def test_an_unreadable_stata_file(tmp_path, keep):
         list(extract.read("employment"))
 
 
+@pytest.mark.parametrize(
+    ("name", "other"), [("[ab]", "a"), ("data[1]", "data1"), ("le*", "leo"), ("le?", "leo"), ("[*]", "*")]
+)
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_path_is_no_pattern(name, other, kind, tmp_path):
+    """What the name would match as a pattern lies beside it: a folder, then a part of the same table."""
+    for stem, ids in ((name, "X"), (other, "Y")):
+        frame = employment(EduKey=[ids] * 4)
+        for folder, file in ((stem, "employment"), ("employment", stem)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            path = tmp_path / folder / f"{file}.{kind}"
+            frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    with open_extract(tmp_path / name) as extract:
+        assert rows(extract, "employment", ["EduKey"]) == [("X",)] * 4
+    with open_extract({"employment": tmp_path / "employment"}) as extract:
+        assert sorted(rows(extract, "employment", ["EduKey"])) == [("X",)] * 4 + [("Y",)] * 4
+
+
 def test_files_that_are_no_table_are_named(tmp_path):
     employment().to_parquet(tmp_path / "employment.parquet")
     (tmp_path / "readme.txt").write_text("x")

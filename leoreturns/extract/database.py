@@ -6,6 +6,7 @@ one that names tables and files only.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 import weakref
@@ -35,6 +36,11 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """Return a text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def file(path: Path) -> str:
+    """Return the path of a file to read as an SQL literal; DuckDB would read ``[``, ``*`` and ``?`` as patterns."""
+    return literal(re.sub(r"([\[*?])", r"[\1]", str(path)))
 
 
 class Database:

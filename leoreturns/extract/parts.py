@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
-from leoreturns.extract.database import Database, literal, quoted
+from leoreturns.extract.database import Database, file, literal, quoted
 
 PARQUET, CSV, STATA = (".parquet", ".pq"), (".csv", ".tsv"), (".dta",)
 FILES = (*PARQUET, *CSV, *STATA)
@@ -69,14 +69,14 @@ class ParquetPart:
 
     def source(self, database: Database, columns: Sequence[str]) -> str:
         """Return the reader of the files."""
-        return f"read_parquet([{', '.join(literal(str(path)) for path in self.files)}], hive_partitioning = false)"
+        return f"read_parquet([{', '.join(map(file, self.files))}], hive_partitioning = false)"
 
     def diagnose(self, database: Database) -> ExtractError | None:
         """Return which file is damaged."""
         for path in self.files:
             try:
                 database.rows(
-                    f"SELECT count(COLUMNS(*)) FROM read_parquet({literal(str(path))}, hive_partitioning = false)",
+                    f"SELECT count(COLUMNS(*)) FROM read_parquet({file(path)}, hive_partitioning = false)",
                     repr(path.name),
                 )
             except ExtractError:
@@ -130,7 +130,7 @@ class CsvPart:
     def _reader(self, options: str) -> str:
         columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in self.names)
         return (
-            f"read_csv({literal(str(self.files[0]))}, hive_partitioning = false, auto_detect = false, header = true, "
+            f"read_csv({file(self.files[0])}, hive_partitioning = false, auto_detect = false, header = true, "
             f"delim = {literal(self._delimiter)}, quote = '\"', escape = '\"', columns = {{{columns}}}{options})"
         )
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from leoreturns._parallel import progress
 from leoreturns.extract.convert import SQL_TYPES
-from leoreturns.extract.database import literal, quoted
+from leoreturns.extract.database import file, literal, quoted
 from leoreturns.extract.link import place_links, rows_of_persons, unlinked
 from leoreturns.extract.source import Extract
 from leoreturns.extract.tables import table
@@ -102,8 +102,8 @@ def stage(extract: Extract, population: Population, working: Working, block_pers
         if not (folder / LOOKUPS[name]).exists():
             with working.folder(folder / LOOKUPS[name]) as part:
                 rows = f"SELECT #1 AS code, #2 AS label FROM {extract.select(name)}"
-                file = literal(str(part / "lookup.parquet"))
-                extract.execute(f"COPY ({rows}) TO {file} (FORMAT parquet)", f"lookup {name!r}")
+                to = literal(str(part / "lookup.parquet"))
+                extract.execute(f"COPY ({rows}) TO {to} (FORMAT parquet)", f"lookup {name!r}")
     return Staged(folder, columns, tuple(LOOKUPS[name] for name in lookups), borders, lacking)
 
 
@@ -169,4 +169,4 @@ def make_views(connection: duckdb.DuckDBPyConnection, staged: Staged, block: int
 
 def _reader(files: list[Path]) -> str:
     # Folders above may be named like partitions too: `cohort=2003` would become a column.
-    return f"read_parquet([{', '.join(literal(str(file)) for file in files)}], hive_partitioning = false)"
+    return f"read_parquet([{', '.join(map(file, files))}], hive_partitioning = false)"
