@@ -81,11 +81,12 @@ def finite(name: str, values: NDArray[np.floating[Any]]) -> None:
 
 
 def whole(name: str, values: NDArray[np.floating[Any]]) -> None:
-    """Refuse ids held as floats that are not whole, or too large for a float to tell apart."""
+    """Refuse ids held as floats that are not whole, or too large for a float of their type to tell apart."""
+    inexact = 2 ** (np.finfo(values.dtype).nmant + 1)  # rounds to itself, and so does the next whole number
     broken = 0
     for at in range(0, len(values), CHUNK):
         part = values[at : at + CHUNK]
-        broken += int(((part != np.floor(part)) | (np.abs(part) > 2**53)).sum())
+        broken += int(((part != np.floor(part)) | (np.abs(part) >= inexact)).sum())
     if broken:
         raise PanelError(
             f"column {name!r} holds ids as floats, of which {counted(broken, 'value')} cannot be told apart exactly; "

@@ -440,6 +440,8 @@ def test_missing_id(missing):
     ("given_ids", "message"),
     [
         ([1.5, 2.0, 2.5], "2 values cannot be told apart exactly"),
+        ([1.0, 2.0**53 - 1, 2.0**53], "1 value cannot be told apart exactly"),
+        (np.array([1, 2**24 - 1, 2**24 + 1], np.float32), "1 value cannot be told apart exactly"),
         ([1, "1", 2], "mixes 2 numbers with 1 non-numeric entries"),
         ([True, False, True], "ids must be whole numbers or text"),
         (pd.to_datetime(["2010-01-01"] * 3), "ids must be whole numbers or text"),

@@ -1,6 +1,7 @@
 """Opening an extract: files, frames, connections; names, types, years; refusals without a person's value."""
 
 import datetime as dt
+import decimal
 import gc
 import sqlite3
 import tempfile
@@ -301,6 +302,23 @@ def test_an_id_with_letters_where_the_form_declares_a_number(given):
         with refused(r"column 'AE_ID' has 1 value that cannot be read as whole-number ids"):
             extract.select("lookup_edukey")
         assert rows(extract, "lookup_edukey", ["EDUKEY"]) == [(CANARY_ID,), ("B2",), ("C3",)]
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "match"),
+    [
+        ([2**24 - 1, 2**24, 2**24 + 1], "float32", "has 2 values that cannot be read as"),
+        ([2**53 - 1, 2**53, 2**53 + 1], "float64", "has 2 values that cannot be read as"),
+        ([2**62, 2**62 + 1, 2**63], pa.decimal128(20, 0), "has 1 value that cannot be read as"),
+    ],
+)
+@pytest.mark.parametrize(("table", "column"), [("lookup_edukey", "AE_ID"), ("lookup_edukey", "EDUKEY")])
+def test_ids_that_their_type_cannot_tell_apart(given, kind, match, table, column):
+    values = pa.array(np.array(given, kind)) if isinstance(kind, str) else pa.array(map(decimal.Decimal, given), kind)
+    with open_extract({table: pa.table({column: values})}) as extract, refused(match):
+        extract.select(table)
+    with open_extract({table: pa.table({column: values[:1]})}) as extract:
+        assert [str(row[0]) for row in rows(extract, table)] == [str(given[0])]
 
 
 @pytest.mark.parametrize("given", ["£7318642", "inf", "7,318", "nan"])

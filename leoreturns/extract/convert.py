@@ -46,7 +46,9 @@ DATE_FORMATS = {
     "ddMMMyyyy": (r"\d{1,2}[A-Za-z]{3}\d{4}", "%d%b%Y"),
 }
 _TIME = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d*)?)?$"
-_EXACT_FLOAT = 2**53
+# Stored type -> the first whole number that is no longer told apart from the next one, or fits no BIGINT.
+_INEXACT = {"FLOAT": 2**24, "DOUBLE": 2**53}
+_BEYOND_BIGINT = 2**63
 _INTEGERS = {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"}
 _INTEGERS |= {f"U{name}" for name in _INTEGERS}
 
@@ -108,9 +110,9 @@ def convert(variable: Variable, column: str, stored: str, date_format: str | Non
             f"column {column!r} is stored as {stored}; it should hold {NOUNS[variable.type]}: convert it first"
         )
     if variable.type in ("id", "text"):
-        return _to_text(variable, name, kind)
+        return _to_text(variable, name, kind, stored)
     if variable.type in ("int", "int_id"):
-        return _to_int(variable, name, kind)
+        return _to_int(variable, name, kind, stored)
     if variable.type == "number":
         return _to_number(variable, name, kind)
     if variable.type == "flag":
@@ -158,8 +160,10 @@ def _number_text(name: str) -> str:
     return rf"regexp_replace(regexp_replace(CAST({name} AS VARCHAR), '(\.\d*?)0+$', '\1'), '\.$', '')"
 
 
-def _is_whole(name: str) -> str:
-    return f"(isfinite(CAST({name} AS DOUBLE)) AND {name} = floor({name}) AND abs({name}) <= {_EXACT_FLOAT})"
+def _is_whole(name: str, stored: str) -> str:
+    """Return the SQL condition that a stored float or decimal is a whole number, told apart from its neighbours."""
+    limit = _INEXACT.get(stored, _BEYOND_BIGINT)
+    return f"(isfinite(CAST({name} AS DOUBLE)) AND {name} = floor({name}) AND abs({name}) < {limit})"
 
 
 def _known(name: str) -> str:
@@ -167,13 +171,13 @@ def _known(name: str) -> str:
     return f"({name} IS NOT NULL AND NOT isnan(CAST({name} AS DOUBLE)))"
 
 
-def _to_text(variable: Variable, name: str, kind: str) -> Conversion:
+def _to_text(variable: Variable, name: str, kind: str, stored: str) -> Conversion:
     misfit = None
     if kind == "float":
-        whole = f"CAST(CAST({name} AS BIGINT) AS VARCHAR)"
+        is_whole, whole = _is_whole(name, stored), f"CAST(CAST({name} AS BIGINT) AS VARCHAR)"
         other = "NULL" if variable.type == "id" else _number_text(name)
-        text = f"CASE WHEN NOT {_known(name)} THEN NULL WHEN {_is_whole(name)} THEN {whole} ELSE {other} END"
-        misfit = f"{_known(name)} AND NOT {_is_whole(name)}" if variable.type == "id" else None
+        text = f"CASE WHEN NOT {_known(name)} THEN NULL WHEN {is_whole} THEN {whole} ELSE {other} END"
+        misfit = f"{_known(name)} AND NOT {is_whole}" if variable.type == "id" else None
     elif kind == "boolean":
         text = f"CAST(CAST({name} AS INTEGER) AS VARCHAR)"
     else:
@@ -183,15 +187,16 @@ def _to_text(variable: Variable, name: str, kind: str) -> Conversion:
     return Conversion(text, misfit)
 
 
-def _to_int(variable: Variable, name: str, kind: str) -> Conversion:
+def _to_int(variable: Variable, name: str, kind: str, stored: str) -> Conversion:
     if kind == "boolean":
         return Conversion(f"CAST({name} AS BIGINT)")
     if kind == "integer":
         return _tried(name, f"TRY_CAST({name} AS BIGINT)")
     if kind == "float":
         # CASE, so that the cast is not reached where it fails.
-        value = f"CASE WHEN {_known(name)} AND {_is_whole(name)} THEN CAST({name} AS BIGINT) END"
-        return Conversion(value, f"{_known(name)} AND NOT {_is_whole(name)}")
+        is_whole = _is_whole(name, stored)
+        value = f"CASE WHEN {_known(name)} AND {is_whole} THEN CAST({name} AS BIGINT) END"
+        return Conversion(value, f"{_known(name)} AND NOT {is_whole}")
     text = _without(variable, name)
     # The pattern first: a cast alone would round 5.5 and read 0x1F.
     whole = rf"CASE WHEN regexp_full_match({text}, '[+-]?\d+(\.0*)?') THEN regexp_replace({text}, '\.0*$', '') END"
