@@ -196,6 +196,8 @@ def test_what_is_no_year_is_counted(given):
         (["007", "7", "7.0", "x"], ["007", "7", "7.0", "x"]),
         (pd.Categorical(["a", "b", None, "a"]), ["a", "b", None, "a"]),
         ([b"a", 5, 5.0, dt.date(2001, 2, 3)], ["a", "5", "5", "2001-02-03"]),
+        (["a", np.float32(5), decimal.Decimal("5.00"), bytearray(b"b")], ["a", "5", "5", "b"]),
+        ([decimal.Decimal("5.00"), decimal.Decimal(7), None, decimal.Decimal(2**62)], ["5", "7", None, str(2**62)]),
     ],
 )
 def test_ids_are_text(given, read):
@@ -511,6 +513,29 @@ def test_absent_tables_and_columns_are_named_and_the_rest_goes_on():
 # ---- connections ----------------------------------------------------------------------------------------------------
 
 
+class Driver:
+    """A DB-API connection, and its cursor, that gives chunks of rows and then may fail."""
+
+    def __init__(self, chunks, columns=("EduKey",), error=None):
+        self.description = [(name, None) for name in columns]
+        self._chunks, self._error = chunks, error
+
+    def cursor(self):
+        return self
+
+    def execute(self, sql):
+        self._left = iter(self._chunks)
+
+    def fetchmany(self, size):
+        chunk = next(self._left, [])
+        if not chunk and self._error:
+            raise self._error
+        return chunk
+
+    def close(self):
+        pass
+
+
 def test_views_are_read_in_chunks_and_only_the_columns_asked_for(monkeypatch):
     monkeypatch.setattr(parts, "CHUNK_ROWS", 2)
     connection = sqlite3.connect(":memory:")
@@ -527,6 +552,27 @@ def test_views_are_read_in_chunks_and_only_the_columns_asked_for(monkeypatch):
         'SELECT "StartDate" FROM "main"."odd ""view"""',
         'SELECT "StartDate", "EduKey" FROM "main"."odd ""view"""',
     ]
+
+
+D = decimal.Decimal
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ([D("5.00"), D("12345678901234567890.0"), None], ["5", "12345678901234567890", None]),
+        ([np.float32(5), np.float64(6), np.int64(7)], ["5", "6", "7"]),
+        ([bytearray(b"a"), memoryview(b"b"), b"c"], ["a", "b", "c"]),
+        ([D("5.50"), D("NaN"), D("0.10")], ["5.5", None, "0.1"]),
+        ([True, np.bool_(False), 5], ["1", "0", "5"]),
+    ],
+)
+def test_ids_of_a_view_are_those_of_a_file(given, read):
+    """Drivers give numbers of a fixed number of decimals, NumPy's own numbers, and bytes."""
+    for values in (given, [*given, "text"]):
+        connection = Driver([[(value,) for value in values]])
+        with open_extract(connection, views={"employment": "v"}) as extract:
+            assert [row[0] for row in rows(extract, "employment", ["EduKey"])][:3] == read
 
 
 def test_yearly_views_and_empty_ones():
@@ -546,27 +592,8 @@ def test_connections_that_fail():
     with refused(r"view 'main.v' cannot be read \(OperationalError\)"):
         open_extract(connection, views={"employment": "main.v"})
 
-    class Broken:
-        """A driver that loses its connection and quotes a row."""
-
-        description = (("EduKey", None), ("StartDate", None))
-
-        def cursor(self):
-            return self
-
-        def execute(self, sql):
-            self.rows = iter([[(CANARY_ID, CANARY_DATE)] * 2])
-
-        def fetchmany(self, size):
-            try:
-                return next(self.rows)
-            except StopIteration:
-                raise RuntimeError(f"lost at {CANARY_ID}") from None
-
-        def close(self):
-            pass
-
-    opened = open_extract(Broken(), views={"employment": "v"})
+    broken = Driver([[(CANARY_ID, CANARY_DATE)] * 2], ("EduKey", "StartDate"), RuntimeError(f"lost at {CANARY_ID}"))
+    opened = open_extract(broken, views={"employment": "v"})
     with opened as extract, refused(r"view 'v' broke off after 2 rows \(RuntimeError\)"):
         extract.select("employment")
 

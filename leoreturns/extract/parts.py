@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
+from leoreturns.extract.arrow import arrow_column, text_table
 from leoreturns.extract.database import Database, file, literal, quoted
 
 PARQUET, CSV, STATA = (".parquet", ".pq"), (".csv", ".tsv"), (".dta",)
@@ -168,7 +169,7 @@ class FramePart:
             self._registered[wanted] = database.new_name()
             for name in wanted:
                 if name not in self._arrow:
-                    self._arrow[name] = _arrow_column(self.label, name, self._frame[name])
+                    self._arrow[name] = arrow_column(self.label, name, self._frame[name])
             database.register(self._registered[wanted], pa.table({name: self._arrow[name] for name in wanted}))
         return self._registered[wanted]
 
@@ -237,7 +238,7 @@ class StataPart(StagedPart):
                 read = 0
                 for frame in reader:
                     read += len(frame)
-                    yield pa.table({name: _arrow_column(self.label, name, frame[name]) for name in columns})
+                    yield pa.table({name: arrow_column(self.label, name, frame[name]) for name in columns})
                 if not read:
                     yield pa.table({name: pa.array([], pa.string()) for name in columns})
         except ExtractError:
@@ -272,10 +273,10 @@ class ViewPart(StagedPart):
         try:
             cursor.execute(f"SELECT {', '.join(map(quoted, columns))} FROM {self._view}")
             while rows := cursor.fetchmany(CHUNK_ROWS):
-                yield _text_table(columns, rows)
+                yield text_table(columns, rows)
                 read += len(rows)
             if not read:
-                yield _text_table(columns, [])
+                yield text_table(columns, [])
         except ExtractError:
             raise
         except Exception as error:
@@ -328,46 +329,3 @@ def identifiers(view: str) -> list[str]:
     if closing or not all(part.strip() for part in parts):
         raise ExtractError(f"view {view!r} is no name; write it like schema.view or [database].[schema].[view]")
     return [part.strip() for part in parts]
-
-
-def _arrow_column(label: str, name: str, values: Any) -> Any:
-    """Return a column as Arrow; objects of several types as text."""
-    if isinstance(values, pa.ChunkedArray):
-        return values
-    try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # From None, and as text: Arrow's own message quotes the value.
-        try:
-            return pa.array([_as_text(value) for value in values], pa.string())
-        except (pa.ArrowException, TypeError, ValueError):
-            raise ExtractError(f"column {name!r} of {label!r} holds what is no text, number or date") from None
-
-
-def _text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
-    values = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return pa.table({name: _text_column(list(column)) for name, column in zip(columns, values, strict=True)})
-
-
-def _text_column(values: list[Any]) -> Any:
-    """Return values as an Arrow column of text; by Arrow where its texts are ours, which is several times as fast."""
-    try:
-        array = pa.array(values)
-        if not (pa.types.is_floating(array.type) or pa.types.is_boolean(array.type) or pa.types.is_binary(array.type)):
-            return array.cast(pa.string())
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        pass
-    return pa.array([_as_text(value) for value in values], pa.string())
-
-
-def _as_text(value: Any) -> str | None:
-    """Return a value of a row as text: whole floats without decimals, dates as yyyy-mm-dd, flags as 1 and 0."""
-    if value is None or value is pd.NaT or value is pd.NA or value != value:
-        return None
-    if isinstance(value, bool):
-        return "1" if value else "0"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, bytes):
-        return value.decode("utf-8")
-    return str(value)
