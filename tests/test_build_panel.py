@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pandas as pd
@@ -358,6 +359,53 @@ def test_a_cohort_without_a_tax_year_is_counted_and_left_out(extract):
     assert (np.diff(panel.offsets) > 0).all()
     frame = Waterfall.of(panel.settings).to_frame().pivot(index="step", columns="cohort", values="persons")
     assert frame.loc["one record per person", 2007] > 0 == frame.loc["with a tax year after key stage 4", 2007]
+
+
+def test_two_builds_on_one_extract_wait_for_each_other(monkeypatch, extract):
+    """Both make working tables of the same names: of the persons of their own cohorts."""
+    cohorts = {"first": range(2002, 2004), "second": range(2004, 2008)}
+    alone = {name: built(extract, cohorts=chosen).to_frame() for name, chosen in cohorts.items()}
+    found, begun = {}, threading.Event()
+    select, lay_out = build.select_population, build.stage
+
+    def build_one(name):
+        found[name] = build.build_panel(source, definitions=definitions(cohorts=cohorts[name]), n_jobs=1).to_frame()
+
+    second = threading.Thread(target=build_one, args=("second",))
+
+    def selected(*arguments):
+        population = select(*arguments)
+        if threading.current_thread() is second:
+            begun.set()
+        return population
+
+    def staged(*arguments):
+        if threading.current_thread() is not second:
+            second.start()
+            assert not begun.wait(timeout=1)
+        return lay_out(*arguments)
+
+    monkeypatch.setattr(build, "select_population", selected)
+    monkeypatch.setattr(build, "stage", staged)
+    with opened(extract) as source:
+        build_one("first")
+        second.join()
+    for name, frame in alone.items():
+        pd.testing.assert_frame_equal(found[name], frame)
+
+
+def test_a_build_leaves_no_table_in_the_extract(monkeypatch, extract):
+    with opened(extract) as source:
+
+        def tables():
+            return source.query("SELECT table_name FROM duckdb_tables()", "tables").num_rows
+
+        build.build_panel(source, definitions=definitions())
+        assert tables() == 0
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(build, "_build_blocks", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+            build.build_panel(source, definitions=definitions())
+        assert tables() == 0
 
 
 def test_threads_of_the_extract_are_those_of_the_build(extract):

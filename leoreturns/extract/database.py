@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,11 @@ class Database:
 
     Statements run one at a time on the connection; results are streamed from cursors of their own, so that a result
     which is not read to its end blocks nothing.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held by every statement on the connection; to be held by what takes several of them.
     """
 
     def __init__(self) -> None:
@@ -70,6 +76,7 @@ class Database:
                 raise failure(error, "temporary files") from None
             raise
         self._closed = weakref.finalize(self, _remove, self._connection, self._folder)
+        self.lock = threading.RLock()
         self._n_stage = 0
         self._registered: dict[str, Any] = {}
 
@@ -87,25 +94,29 @@ class Database:
 
     def register(self, name: str, table: Any) -> None:
         """Make an Arrow table readable under a name, without a copy."""
-        self._open().register(name, table)
-        self._registered[name] = table
+        with self.lock:
+            self._open().register(name, table)
+            self._registered[name] = table
 
     def unregister(self, name: str) -> None:
         """Forget an Arrow table."""
-        self._open().unregister(name)
-        del self._registered[name]
+        with self.lock:
+            self._open().unregister(name)
+            del self._registered[name]
 
     def run(self, sql: str, what: str) -> None:
         """Run a statement; `what` names the tables at work, for the message of an error."""
         try:
-            self._open().execute(sql)
+            with self.lock:
+                self._open().execute(sql)
         except _FAILURES as error:
             raise failure(error, what) from None
 
     def rows(self, sql: str, what: str) -> list[tuple[Any, ...]]:
         """Return the rows of a small result."""
         try:
-            return list(self._open().execute(sql).fetchall())
+            with self.lock:
+                return list(self._open().execute(sql).fetchall())
         except _FAILURES as error:
             raise failure(error, what) from None
 
@@ -131,10 +142,11 @@ class Database:
 
     def _cursor(self) -> Any:
         """Return a connection of its own to the same database; what is registered belongs to one connection."""
-        cursor = self._open().cursor()
-        for name, table in self._registered.items():
-            cursor.register(name, table)
-        return cursor
+        with self.lock:
+            cursor = self._open().cursor()
+            for name, table in self._registered.items():
+                cursor.register(name, table)
+            return cursor
 
     def _open(self) -> Any:
         if not self._closed.alive:

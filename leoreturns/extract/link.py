@@ -90,9 +90,7 @@ def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
     name = link_table(kind)
     both = extract.select(lookup, ("AE_ID", column))
     rows = f"SELECT AE_ID AS person, CAST({quoted(column)} AS VARCHAR) AS via FROM {both}"
-    extract.execute(
-        f"CREATE OR REPLACE TABLE pairs AS SELECT person, via, count(*) AS n FROM ({rows}) GROUP BY ALL", lookup
-    )
+    extract.make_table("pairs", f"SELECT person, via, count(*) AS n FROM ({rows}) GROUP BY ALL", lookup)
     known = "person IS NOT NULL AND via IS NOT NULL"
     shared = f"SELECT via FROM pairs WHERE {known} GROUP BY via HAVING count(*) > 1"
     counts = extract.query(
@@ -106,8 +104,8 @@ def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
     kept = f"SELECT min(person) AS person, via FROM pairs WHERE {known} GROUP BY via" + (
         " HAVING count(*) = 1" if shared_ids == "drop" else ""
     )
-    extract.execute(f"CREATE OR REPLACE TABLE {name} AS {kept}", lookup)
-    extract.execute("DROP TABLE pairs", lookup)
+    extract.make_table(name, kept, lookup)
+    extract.drop_table("pairs")
     links, several = (
         extract.query(
             f"""SELECT (SELECT count(*) FROM {name}) AS links,
@@ -145,8 +143,9 @@ def place_links(extract: Extract, kinds: Iterable[PersonKey], places: str) -> No
         Relation with person, block and number; links of other persons are left out.
     """
     for kind in kinds:
-        extract.execute(
-            f"""CREATE OR REPLACE TABLE {_placed(kind)} AS SELECT link.via, places.block, places.number
+        extract.make_table(
+            _placed(kind),
+            f"""SELECT link.via, places.block, places.number
                 FROM {link_table(kind)} AS link JOIN {places} AS places USING (person)""",
             LOOKUPS[kind][0],
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -47,6 +49,8 @@ class Extract:
         self._relations = dict(relations)
         self._lookups = dict(lookups)
         self._database = database
+        self._in_work = threading.RLock()
+        self._working_tables: set[str] = set()
         self.unknown = tuple(unknown)
         self.tables: Mapping[str, tuple[str, ...]] = MappingProxyType(
             {name: self._relations[name].names for name in TABLES if name in self._relations}
@@ -70,7 +74,8 @@ class Extract:
 
     def count(self, name: str) -> int:
         """Return the rows of a table; text files are read for it."""
-        return self._relation(name).count()
+        with self._database.lock:
+            return self._relation(name).count()
 
     def select(self, name: str, columns: Sequence[str] | None = None, where: str | None = None) -> str:
         """Return a subquery over a table or an outside lookup, for use in the statements of this extract.
@@ -99,7 +104,8 @@ class Extract:
             If the table or a column is not in the extract; if values are not of their type, with their count.
         """
         relation = self._relation(name)
-        return relation.select(relation.names if columns is None else columns, where)
+        with self._database.lock:
+            return relation.select(relation.names if columns is None else columns, where)
 
     def read(
         self, name: str, columns: Sequence[str] | None = None, where: str | None = None, *, rows: int = BATCH_ROWS
@@ -116,8 +122,29 @@ class Extract:
         return self._database.table(sql, what)
 
     def execute(self, sql: str, what: str) -> None:
-        """Run a statement in the private database, such as the creation of a working table."""
+        """Run a statement in the private database, such as a setting or a copy to a file."""
         self._database.run(sql, what)
+
+    @contextlib.contextmanager
+    def work(self) -> Iterator[None]:
+        """Let one thread at a time make working tables, which have one name each; they are dropped at the end."""
+        with self._in_work:
+            try:
+                yield
+            finally:
+                for name in sorted(self._working_tables):
+                    with contextlib.suppress(ExtractError):  # what went wrong before is what is to be told
+                        self.drop_table(name)
+
+    def make_table(self, name: str, sql: str, what: str) -> None:
+        """Keep the result of a query as a working table, in place of one of that name; `what` as in `query`."""
+        self._database.run(f"CREATE OR REPLACE TABLE {name} AS {sql}", what)
+        self._working_tables.add(name)
+
+    def drop_table(self, name: str) -> None:
+        """Drop a working table."""
+        self._working_tables.discard(name)
+        self._database.run(f"DROP TABLE {name}", name)
 
     def stamp(self, names: Iterable[str]) -> dict[str, list[Any]]:
         """Return what tells these tables and lookups from those of another extract, as plain values without contents.
@@ -125,7 +152,8 @@ class Extract:
         Files are told apart by name, size and time of change, frames and views by a hash of all rows: a view is read
         for it.
         """
-        return {name: self._relation(name).stamp() for name in names}
+        with self._database.lock:
+            return {name: self._relation(name).stamp() for name in names}
 
     def check(self) -> ExtractCheck:
         """Return what is wrong with the tables, in counts; see `ExtractCheck`. Every table is read."""

@@ -88,7 +88,7 @@ def build_panel(
         raise TypeError(f"extract is what open_extract returns, not {type(extract).__name__}")
     if not isinstance(definitions, Definitions):
         raise TypeError("definitions are made by lr.Definitions.preset(...)")
-    with threads(n_jobs), _as_many_threads(extract):
+    with threads(n_jobs), extract.work(), _as_many_threads(extract):
         if to is not None:
             target = Path(to).absolute()
             with _writing(repr(target.name), "finished blocks are kept: build again to go on"):

@@ -71,13 +71,14 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
     )
     steps.append(("linked to one resolved person", _by_cohort(extract, f"SELECT cohort FROM ({linked})")))
     # The order of the records goes on to hold between the pupils of a person.
-    extract.execute(
-        f"""CREATE OR REPLACE TABLE ks4_record AS SELECT * EXCLUDE (place, turn) FROM (
+    extract.make_table(
+        "ks4_record",
+        f"""SELECT * EXCLUDE (place, turn) FROM (
             SELECT *, row_number() OVER (PARTITION BY person ORDER BY {_order(extract)}) AS turn FROM ({linked})
         ) WHERE turn = 1""",
         "ks4",
     )
-    extract.execute("DROP TABLE ks4_ranked", "ks4")
+    extract.drop_table("ks4_ranked")
     steps.append(("one record per person", _by_cohort(extract, "SELECT cohort FROM ks4_record")))
     # Cohorts of the last tax year have none after key stage 4.
     observed = f"SELECT person, cohort FROM ks4_record WHERE cohort < {definitions.last_tax_year}"
@@ -102,9 +103,9 @@ def _rank_records(extract: Extract, definitions: Definitions) -> None:
     columns = ", ".join(map(quoted, extract.tables["ks4"]))
     cohorts = ", ".join(map(str, definitions.cohorts))
     at_end = " AND KS4_ENDKS IS DISTINCT FROM false" if extract.has("ks4", "KS4_ENDKS") else ""
-    extract.execute(
-        f"""CREATE OR REPLACE TABLE ks4_ranked AS
-        SELECT *, row_number() OVER (PARTITION BY {quoted(PMR)} ORDER BY {_order(extract)}) AS place FROM (
+    extract.make_table(
+        "ks4_ranked",
+        f"""SELECT *, row_number() OVER (PARTITION BY {quoted(PMR)} ORDER BY {_order(extract)}) AS place FROM (
             SELECT {columns}, CAST({YEAR} + 1 AS SMALLINT) AS cohort,
                 {_first(extract, "KS4_PTSTNEWE", "KS4_PTSTNEWG", kind="DOUBLE")} AS ks4_points,
                 CASE WHEN {YEAR} + 1 >= {FIRST_WITH_LEVEL2}
