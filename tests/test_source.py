@@ -361,6 +361,14 @@ def test_a_file_without_a_header(tmp_path):
         open_extract(tmp_path)
 
 
+def test_a_file_without_a_header_shows_no_cell_that_its_first_row_has_twice(tmp_path):
+    employment(EndDate=[CANARY_DATE, *["2004-04-06"] * 3]).to_csv(
+        tmp_path / "employment.csv", index=False, header=False
+    )
+    with refused(r"'employment' has 1 column called like another one: rename, or see whether the first row is a head"):
+        open_extract(tmp_path)
+
+
 def test_rows_that_do_not_fit_the_header(tmp_path):
     lines = employment().to_csv(index=False).splitlines()
     lines[2] = f"{CANARY_ID},{CANARY_DATE}"
@@ -491,6 +499,16 @@ def test_what_cannot_be_opened(tmp_path):
 
 
 # ---- what is absent -------------------------------------------------------------------------------------------------
+
+
+def test_columns_that_are_none_of_the_tables_are_named():
+    with open_extract({"employment": employment(employer=1, postcode="X"), "earnings": earnings()}) as extract:
+        assert extract.unknown_columns == {"employment": ("employer", "postcode"), "earnings": ()}
+        notes = extract.check().to_frame().query("check == 'unknown column'")
+        assert notes[["table", "column", "severity"]].to_numpy().tolist() == [
+            ["employment", "employer", "note"],
+            ["employment", "postcode", "note"],
+        ]
 
 
 def test_absent_tables_and_columns_are_named_and_the_rest_goes_on():

@@ -140,9 +140,16 @@ def test_the_own_name_beats_an_earlier_one():
         assert resolved.unknown == ("fsm_07",)
 
 
-@pytest.mark.parametrize("names", [["EduKey", "EDUKEY"], ["junk", "JUNK"], ["EduKey", " edukey"]])
-def test_columns_that_differ_in_case_are_refused(names):
-    with pytest.raises(ExtractError, match="differ in case only"):
+@pytest.mark.parametrize(
+    ("names", "match"),
+    [
+        (["EduKey", "EDUKEY"], "columns 'EduKey' and 'EDUKEY', which differ in case only"),
+        (["junk", "JUNK", "EduKey", " edukey"], "columns 'EduKey' and ' edukey', which differ in case only"),
+        (["EduKey", "junk", "JUNK", "junk "], "^table 'employment' has 2 columns called like another one: rename"),
+    ],
+)
+def test_columns_that_differ_in_case_are_refused(names, match):
+    with pytest.raises(ExtractError, match=match):
         resolve_columns(table("employment"), names)
 
 

@@ -145,6 +145,8 @@ class _TableCheck:
         yield Finding(self._table.name, "", "rows", "", self._rows, None, "note" if self._rows else "warning")
         for column, why in self._unread.items():
             yield Finding(self._table.name, column, "cannot be read", why, None, self._rows, "error")
+        for column in self._extract.unknown_columns[self._table.name]:
+            yield Finding(self._table.name, column, "unknown column", "", None, self._rows, "note")
         if self._rows and self._columns:
             yield from self._values()
             yield from self._duplicates()

@@ -37,6 +37,8 @@ class Extract:
         Columns of each known table that are not in the extract; all of them where the table is absent.
     unknown : tuple of str
         Files that are no known table, by name.
+    unknown_columns : mapping of str -> tuple of str
+        Columns of each table in the extract that are none of its known ones, by name; they are left alone.
     """
 
     def __init__(
@@ -60,6 +62,10 @@ class Extract:
                 name: known.names if name not in self._relations else self._relations[name].missing
                 for name, known in TABLES.items()
             }
+        )
+
+        self.unknown_columns: Mapping[str, tuple[str, ...]] = MappingProxyType(
+            {name: self._relations[name].unknown for name in self.tables}
         )
 
     @property

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
 from leoreturns.extract import tables_care, tables_further, tables_leo, tables_post16, tables_schools
 from leoreturns.extract.schema import Table, Variable
@@ -122,7 +123,7 @@ def resolve_columns(table: Table, found_names: Iterable[str]) -> Resolved:
         If two columns differ in case only, or are the same column under two equally good names.
     """
     found = list(found_names)
-    _check_case(table, found)
+    _check_repeated(table, found)
     best: dict[tuple[Occasion, str], tuple[int, str]] = {}
     unknown = []
     for name in found:
@@ -148,15 +149,25 @@ def resolve_columns(table: Table, found_names: Iterable[str]) -> Resolved:
     return Resolved(columns, missing, tuple(unknown))
 
 
-def _check_case(table: Table, names: list[str]) -> None:
+def _check_repeated(table: Table, names: list[str]) -> None:
+    """Refuse names that differ in case only; one that the table does not know may be a value of somebody."""
     seen: dict[str, str] = {}
+    repeated = 0
     for name in names:
         lowered = name.strip().lower()
-        if lowered in seen:
+        if lowered not in seen:
+            seen[lowered] = name
+            continue
+        repeated += 1
+        if _place(table, name.strip()) is not None:
             raise ExtractError(
                 f"table {table.name!r} has columns {seen[lowered]!r} and {name!r}, which differ in case only: rename"
             )
-        seen[lowered] = name
+    if repeated:
+        raise ExtractError(
+            f"table {table.name!r} has {counted(repeated, 'column')} called like another one: rename, or see "
+            "whether the first row is a header"
+        )
 
 
 def _place(table: Table, name: str) -> tuple[Occasion, str, int] | None:
