@@ -1,5 +1,11 @@
 """Errors of leoreturns. A message names the column, the counts and the remedy, never a person's value."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 
 class LeoReturnsError(Exception):
     """Any error that leoreturns raises on purpose."""
@@ -19,3 +25,26 @@ class SupportError(LeoReturnsError):
 
 class DisclosureError(LeoReturnsError):
     """A release is refused; nothing has been written."""
+
+
+@contextmanager
+def silenced(kinds: type[Exception] | tuple[type[Exception], ...], ours: Callable[[Any], Exception]) -> Iterator[None]:
+    """Raise an error of ours instead of one whose text may quote values, and keep nothing of that one.
+
+    After ``raise ... from None`` it would still be there as the context of ours, where what logs or sends errors looks.
+
+    Parameters
+    ----------
+    kinds : type or tuple of types
+        Errors to take the place of.
+    ours : callable
+        From such an error to the one to raise.
+    """
+    try:
+        yield
+    except kinds as error:
+        told = ours(error)
+        try:
+            raise told
+        finally:
+            told.__context__ = None

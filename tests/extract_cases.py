@@ -72,7 +72,7 @@ def refused(match):
     finally:
         logging.getLogger().removeHandler(handler)
     error = raised.value
-    # What a traceback prints: no cause or context with a text of its own.
+    # What a traceback prints, and what finds its way to a log of errors: no cause or context with a text of its own.
     assert error.__cause__ is None
-    assert error.__suppress_context__ or error.__context__ is None
+    assert error.__context__ is None
     assert_silent(f"{error}{error!r}{out.getvalue()}{log.getvalue()}{[str(one.message) for one in caught]}")

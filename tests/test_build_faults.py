@@ -104,6 +104,7 @@ def refused(capfd):
                 yield
         finally:
             logging.getLogger().removeHandler(handler)
+        assert raised.value.__context__ is None
         shown = "".join(traceback.format_exception(raised.value))
         assert_silent(f"{raised.value!r}{shown}{records}{[str(one.message) for one in caught]}{capfd.readouterr()}")
 

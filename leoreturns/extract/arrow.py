@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -12,42 +13,48 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from leoreturns.errors import ExtractError
+from leoreturns._checks import counted
+from leoreturns.errors import ExtractError, silenced
+
+# What Arrow raises over values that are not of one type; its messages quote them.
+_REFUSALS = (pa.ArrowException, TypeError, ValueError, OverflowError)
+# Types whose texts differ from ours: 5.0 and 5.00, true, bytes.
+_OTHER_TEXTS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_binary)
 
 
 def arrow_column(label: str, name: str, values: Any) -> Any:
     """Return a column as Arrow; objects of several types as text."""
     if isinstance(values, pa.ChunkedArray):
         return values
-    try:
+    with contextlib.suppress(*_REFUSALS):
         return pa.array(values, from_pandas=True)
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        # From None, and as text: Arrow's own message quotes the value.
-        try:
-            return pa.array([_as_text(value) for value in values], pa.string())
-        except (pa.ArrowException, TypeError, ValueError):
-            raise ExtractError(f"column {name!r} of {label!r} holds what is no text, number or date") from None
+    return _texts(label, name, values)
 
 
-def text_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
+def text_table(label: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pa.Table:
     """Return rows as a table of text."""
+    ragged = sum(len(row) != len(columns) for row in rows)
+    if ragged:
+        raise ExtractError(
+            f"{label!r} gives {counted(ragged, 'row')} of another number of columns than the {len(columns):,} asked for"
+        )
     values = zip(*rows, strict=True) if rows else ((),) * len(columns)
-    return pa.table({name: _text_column(list(column)) for name, column in zip(columns, values, strict=True)})
+    return pa.table({name: _text_column(label, name, column) for name, column in zip(columns, values, strict=True)})
 
 
-# Types whose texts differ from ours: 5.0 and 5.00, true, bytes.
-_OTHER_TEXTS = (pa.types.is_floating, pa.types.is_decimal, pa.types.is_boolean, pa.types.is_binary)
-
-
-def _text_column(values: list[Any]) -> Any:
+def _text_column(label: str, name: str, values: Sequence[Any]) -> Any:
     """Return values as an Arrow column of text; by Arrow where its texts are ours, which is several times as fast."""
-    try:
+    with contextlib.suppress(*_REFUSALS):
         array = pa.array(values)
         if not any(is_of(array.type) for is_of in _OTHER_TEXTS):
             return array.cast(pa.string())
-    except (pa.ArrowException, TypeError, ValueError, OverflowError):
-        pass
-    return pa.array([_as_text(value) for value in values], pa.string())
+    return _texts(label, name, values)
+
+
+def _texts(label: str, name: str, values: Iterable[Any]) -> Any:
+    told = f"column {name!r} of {label!r} holds what is no text, number or date; convert it first"
+    with silenced(_REFUSALS, lambda _: ExtractError(told)):
+        return pa.array([_as_text(value) for value in values], pa.string())
 
 
 def _as_text(value: Any) -> str | None:

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from leoreturns._parallel import thread_count
-from leoreturns.errors import ExtractError
+from leoreturns.errors import ExtractError, silenced
 
 BATCH_ROWS = 1 << 17
 
@@ -57,24 +58,20 @@ class Database:
     """
 
     def __init__(self) -> None:
-        try:
-            self._folder = Path(tempfile.mkdtemp(prefix="leoreturns-"))
-        except OSError as error:
-            raise failure(error, "temporary files") from None
         config: dict[str, Any] = {
-            "threads": thread_count(),
-            "temp_directory": str(self._folder / "spill"),
+            "threads": thread_count(),  # may be refused: before there is a folder to remove
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
         }
-        try:
-            self._connection = duckdb.connect(str(self._folder / "extract.duckdb"), config=config)
-            self._connection.execute("SET enable_progress_bar = false")
-        except BaseException as error:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            if isinstance(error, duckdb.Error):
-                raise failure(error, "temporary files") from None
-            raise
+        with at_work("temporary files"):
+            self._folder = Path(tempfile.mkdtemp(prefix="leoreturns-"))
+            try:
+                spill = {"temp_directory": str(self._folder / "spill")}
+                self._connection = duckdb.connect(str(self._folder / "extract.duckdb"), config=config | spill)
+                self._connection.execute("SET enable_progress_bar = false")
+            except BaseException:
+                shutil.rmtree(self._folder, ignore_errors=True)
+                raise
         self._closed = weakref.finalize(self, _remove, self._connection, self._folder)
         self.lock = threading.RLock()
         self._n_stage = 0
@@ -106,39 +103,23 @@ class Database:
 
     def run(self, sql: str, what: str) -> None:
         """Run a statement; `what` names the tables at work, for the message of an error."""
-        try:
-            with self.lock:
-                self._open().execute(sql)
-        except _FAILURES as error:
-            raise failure(error, what) from None
+        with self.lock, at_work(what):
+            self._open().execute(sql)
 
     def rows(self, sql: str, what: str) -> list[tuple[Any, ...]]:
         """Return the rows of a small result."""
-        try:
-            with self.lock:
-                return list(self._open().execute(sql).fetchall())
-        except _FAILURES as error:
-            raise failure(error, what) from None
+        with self.lock, at_work(what):
+            return list(self._open().execute(sql).fetchall())
 
     def batches(self, sql: str, what: str, rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """Stream the result of a query as Arrow batches of at most that many rows, in DuckDB's order."""
-        cursor = self._cursor()
-        try:
+        with closing(self._cursor()) as cursor, at_work(what):
             yield from _reader(cursor.sql(sql), rows)
-        except _FAILURES as error:
-            raise failure(error, what) from None
-        finally:
-            cursor.close()
 
     def table(self, sql: str, what: str) -> pa.Table:
         """Return the result of a query as an Arrow table."""
-        cursor = self._cursor()
-        try:
+        with closing(self._cursor()) as cursor, at_work(what):
             return _reader(cursor.sql(sql), BATCH_ROWS).read_all()
-        except _FAILURES as error:
-            raise failure(error, what) from None
-        finally:
-            cursor.close()
 
     def _cursor(self) -> Any:
         """Return a connection of its own to the same database; what is registered belongs to one connection."""
@@ -152,6 +133,11 @@ class Database:
         if not self._closed.alive:
             raise ExtractError("the extract is closed; open it again")
         return self._connection
+
+
+def at_work(what: str) -> AbstractContextManager[None]:
+    """Turn what DuckDB and Arrow raise into errors without their texts; `what` names the tables at work."""
+    return silenced(_FAILURES, lambda error: failure(error, what))
 
 
 def failure(error: BaseException, what: str) -> ExtractError:

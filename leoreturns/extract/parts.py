@@ -7,7 +7,9 @@ place, the others once into the private database.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,13 +18,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leoreturns._checks import counted
-from leoreturns.errors import ExtractError
+from leoreturns.errors import ExtractError, silenced
 from leoreturns.extract.arrow import arrow_column, text_table
 from leoreturns.extract.database import Database, file, literal, quoted
 
 PARQUET, CSV, STATA = (".parquet", ".pq"), (".csv", ".tsv"), (".dta",)
 FILES = (*PARQUET, *CSV, *STATA)
 DELIMITERS = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
+# Kind of file -> what one is that its reader refuses.
+FAULTS = {
+    "Parquet": "cannot be read: it is damaged, incomplete or no Parquet file",
+    "Stata": "cannot be read: it is damaged, incomplete or no Stata file",
+    "CSV": "is not UTF-8 text; save it as such",
+}
 CHUNK_ROWS = 1 << 16
 
 
@@ -75,6 +83,8 @@ class ParquetPart:
     def diagnose(self, database: Database) -> ExtractError | None:
         """Return which file is damaged."""
         for path in self.files:
+            if not path.is_file():
+                return gone(path)
             try:
                 database.rows(
                     f"SELECT count(COLUMNS(*)) FROM read_parquet({file(path)}, hive_partitioning = false)",
@@ -95,11 +105,11 @@ class CsvPart:
         self.n_row: int | None = None
         self.files: tuple[Path, ...] = (path,)
         self._delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-        try:
-            with path.open(encoding="utf-8-sig", newline="") as opened:
-                header = next(csv.reader(opened, delimiter=self._delimiter), [])
-        except (OSError, UnicodeError, csv.Error):
-            raise ExtractError(f"{path.name!r} is not UTF-8 text; save it as such") from None
+        with (
+            silenced((OSError, UnicodeError, csv.Error), lambda error: _unread(path, error, "CSV")),
+            path.open(encoding="utf-8-sig", newline="") as opened,
+        ):
+            header = next(csv.reader(opened, delimiter=self._delimiter), [])
         if not header:
             raise ExtractError(f"{path.name!r} is empty; the first row must name the columns")
         # A single column of a file with another delimiter is its whole header.
@@ -117,6 +127,8 @@ class CsvPart:
 
     def diagnose(self, database: Database) -> ExtractError | None:
         """Return how many rows do not have the columns of the header."""
+        if not self.files[0].is_file():
+            return gone(self.files[0])
         database.run("DROP TABLE IF EXISTS reject_errors; DROP TABLE IF EXISTS reject_scans", self.label)
         reader = self._reader(", store_rejects = true")
         database.run(f"CREATE OR REPLACE TEMP TABLE unread AS SELECT count(*) FROM {reader}", repr(self.label))
@@ -223,28 +235,30 @@ class StataPart(StagedPart):
     """A Stata file."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            with pd.io.stata.StataReader(path) as reader:
-                names = list(reader.variable_labels())
-        except Exception:  # a damaged header fails in many ways, and pandas may quote it
-            raise ExtractError(f"{path.name!r} cannot be read: it is damaged, incomplete or no Stata file") from None
+        # A damaged header fails in many ways, and pandas may quote it.
+        with (
+            silenced(Exception, lambda error: _unread(path, error, "Stata")),
+            pd.io.stata.StataReader(path) as reader,
+        ):
+            names = list(reader.variable_labels())
         super().__init__(path.name, names, (path,))
 
     def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-        try:
-            with pd.read_stata(
+        read = 0
+        for frame in self._frames(columns):
+            read += len(frame)
+            yield pa.table({name: arrow_column(self.label, name, frame[name]) for name in columns})
+        if not read:
+            yield pa.table({name: pa.array([], pa.string()) for name in columns})
+
+    def _frames(self, columns: tuple[str, ...]) -> Iterator[pd.DataFrame]:
+        with (
+            silenced(Exception, lambda error: _unread(self.files[0], error, "Stata")),
+            pd.read_stata(
                 self.files[0], columns=list(columns), convert_categoricals=False, chunksize=CHUNK_ROWS
-            ) as reader:
-                read = 0
-                for frame in reader:
-                    read += len(frame)
-                    yield pa.table({name: arrow_column(self.label, name, frame[name]) for name in columns})
-                if not read:
-                    yield pa.table({name: pa.array([], pa.string()) for name in columns})
-        except ExtractError:
-            raise
-        except Exception:
-            raise ExtractError(f"{self.label!r} cannot be read: it is damaged or incomplete") from None
+            ) as reader,
+        ):
+            yield from reader
 
 
 class ViewPart(StagedPart):
@@ -253,45 +267,47 @@ class ViewPart(StagedPart):
     def __init__(self, connection: Any, view: str) -> None:
         self._connection = connection
         self._view = ".".join(map(quoted, identifiers(view)))
-        cursor = None
-        try:
-            cursor = connection.cursor()
+
+        def unread(error: Exception) -> ExtractError:
+            # Each driver has its own classes; their texts may quote rows.
+            return ExtractError(
+                f"view {view!r} cannot be read ({type(error).__name__}); check its schema and name, and your access"
+            )
+
+        with silenced(Exception, unread), closing(connection.cursor()) as cursor:
             cursor.execute(f"SELECT * FROM {self._view} WHERE 1 = 0")
             names = [str(column[0]) for column in cursor.description]
-        except Exception as error:  # each driver has its own classes; their texts may quote rows
-            raise ExtractError(
-                f"view {view!r} cannot be read ({type(error).__name__}); check its schema and name, and your access"
-            ) from None
-        finally:
-            if cursor is not None:
-                cursor.close()
         super().__init__(view, names)
 
     def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
-        cursor = self._connection.cursor()
         read = 0
-        try:
+        for rows in self._rows(columns):
+            yield text_table(self.label, columns, rows)
+            read += len(rows)
+        if not read:
+            yield text_table(self.label, columns, [])
+
+    def _rows(self, columns: tuple[str, ...]) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield chunks of rows as the driver gives them."""
+        read = 0
+
+        def broke_off(error: Exception) -> ExtractError:
+            return ExtractError(
+                f"view {self.label!r} broke off after {counted(read, 'row')} ({type(error).__name__}); try again"
+            )
+
+        with silenced(Exception, broke_off), closing(self._connection.cursor()) as cursor:
             cursor.execute(f"SELECT {', '.join(map(quoted, columns))} FROM {self._view}")
             while rows := cursor.fetchmany(CHUNK_ROWS):
-                yield text_table(columns, rows)
+                yield rows
                 read += len(rows)
-            if not read:
-                yield text_table(columns, [])
-        except ExtractError:
-            raise
-        except Exception as error:
-            raise ExtractError(
-                f"view {self.label!r} broke off after {counted(read, 'row')} ({type(error).__name__}); try again"
-            ) from None
-        finally:
-            cursor.close()
 
 
 def open_files(paths: Sequence[Path]) -> list[Part]:
     """Return files as pieces, by the endings of their names; Parquet files of one schema are one piece."""
     pieces: list[Part] = []
     alike: dict[str, list[Path]] = {}
-    for path in paths:
+    for path in map(Path.absolute, paths):  # rows are read later, perhaps from another working folder
         suffix = path.suffix.lower()
         if suffix in PARQUET:
             alike.setdefault(_footer(path)[0].to_string(show_schema_metadata=False), []).append(path)
@@ -304,12 +320,26 @@ def open_files(paths: Sequence[Path]) -> list[Part]:
     return [*map(ParquetPart, alike.values()), *pieces]
 
 
+def gone(path: Path) -> ExtractError:
+    """Return the error of a file that has vanished."""
+    return ExtractError(
+        f"{path.name!r} is no longer where it was when the extract was opened; put it back, or open anew"
+    )
+
+
+def _unread(path: Path, error: Exception, kind: str) -> ExtractError:
+    """Return the error of a file that the system does not open, or that is not what its name says."""
+    if isinstance(error, OSError) and error.errno:
+        return ExtractError(f"{path.name!r} cannot be opened: {os.strerror(error.errno)}")
+    return ExtractError(f"{path.name!r} {FAULTS[kind]}")
+
+
 def _footer(path: Path) -> tuple[pa.Schema, int]:
-    try:
-        with pq.ParquetFile(path) as opened:
-            return opened.schema_arrow, opened.metadata.num_rows
-    except (pa.ArrowException, OSError):
-        raise ExtractError(f"{path.name!r} cannot be read: it is damaged, incomplete or no Parquet file") from None
+    with (
+        silenced((pa.ArrowException, OSError), lambda error: _unread(path, error, "Parquet")),
+        pq.ParquetFile(path) as opened,
+    ):
+        return opened.schema_arrow, opened.metadata.num_rows
 
 
 def identifiers(view: str) -> list[str]:

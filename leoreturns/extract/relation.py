@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from leoreturns._checks import counted
-from leoreturns.errors import ExtractError
+from leoreturns.errors import ExtractError, silenced
 from leoreturns.extract import convert
 from leoreturns.extract.database import Database, literal, quoted
-from leoreturns.extract.parts import Part
+from leoreturns.extract.parts import Part, gone
 from leoreturns.extract.schema import Table, Variable
 from leoreturns.extract.tables import TERM_NAMES, Occasion, Resolved, resolve_columns
 
@@ -89,8 +90,7 @@ class Relation:
         """Return what tells this table from another, as plain values: of files name, size and time, else a hash."""
         files = [piece.part.files for piece in self._pieces]
         if all(files):
-            told = ((path.name, path.stat()) for paths in files for path in paths)
-            return [list(self.names), sorted([name, at.st_size, at.st_mtime_ns] for name, at in told)]
+            return [list(self.names), sorted(_stamp(path) for paths in files for path in paths)]
         # The sum of hashes is the same for any order of the rows.
         hashed = f"hash({', '.join(map(quoted, self.names))})"
         sql = f"SELECT count(*), CAST(sum(CAST({hashed} AS HUGEINT)) AS VARCHAR) FROM {self.select(self.names)}"
@@ -184,10 +184,12 @@ class Relation:
 
     def _scan(self, piece: Piece, sql: str, what: str) -> list[tuple[Any, ...]]:
         """Run a query over a piece; where it cannot be read, say what is wrong with it as far as that can be told."""
-        try:
+
+        def diagnosed(error: ExtractError) -> ExtractError:
+            return piece.part.diagnose(self._database) or error
+
+        with silenced(ExtractError, diagnosed):
             return self._database.rows(sql, what)
-        except ExtractError as error:
-            raise piece.part.diagnose(self._database) or error from None
 
     def _check_misfits(
         self,
@@ -267,6 +269,13 @@ class Relation:
             (variable, name, next(counts), {date_format: next(counts) for date_format in tried})
             for variable, name in dates
         ]
+
+
+def _stamp(path: Path) -> list[Any]:
+    """Return the name, size and time of change of a file."""
+    with silenced(OSError, lambda _: gone(path)):
+        at = path.stat()
+    return [path.name, at.st_size, at.st_mtime_ns]
 
 
 def _mixed(name: str, total: int, by_format: dict[str, int]) -> str:

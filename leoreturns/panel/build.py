@@ -8,19 +8,18 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 
 from leoreturns._parallel import ordered_map, thread_count, threads
 from leoreturns._typing import AnyArray
-from leoreturns.errors import PanelError
-from leoreturns.extract.database import failure, quoted
+from leoreturns.errors import PanelError, silenced
+from leoreturns.extract.database import at_work, quoted
 from leoreturns.extract.link import LOOKUPS as LINKS
 from leoreturns.extract.link import Linked, link_persons
 from leoreturns.extract.source import Extract
@@ -120,10 +119,8 @@ def _build(extract: Extract, definitions: Definitions, target: Path, resume: boo
 @contextmanager
 def _writing(what: str, advice: str) -> Iterator[None]:
     """Turn errors of the disk into ours."""
-    try:
+    with silenced(OSError, lambda error: PanelError(f"cannot write {what}: {reason(error)}; {advice}")):
         yield
-    except OSError as error:
-        raise PanelError(f"cannot write {what}: {reason(error)}; {advice}") from None
 
 
 @contextmanager
@@ -223,9 +220,9 @@ def _build_block(
 ) -> BlockRecord:
     """Build and store one block."""
     first, last = staged.borders[number], staged.borders[number + 1]
+    what = f"block {number} of the panel"
     with working.folder(working.building / f"block-{number:04d}") as folder:
-        connection = _connection(folder / "spill", f"block {number} of the panel")
-        try:
+        with at_work(what), closing(_connection(folder / "spill", what)) as connection:
             block = Block(
                 connection,
                 last - first,
@@ -238,10 +235,6 @@ def _build_block(
             panel, record = assemble_block(
                 block, population.ids[first:last], population.keys[first:last], linked, definitions
             )
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise failure(error, f"block {number} of the panel") from None
-        finally:
-            connection.close()
         store.write_arrays(panel, folder)
     return record
 
@@ -254,11 +247,9 @@ def _connection(spill: Path, what: str) -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    try:
+    with at_work(what):
         connection = duckdb.connect(":memory:", config=config)
         connection.execute("SET enable_progress_bar = false")
-    except duckdb.Error as error:
-        raise failure(error, what) from None
     return connection
 
 

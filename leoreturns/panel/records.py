@@ -9,14 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from leoreturns._typing import AnyArray, IntArray
-from leoreturns.extract.database import failure, quoted
+from leoreturns.extract.database import at_work, quoted
 from leoreturns.panel import encode
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import Grid
@@ -118,11 +117,9 @@ def fetch(block: Block, table: str, names: Iterable[str], values: Mapping[str, s
     """
     expressions = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in values.items())
     sql = f"SELECT record.number AS number, {expressions} FROM {rows(block, table, names)} AS record {join}"
-    try:
+    with at_work(f"table {table!r}"):
         relation: Any = block.connection.sql(sql)
         return Records(table, relation.to_arrow_table())
-    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
-        raise failure(error, f"table {table!r}") from None
 
 
 def year_number(name: str) -> str:

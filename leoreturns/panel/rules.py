@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from leoreturns.extract import tables
 from leoreturns.extract.convert import SQL_TYPES
-from leoreturns.extract.database import failure, literal, quoted
+from leoreturns.extract.database import at_work, literal, quoted
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -60,15 +59,13 @@ def read(block: Block, sql: str, what: str) -> pa.Table:
         If the statement fails, naming `what`.
     """
     number = np.arange(block.n_person, dtype=np.int32)
-    try:
+    with at_work(what):
         block.connection.register(PERSONS, pa.table({"number": number, "cohort": block.cohort}))
         try:
             relation: Any = block.connection.sql(sql)
             return relation.to_arrow_table()
         finally:
             block.connection.unregister(PERSONS)
-    except (duckdb.Error, pa.ArrowException, OSError, RuntimeError) as error:
-        raise failure(error, what) from None
 
 
 def rows(block: Block, table: str, names: Iterable[str], view: str | None = None) -> str:
