@@ -264,6 +264,7 @@ def test_slashed_dates_of_hesa_have_the_month_first_unless_they_cannot():
          r"mixes formats over its 2 dates: 1 as dd/mm/yyyy, 1 as mm/dd/yyyy"),
         ({"StartDate": [CANARY_ID, None, None, None]}, r"'StartDate' has 1 value that should be dates, none of them"),
         ({"StartDate": ["1987-02-30", None, None, None]}, r"'StartDate' has 1 value that should be dates"),
+        ({"StartDate": ["12-3-04", "2004-04-06", None, None]}, r"mixes formats over its 2 dates: 1 as yyyy-mm-dd"),
         ({"StartDate": [1.5, 2.5, 3.5, None]}, r"'StartDate' has 3 values that (cannot be read as|should be) dates"),
         ({"UncertainEndDate": [CANARY_ID, "2", "0", "1"]}, r"'UncertainEndDate' has 2 values that cannot be read as f"),
         ({"UncertainEndDate": [7431, 0, 1, 1]}, r"'UncertainEndDate' has 1 value that cannot be read as flags"),

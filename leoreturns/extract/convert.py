@@ -141,9 +141,10 @@ def _parsed(name: str, date_format: str) -> str:
     """Return the date that a text is in a format; missing where it is none."""
     if date_format == ISO:
         # A cast is several times as fast as parsing by a format, and reads a time of day; it alone would also take
-        # slashes, infinity and years before Christ.
+        # slashes, infinity, years of fewer digits and years before Christ.
         text = f"trim(CAST({name} AS VARCHAR))"
-        return f"TRY_CAST(CASE WHEN {text} LIKE '____-%' AND {text} NOT LIKE '%(%' THEN {text} END AS DATE)"
+        dated = f"{text} SIMILAR TO '[0-9]{{4}}-.*' AND {text} NOT LIKE '%(%'"
+        return f"TRY_CAST(CASE WHEN {dated} THEN {text} END AS DATE)"
     pattern, parsed = DATE_FORMATS[date_format]
     text = date_text(name)
     matching = f"CASE WHEN regexp_full_match({text}, {literal(pattern)}) THEN {text} END"
