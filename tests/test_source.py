@@ -471,6 +471,18 @@ def test_files_that_are_no_table_are_named(tmp_path):
         assert list(extract.tables) == ["employment", "earnings"]
 
 
+@pytest.mark.parametrize("left", ["_temporary/0/part-0.parquet", ".part-0.parquet", "_part-0.parquet", ".x/part.csv"])
+def test_what_a_writer_left_in_the_folder_of_a_table_is_no_part_of_it(left, tmp_path):
+    """The folder itself may lie in one that is called so."""
+    folder = tmp_path / "_leo" / "employment"
+    for path in (folder / "2003" / "part-0.parquet", folder / left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        employment().to_parquet(path)
+    for given in (folder.parent, {"employment": folder}):
+        with open_extract(given) as extract:
+            assert extract.count("employment") == 4
+
+
 def test_a_table_given_twice(tmp_path):
     employment().to_parquet(tmp_path / "employment.parquet")
     employment().to_parquet(tmp_path / "leo_employment.parquet")

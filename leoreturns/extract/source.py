@@ -20,6 +20,8 @@ from leoreturns.extract.relation import Relation
 from leoreturns.extract.tables import TABLES, Occasion, match_table, occasion_of, table
 from leoreturns.results.flow import MASK, MASKED_BELOW
 
+# How names begin of what a writer has not finished, or keeps for itself: `_temporary/part-0.parquet`.
+LEFT_OVER = (".", "_")
 # Table -> its pieces, with the occasions that their names tell.
 _Found = dict[str, list[tuple[Part, Occasion]]]
 
@@ -261,7 +263,7 @@ def _in_folder(folder: Path, unknown: list[str]) -> _Found:
         raise ExtractError(f"{str(folder)!r} is no folder; give the folder that holds the tables' files")
     found: _Found = {}
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith((".", "_")):
+        if entry.name.startswith(LEFT_OVER):
             continue
         known = match_table(entry.stem if entry.is_file() else entry.name)
         if entry.is_dir() and known is None:
@@ -279,7 +281,13 @@ def _path_parts(path: Path) -> list[tuple[Part, Occasion]]:
     occasion = occasion_of(path.stem if path.is_file() else path.name)
     if path.is_file():
         return [(part, occasion) for part in open_files([path])]
-    files = sorted(file for file in path.rglob("*") if file.suffix.lower() in FILES and file.is_file())
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in FILES
+        and file.is_file()
+        and not any(part.startswith(LEFT_OVER) for part in file.relative_to(path).parts)
+    )
     if not files:
         raise ExtractError(f"{str(path)!r} does not exist or holds no file ending in {', '.join(FILES)}")
     # Parts of one folder may be yearly files, or unnamed parts of what the folder's name tells.
