@@ -122,6 +122,26 @@ def test_a_column_that_cannot_be_read_is_an_error_and_the_rest_is_checked():
     assert_silent(f"{check!r}{check._repr_html_()}{check.to_frame().to_string()}")
 
 
+def test_a_table_that_cannot_be_read_at_all_is_told_of_and_the_others_are_checked(tmp_path):
+    for name in ("earnings", "employment"):
+        (tmp_path / name).mkdir()
+    lines = earnings().to_csv(index=False).splitlines()
+    (tmp_path / "earnings" / "earnings.csv").write_text("\n".join([*lines, f"{CANARY_ID},{CANARY_DATE}"]))
+    employment().to_parquet(tmp_path / "employment" / "gone.parquet")
+    lookup_edukey().to_csv(tmp_path / "lookup_edukey.csv", index=False)
+    with open_extract(tmp_path) as extract:
+        (tmp_path / "employment" / "gone.parquet").unlink()
+        check = extract.check()
+    errors = check.to_frame().query("severity == 'error'")
+    assert errors["check"].unique().tolist() == ["cannot be read"]
+    told = errors.groupby("table")["detail"].unique().map(list).to_dict()
+    assert "1 row that cannot be read" in told["earnings"][0]
+    assert told["employment"][0].startswith("'gone.parquet' is no longer where it was")
+    assert [len(told["earnings"]), len(told["employment"])] == [1, 1]
+    assert counts(check, "lookup_edukey") == {("", "rows"): 3}
+    assert_silent(f"{check!r}{check._repr_html_()}{check.to_frame().to_string()}")
+
+
 def test_an_empty_table():
     check = checked(earnings=earnings().iloc[:0], employment=employment())
     assert counts(check, "earnings") == {("", "rows"): 0}

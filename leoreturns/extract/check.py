@@ -138,11 +138,12 @@ class _TableCheck:
         self._what = f"table {name!r}"
         self._unread = _unread(extract, name)
         self._columns = tuple(column for column in extract.tables[name] if column not in self._unread)
-        self._rows = extract.count(name)
+        self._rows = self._count()
 
     def findings(self) -> Iterator[Finding]:
         """Yield what was found; counts of 0 are left out, but for the rows."""
-        yield Finding(self._table.name, "", "rows", "", self._rows, None, "note" if self._rows else "warning")
+        if self._rows is not None:
+            yield Finding(self._table.name, "", "rows", "", self._rows, None, "note" if self._rows else "warning")
         for column, why in self._unread.items():
             yield Finding(self._table.name, column, "cannot be read", why, None, self._rows, "error")
         for column in self._extract.unknown_columns[self._table.name]:
@@ -152,6 +153,15 @@ class _TableCheck:
             yield from self._duplicates()
             yield from self._years()
             yield from self._links()
+
+    def _count(self) -> int | None:
+        """Return the rows of the table; None where they cannot be counted, mostly for what its columns tell of too."""
+        try:
+            return self._extract.count(self._table.name)
+        except ExtractError as error:
+            if not self._unread:
+                self._unread[""] = str(error)
+            return None
 
     def _finding(self, column: str, check: str, count: int, severity: Severity, of: int | None = None) -> list[Finding]:
         of = self._rows if of is None else of
