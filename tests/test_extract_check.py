@@ -118,6 +118,9 @@ def test_a_column_that_cannot_be_read_is_an_error_and_the_rest_is_checked():
     [error] = [finding for finding in check.findings if finding.severity == "error"]
     assert (error.table, error.column, error.count) == ("employment", "StartDate", None)
     assert "mixes formats over its 3 dates: 1 as yyyy-mm-dd, 1 as dd/mm/yyyy" in error.detail
+    # The reason holds small counts: it is not printed.
+    assert repr(check).splitlines()[2].split() == ["error", "employment", "StartDate", "cannot", "be", "read", "-"]
+    assert "mixes" not in check._repr_html_()
     assert counts(check, "employment")["EndDate", "missing"] == 1
     assert_silent(f"{check!r}{check._repr_html_()}{check.to_frame().to_string()}")
 

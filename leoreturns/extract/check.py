@@ -93,13 +93,13 @@ class ExtractCheck:
         return frame.drop(columns="of")
 
     def _cells(self) -> list[tuple[str, ...]]:
-        """Return errors and warnings as they are printed, small counts masked."""
+        """Return errors and warnings as they are printed: small counts masked, without reasons, which hold counts."""
         return [
             (
                 finding.severity,
                 finding.table,
                 finding.column,
-                " ".join((finding.check, finding.detail)).strip(),
+                " ".join((finding.check, finding.detail if finding.count is not None else "")).strip(),
                 _shown(finding.count),
             )
             for severity in ("error", "warning")
