@@ -7,6 +7,7 @@ import itertools
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -297,15 +298,38 @@ def test_a_target_that_somebody_makes_meanwhile_is_left_alone(refused, monkeypat
     assert [path.name for path in (tmp_path / "panel").iterdir()] == ["thesis.txt"]
 
 
-def test_a_folder_that_another_run_has_made_meanwhile_is_as_good(tmp_path):
+def test_two_builds_to_one_place_do_not_work_at_a_time(refused, extract, undisturbed, tmp_path):
+    with Working(tmp_path / "panel", "f").locked(), refused("another build of 'panel' is under way; wait", PanelError):
+        built(extract, tmp_path / "panel")
+    assert list(tmp_path.iterdir()) == []
+    # The file that stands for the lock is left by a build that was killed; the lock is not.
+    (tmp_path / ".panel.building.lock").touch()
+    built(extract, tmp_path / "panel")
+    assert digest(tmp_path / "panel") == digest(undisturbed)
+    assert [path.name for path in tmp_path.iterdir()] == ["panel"]
+
+
+def test_what_fails_or_was_killed_leaves_nothing_half_written(tmp_path):
     working = Working(tmp_path / "panel", "f")
     working.open(resume=True)
-    done = working.building / "block-0000"
-    with working.folder(done) as mine:
-        (mine / "keys.npy").write_text("the same")
-        with working.folder(done) as theirs:
-            (theirs / "keys.npy").write_text("the same")
-    assert digest(done).keys() == {"keys.npy"}
+    for _ in range(2):  # as if the first had been killed before it could say so
+        with working.folder(working.building / "block-0000") as folder:
+            (folder / "keys.npy").touch()
+    assert [path.name for path in working.building.iterdir()] == ["block-0000"]
+    shutil.rmtree(working.building / "block-0000")
+    with pytest.raises(KeyboardInterrupt), working.folder(working.building / "block-0000") as folder:
+        (folder / "keys.npy").touch()
+        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt), working.file(working.building / "block-0000.json") as file:
+        file.write_text("{")
+        raise KeyboardInterrupt
+    assert list(working.building.iterdir()) == []
+    (working.building / "unfinished-0").mkdir()
+    (working.building / "unfinished-0" / "keys.npy").touch()
+    (working.building / "unfinished-1").touch()
+    (working.building / "tables").mkdir()
+    working.open(resume=True)
+    assert [path.name for path in working.building.iterdir()] == ["tables"]
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device", CANARY_ID)

@@ -81,7 +81,8 @@ def build_panel(
     ExtractError
         If tables without which there is no panel are absent, or values are not of their type.
     PanelError
-        If the target exists, or the disk is full; the finished blocks are kept for the next run then.
+        If the target exists, another build to it is under way, or the disk is full; the finished blocks are kept for
+        the next run then.
     """
     if not isinstance(extract, Extract):
         raise TypeError(f"extract is what open_extract returns, not {type(extract).__name__}")
@@ -103,17 +104,18 @@ def build_panel(
 def _build(extract: Extract, definitions: Definitions, target: Path, resume: bool) -> None:
     """Build in a folder beside the target, block by block, and put the panel together at the end."""
     working = Working(target, _fingerprint(extract, definitions))
-    working.open(resume=resume)
-    if not working.is_built:
-        links = link_persons(extract, definitions.shared_ids)
-        population = select_population(extract, definitions)
-        staged = stage(extract, population, working, BLOCK_PERSONS)
-        last = _last_tax_year(extract, definitions)
-        records = _build_blocks(staged, population, definitions, working, last)
-        settings = _settings(definitions, links, population, staged, records)
-        settings["last_tax_year_of_extract"] = last
-        _join_blocks(records, settings, working)
-    working.finish()
+    with working.locked():
+        working.open(resume=resume)
+        if not working.is_built:
+            links = link_persons(extract, definitions.shared_ids)
+            population = select_population(extract, definitions)
+            staged = stage(extract, population, working, BLOCK_PERSONS)
+            last = _last_tax_year(extract, definitions)
+            records = _build_blocks(staged, population, definitions, working, last)
+            settings = _settings(definitions, links, population, staged, records)
+            settings["last_tax_year_of_extract"] = last
+            _join_blocks(records, settings, working)
+        working.finish()
 
 
 @contextmanager

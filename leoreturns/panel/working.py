@@ -12,14 +12,16 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from leoreturns.errors import PanelError
 from leoreturns.panel.folder import MARKER, NOTICE, check_new
+from leoreturns.panel.lock import locked
 
 BUILDING, BUILT, REMOVED = "building", "built", "removed"
+UNFINISHED = "unfinished-"  # how the name of what is being made begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,18 @@ class Working:
     def _built(self) -> Path:
         return self.panel / f"{BUILT}-{self.fingerprint}"
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Keep other builds away from this place; the working folder itself, which takes another name, holds no lock.
+
+        Raises
+        ------
+        PanelError
+            If another build is at work there, or the target exists or its parent does not.
+        """
+        check_new(self.target)
+        busy = f"another build of {self.target.name!r} is under way"
+        return locked(self.panel.with_name(f"{self.panel.name}.lock"), busy)
+
     def open(self, *, resume: bool) -> None:
         """Make the folders, or go on with those of an earlier run of the same build.
 
@@ -66,6 +80,7 @@ class Working:
         """
         check_new(self.target)
         if resume and (self.is_built or self.building.is_dir()):
+            self._clear()
             return
         if self.panel.exists() or self.panel.is_symlink():
             _discard(self.panel)
@@ -75,22 +90,38 @@ class Working:
 
     @contextmanager
     def folder(self, path: Path) -> Iterator[Path]:
-        """Give a folder to fill that becomes `path` when all went well."""
-        part = Path(tempfile.mkdtemp(prefix=f"{path.name}-", dir=self.building))
-        yield part
+        """Give a folder to fill that becomes `path` when all went well, and is removed otherwise."""
+        part = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.building))
         try:
-            os.rename(part, path)
-        except OSError:
-            if not path.is_dir():  # where it is there, another run has made the same
-                raise
+            yield part
+            if path.is_dir():  # an earlier run was stopped just after it had made the same
+                shutil.rmtree(part)
+            else:
+                os.rename(part, path)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
 
     @contextmanager
     def file(self, path: Path) -> Iterator[Path]:
-        """Give a file to write that becomes `path` when all went well."""
-        handle, name = tempfile.mkstemp(prefix=f"{path.name}-", dir=self.building)
+        """Give a file to write that becomes `path` when all went well, and is removed otherwise."""
+        handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=self.building)
         os.close(handle)
-        yield Path(name)
-        os.replace(name, path)
+        try:
+            yield Path(name)
+            os.replace(name, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(name)
+            raise
+
+    def _clear(self) -> None:
+        """Remove what runs that were killed had not finished."""
+        for entry in self.building.glob(f"{UNFINISHED}*"):
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
 
     def finish(self) -> None:
         """Remove all but the panel, and give it its name."""
