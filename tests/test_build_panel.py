@@ -229,6 +229,21 @@ def test_another_extract_does_not_go_on_with_what_is_done(kind, monkeypatch, ext
     assert stamps[0] == stamps[1] != stamps[2] == stamps[3]
 
 
+def test_a_folder_that_tells_another_year_is_another_extract(tmp_path):
+    """The file in it stays what it is, to the time of its change."""
+    stamps = []
+    for year in ("2003_04", "2004_05"):
+        for folder in tmp_path.iterdir():
+            folder.rename(tmp_path / f"ks4_{year}")
+        if not stamps:
+            (tmp_path / f"ks4_{year}").mkdir()
+            pupils = pd.DataFrame({"KS4_PupilMatchingRefAnonymous": ["p"], "KS4_FIVEAC": [1]})
+            pupils.to_parquet(tmp_path / f"ks4_{year}" / "part-0.parquet")
+        with opened(tmp_path, {}) as source:
+            stamps.append(source.stamp(["ks4"]))
+    assert stamps[0] != stamps[1]
+
+
 def test_an_outside_lookup_of_other_contents_is_another_extract(monkeypatch, extract, tmp_path):
     regions = pd.read_csv(lookups_of(extract)["regions"])
     stamps = []

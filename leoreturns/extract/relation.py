@@ -87,10 +87,11 @@ class Relation:
         return f"({union})" if where is None else f"(SELECT * FROM ({union}) WHERE {where})"
 
     def stamp(self) -> list[Any]:
-        """Return what tells this table from another, as plain values: of files name, size and time, else a hash."""
-        files = [piece.part.files for piece in self._pieces]
-        if all(files):
-            return [list(self.names), sorted(_stamp(path) for paths in files for path in paths)]
+        """Return what tells this table from another, as plain values: of files name, size and times, else a hash."""
+        if all(piece.part.files for piece in self._pieces):
+            # The year may be told by the name of a folder, which is not in that of the file.
+            told = [[*_stamp(path), *piece.occasion] for piece in self._pieces for path in piece.part.files]
+            return [list(self.names), sorted(told, key=str)]
         # The sum of hashes is the same for any order of the rows.
         hashed = f"hash({', '.join(map(quoted, self.names))})"
         sql = f"SELECT count(*), CAST(sum(CAST({hashed} AS HUGEINT)) AS VARCHAR) FROM {self.select(self.names)}"
