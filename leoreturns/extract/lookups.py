@@ -24,6 +24,11 @@ class LookupShape:
     key: Variable
     value: Variable
 
+    @property
+    def columns(self) -> tuple[str, str]:
+        """Names of both."""
+        return self.key.name, self.value.name
+
 
 SHAPES: Mapping[str, LookupShape] = MappingProxyType(
     {
@@ -73,7 +78,7 @@ def open_lookup(name: str, given: Any, database: Database) -> Relation:
             f"lookup {name!r} lacks column {', '.join(map(repr, relation.missing))}; it must have "
             f"{shape.key.name!r} ({shape.key.meaning}) and {shape.value.name!r} ({shape.value.meaning})"
         )
-    key, value = shape.key.name, shape.value.name
+    key, value = shape.columns
     rows, codes, missing = database.rows(
         f"SELECT count(*), count(DISTINCT {key}), count(*) FILTER (WHERE {key} IS NULL OR {value} IS NULL) "
         f"FROM {relation.select((key, value))}",

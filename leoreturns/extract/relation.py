@@ -86,16 +86,16 @@ class Relation:
         union = " UNION ALL ".join(selects)
         return f"({union})" if where is None else f"(SELECT * FROM ({union}) WHERE {where})"
 
-    def stamp(self) -> list[Any]:
-        """Return what tells this table from another, as plain values: of files name, size and times, else a hash."""
+    def stamp(self, columns: Sequence[str]) -> list[Any]:
+        """Return what tells these columns from others, as plain values: of files name, size and times, else a hash."""
         if all(piece.part.files for piece in self._pieces):
             # The year may be told by the name of a folder, which is not in that of the file.
             told = [[*_stamp(path), *piece.occasion] for piece in self._pieces for path in piece.part.files]
-            return [list(self.names), sorted(told, key=str)]
+            return [list(columns), sorted(told, key=str)]
         # The sum of hashes is the same for any order of the rows.
-        hashed = f"hash({', '.join(map(quoted, self.names))})"
-        sql = f"SELECT count(*), CAST(sum(CAST({hashed} AS HUGEINT)) AS VARCHAR) FROM {self.select(self.names)}"
-        return [list(self.names), *self._database.rows(sql, self._what)[0]]
+        hashed = f"hash({', '.join(map(quoted, columns)) or 0})"
+        sql = f"SELECT count(*), CAST(sum(CAST({hashed} AS HUGEINT)) AS VARCHAR) FROM {self.select(columns)}"
+        return [list(columns), *self._database.rows(sql, self._what)[0]]
 
     @property
     def _what(self) -> str:

@@ -154,14 +154,19 @@ class Extract:
         self._working_tables.discard(name)
         self._database.run(f"DROP TABLE {name}", name)
 
-    def stamp(self, names: Iterable[str]) -> dict[str, list[Any]]:
-        """Return what tells these tables and lookups from those of another extract, as plain values without contents.
+    def stamp(self, columns: Mapping[str, Sequence[str]]) -> dict[str, list[Any]]:
+        """Return what tells tables and lookups from those of another extract, as plain values without contents.
 
         Files are told apart by name, size and time of change, frames and views by a hash of all rows: a view is read
         for it.
+
+        Parameters
+        ----------
+        columns : mapping of str -> sequence of str
+            Table or outside lookup -> its columns that matter.
         """
         with self._database.lock:
-            return {name: self._relation(name).stamp() for name in names}
+            return {name: self._relation(name).stamp(chosen) for name, chosen in columns.items()}
 
     def check(self) -> ExtractCheck:
         """Return what is wrong with the tables, in counts; see `ExtractCheck`. Every table is read."""

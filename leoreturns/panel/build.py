@@ -20,7 +20,6 @@ from leoreturns._parallel import ordered_map, thread_count, threads
 from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError, silenced
 from leoreturns.extract.database import at_work, quoted
-from leoreturns.extract.link import LOOKUPS as LINKS
 from leoreturns.extract.link import Linked, link_persons
 from leoreturns.extract.source import Extract
 from leoreturns.extract.tables import table
@@ -30,9 +29,10 @@ from leoreturns.panel.assemble import BlockRecord, aligned, aligned_codes, assem
 from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.folder import reason
+from leoreturns.panel.inputs import all_read
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.population import Population, select_population
-from leoreturns.panel.staging import STAGED, Staged, make_views, stage
+from leoreturns.panel.staging import Staged, make_views, stage
 from leoreturns.panel.store import StoredArray
 from leoreturns.panel.waterfall import Waterfall
 from leoreturns.panel.working import Working
@@ -138,9 +138,7 @@ def _as_many_threads(extract: Extract) -> Iterator[None]:
 
 def _fingerprint(extract: Extract, definitions: Definitions) -> str:
     """Return a hash of what the panel depends on: tables and lookups, the definitions, and the versions at work."""
-    lookups = [lookup for lookup, _ in LINKS.values()]
-    used = [name for name in (*STAGED, *lookups) if name in extract.tables]
-    stamps = extract.stamp([*used, *extract.lookups])
+    stamps = extract.stamp(all_read(extract))
     try:
         installed = version("leoreturns")
     except PackageNotFoundError:

@@ -15,8 +15,8 @@ from leoreturns.extract.source import Extract
 from leoreturns.extract.tables import table
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.ids import PersonIds, sorted_persons
+from leoreturns.panel.inputs import AT_END, PMR, YEAR, all_read, columns_read
 
-PMR, YEAR = "KS4_PupilMatchingRefAnonymous", "KS4_ACADYR"
 FIRST_WITH_LEVEL2 = 2004  # first cohort whose records hold 5 A*-C with equivalents
 
 
@@ -100,9 +100,9 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
 
 def _rank_records(extract: Extract, definitions: Definitions) -> None:
     """Make the working table of the cohorts' records, each with its place among the records of its pupil."""
-    columns = ", ".join(map(quoted, extract.tables["ks4"]))
+    columns = ", ".join(map(quoted, all_read(extract)["ks4"]))
     cohorts = ", ".join(map(str, definitions.cohorts))
-    at_end = " AND KS4_ENDKS IS DISTINCT FROM false" if extract.has("ks4", "KS4_ENDKS") else ""
+    at_end = f" AND {AT_END} IS DISTINCT FROM false" if extract.has("ks4", AT_END) else ""
     extract.make_table(
         "ks4_ranked",
         f"""SELECT *, row_number() OVER (PARTITION BY {quoted(PMR)} ORDER BY {_order(extract)}) AS place FROM (
@@ -111,7 +111,7 @@ def _rank_records(extract: Extract, definitions: Definitions) -> None:
                 CASE WHEN {YEAR} + 1 >= {FIRST_WITH_LEVEL2}
                     THEN {_first(extract, "KS4_LEVEL2", "KS4_FIVEAC", kind="BOOLEAN")}
                     ELSE {_first(extract, "KS4_FIVEAC", kind="BOOLEAN", variants=False)} END AS ks4_five_ac
-            FROM {extract.select("ks4")}
+            FROM {extract.select("ks4", all_read(extract)["ks4"])}
             WHERE {YEAR} + 1 IN ({cohorts}) AND {quoted(PMR)} IS NOT NULL{at_end}
         )""",
         "ks4",
@@ -121,12 +121,12 @@ def _rank_records(extract: Extract, definitions: Definitions) -> None:
 def _order(extract: Extract) -> str:
     """Return the SQL order of a pupil's, or a person's, records: the one to keep comes first.
 
-    Records that are equal in what the order is about are told apart by all their columns, so that the same one is kept
-    in every run.
+    Records that are equal in what the order is about are told apart by all columns that are read, so that the panel is
+    the same in every run.
     """
     school = [quoted(name) for name in ("KS4_URN_anon", "KS4_LAESTAB_anon") if extract.has("ks4", name)]
     coded = f"coalesce({', '.join([*school, 'NULL'])})"
-    rest = ", ".join(f"CAST({quoted(name)} AS VARCHAR) NULLS LAST" for name in extract.tables["ks4"])
+    rest = ", ".join(f"CAST({quoted(name)} AS VARCHAR) NULLS LAST" for name in columns_read(extract, "ks4"))
     return f"ks4_points DESC NULLS LAST, ks4_five_ac DESC NULLS LAST, {YEAR}, {coded} NULLS LAST, {quoted(PMR)}, {rest}"
 
 

@@ -15,6 +15,7 @@ from leoreturns.extract.database import file, literal, quoted
 from leoreturns.extract.link import place_links, rows_of_persons, unlinked
 from leoreturns.extract.source import Extract
 from leoreturns.extract.tables import table
+from leoreturns.panel.inputs import LOOKUPS, READ, columns_read
 from leoreturns.panel.population import Population
 from leoreturns.panel.store import BLOCK_SHIFT
 from leoreturns.panel.working import Working
@@ -22,25 +23,10 @@ from leoreturns.panel.working import Working
 if TYPE_CHECKING:
     import duckdb
 
-# Tables that columns are derived from.
-STAGED = (
-    "ks2", "ks4", "school_census", "ks5", "ypmad", "ilr_learners", "ilr_aims", "hesa", "employment", "earnings",
-    "self_assessment", "benefits", "cjrs", "geography",
-)  # fmt: skip
-# Columns of the two largest tables that no rule reads.
-UNREAD = {
-    "earnings": {
-        "main_enterprise", "enterprise_earnings", "tied_main_record_enterprise_sic_fg", "Num_Employments",
-        "Section_Earnings", "Tied_Main_Section_Flag", "Num_Sections", "Main_SIC2007", "SIC_Earnings",
-        "Tied_Main_SIC_Flag", "Num_SIC", "main_enterprise_linked_sic2007",
-    },
-    "geography": {"PCON", "PCONNM", "GOR", "CTRY"},
-}  # fmt: skip
 # Rows that are held per block, table and thread before they are written.
 FLUSH_ROWS = 1 << 16
-# Outside lookup -> its name among the views of a block.
-LOOKUPS = {"regions": "regions", "school_types": "school_types", "travel_to_work": "areas"}
-RECORD = "ks4_record"
+# Of this table blocks have the one chosen record of a person, under the name of the working table that holds it.
+CHOSEN = {"ks4": "ks4_record"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +66,11 @@ def stage(extract: Extract, population: Population, working: Working, block_pers
     folder = working.building / "tables"
     folder.mkdir(exist_ok=True)
     borders = _borders(population, block_persons)
-    lacking = {name: lack for name in STAGED if name in extract.tables and (lack := unlinked(extract, table(name)))}
-    columns = {name: _types(extract, name) for name in STAGED if name in extract.tables and name not in lacking}
-    columns = {RECORD: {**_types(extract, "ks4"), **RECORD_COLUMNS}, **columns}
+    there = [name for name in READ if name in extract.tables]
+    lacking = {name: lack for name in there if (lack := unlinked(extract, table(name)))}
+    columns = {name: _types(extract, name) for name in there if name not in lacking}
     lookups = tuple(name for name in LOOKUPS if name in extract.lookups)
-    kinds = {key for name in columns if name != RECORD and (key := table(name).person_key) is not None}
+    kinds = {key for name in columns if (key := table(name).person_key) is not None}
     # Nothing rests on the order of the rows, and keeping it would hold all of them in memory.
     extract.execute(f"SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = {FLUSH_ROWS}", "")
     extract.register("numbered", _numbered(population, borders))
@@ -92,8 +78,9 @@ def stage(extract: Extract, population: Population, working: Working, block_pers
         place_links(extract, sorted(kinds), "numbered")
         with progress(len(columns), "laying out tables") as shown:
             for name in columns:
-                if not (folder / name).exists():
-                    _stage_table(extract, name, tuple(columns[name]), folder / name, working)
+                view = CHOSEN.get(name, name)
+                if not (folder / view).exists():
+                    _stage_table(extract, name, tuple(columns[name]), folder / view, working)
                 shown.update()
     finally:
         extract.execute("SET preserve_insertion_order = true; RESET partitioned_write_flush_threshold", "")
@@ -105,10 +92,6 @@ def stage(extract: Extract, population: Population, working: Working, block_pers
                 to = literal(str(part / "lookup.parquet"))
                 extract.execute(f"COPY ({rows}) TO {to} (FORMAT parquet)", f"lookup {name!r}")
     return Staged(folder, columns, tuple(LOOKUPS[name] for name in lookups), borders, lacking)
-
-
-# What the chosen records have beside the columns of their table.
-RECORD_COLUMNS = {"ks4_points": "DOUBLE", "ks4_five_ac": "BOOLEAN", "cohort": "SMALLINT"}
 
 
 def _borders(population: Population, block_persons: int) -> list[int]:
@@ -131,36 +114,36 @@ def _numbered(population: Population, borders: list[int]) -> pa.Table:
 
 def _types(extract: Extract, name: str) -> dict[str, str]:
     """Return the columns of a table that are laid out, with their SQL types."""
-    read = [column for column in extract.tables[name] if column not in UNREAD.get(name, ())]
-    return {column: SQL_TYPES[table(name).variable(column).type] for column in read}
+    return {column: SQL_TYPES[table(name).variable(column).type] for column in columns_read(extract, name)}
 
 
 def _stage_table(extract: Extract, name: str, columns: tuple[str, ...], to: Path, working: Working) -> None:
     """Write one table by block."""
-    if name == RECORD:
+    if name in CHOSEN:
         named = "".join(f", record.{quoted(column)}" for column in columns)
         rows = (
-            f"SELECT numbered.block, numbered.number, record.{quoted(table('ks4').person or '')} AS via{named} "
-            f"FROM {RECORD} AS record JOIN numbered USING (person)"
+            f"SELECT numbered.block, numbered.number, record.{quoted(table(name).person or '')} AS via{named} "
+            f"FROM {CHOSEN[name]} AS record JOIN numbered USING (person)"
         )
     else:
         rows = rows_of_persons(extract, table(name), columns)
     with working.folder(to) as part:
         extract.execute(
-            f"COPY ({rows}) TO {literal(str(part))} (FORMAT parquet, PARTITION_BY (block))", f"table {name!r}"
+            f"COPY ({rows}) TO {literal(str(part))} (FORMAT parquet, PARTITION_BY (block))", f"table {to.name!r}"
         )
 
 
 def make_views(connection: duckdb.DuckDBPyConnection, staged: Staged, block: int) -> dict[str, frozenset[str]]:
     """Make the views of a block, and return their columns; a table without a row in it is an empty one."""
     for name, columns in staged.columns.items():
-        files = sorted((staged.folder / name / f"block={block}").glob("*.parquet"))
+        view = CHOSEN.get(name, name)
+        files = sorted((staged.folder / view / f"block={block}").glob("*.parquet"))
         if files:
             rows = f"SELECT * FROM {_reader(files)}"
         else:
             typed = ", ".join(f"CAST(NULL AS {kind}) AS {quoted(column)}" for column, kind in columns.items())
             rows = f"SELECT CAST(NULL AS INTEGER) AS number, CAST(NULL AS VARCHAR) AS via, {typed} WHERE false"
-        connection.execute(f"CREATE VIEW {quoted(name)} AS {rows}")
+        connection.execute(f"CREATE VIEW {quoted(view)} AS {rows}")
     for name in staged.lookups:
         reader = _reader([staged.folder / name / "lookup.parquet"])
         connection.execute(f"CREATE VIEW lookup_{name} AS SELECT * FROM {reader}")
