@@ -25,7 +25,7 @@ from extract_cases import CANARY_DATE, CANARY_ID, CANARY_PAY
 from leoreturns.errors import ExtractError, LeoReturnsError, PanelError
 from leoreturns.extract.link import link_persons
 from leoreturns.extract.source import open_extract
-from leoreturns.panel import build, store
+from leoreturns.panel import build, staging, store
 from leoreturns.panel.inputs import all_read
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.population import select_population
@@ -258,6 +258,18 @@ def test_an_extract_of_one_person():
     assert panel.to_frame()["tax_year"].tolist() == [2005, 2006]
     assert panel.settings["absent"].keys() > {"days_employed", "linked_to_tax_records", "subjects", "region"}
     assert "<10" in repr(Waterfall.of(panel.settings))
+
+
+def test_what_cannot_be_cleared_away_does_not_hide_what_went_wrong(refused, monkeypatch, extract, tmp_path):
+    with opened(extract) as source:
+
+        def place_links(*arguments):
+            source.close()
+            raise PanelError("what went wrong")
+
+        monkeypatch.setattr(staging, "place_links", place_links)
+        with refused("what went wrong", PanelError):
+            build.build_panel(source, definitions=definitions())
 
 
 def test_arguments_that_are_none_of_theirs(extract, tmp_path):

@@ -5,7 +5,6 @@ import decimal
 import gc
 import sqlite3
 import tempfile
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -505,10 +504,54 @@ def test_what_cannot_be_opened(tmp_path):
         open_extract(5)
     with refused("is a list; give a path"):
         open_extract({"employment": [CANARY_ID]})
+    with refused("tables are named by text, not by the type int"):
+        open_extract({5: employment()})
+    with refused("tables are named by text, not by the type int"):
+        open_extract(sqlite3.connect(":memory:"), views={5: "v"})
+    for given in (tmp_path, {"employment": employment()}):
+        with refused("views= names the views of a connection"):
+            open_extract(given, views={"employment": "v"})
+    with refused("'employment' has an index and a column of one name"):
+        open_extract({"employment": employment().set_index("EduKey", drop=False)})
     with refused("names are not text"):
         open_extract({"employment": pd.DataFrame({5: [CANARY_ID]})})
     with refused("differ in case only"):
         open_extract({"employment": pa.table({"EduKey": [CANARY_ID], "edukey": [CANARY_ID]})})
+
+
+@pytest.mark.parametrize(
+    "values", [pa.array(np.ones(4, np.float16)), pa.array([1] * 4).cast(pa.decimal256(40, 0))], ids=["half", "long"]
+)
+def test_a_type_that_no_relation_holds(values):
+    table = pa.Table.from_pandas(employment())
+    table = table.set_column(table.schema.get_field_index("UncertainEndDate"), "UncertainEndDate", values)
+    with open_extract({"employment": table}) as extract:
+        with refused("'employment': a column has a type that cannot be read, such as half floats"):
+            extract.select("employment")
+        assert len(rows(extract, "employment", ["EduKey"])) == 4
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv", "dta"])
+def test_a_file_that_is_not_there(kind, tmp_path, monkeypatch):
+    path = tmp_path / f"employment.{kind}"
+    frame = employment()[["EduKey", "StartDate"]]
+    write = {"parquet": frame.to_parquet, "csv": frame.to_csv, "dta": frame.to_stata}[kind]
+    write(path)
+    # Opened by a relative path, and read from elsewhere.
+    monkeypatch.chdir(tmp_path)
+    opened = open_extract({"employment": path.name}), open_extract(".", lookups={})
+    monkeypatch.chdir(tmp_path.parent)
+    for extract in opened:
+        assert len(rows(extract, "employment", ["EduKey"])) == 4
+        extract.close()
+    with open_extract(tmp_path) as extract:
+        path.unlink()
+        with refused(f"'employment.{kind}' (is no longer where it was|cannot be opened: No such file)"):
+            extract.select("employment")
+        with refused(f"'employment.{kind}' is no longer where it was"):
+            extract.stamp({"employment": ["EduKey"]})
+    with refused(f"'employment.{kind}' cannot be opened: No such file"):
+        open_extract({"employment": employment()}, lookups={"regions": path})
 
 
 # ---- what is absent -------------------------------------------------------------------------------------------------
@@ -630,6 +673,45 @@ def test_connections_that_fail():
 
 
 @pytest.mark.parametrize(
+    ("row", "match"),
+    [
+        ((CANARY_ID,), "'v' gives 1 row of another number of columns than the 2 asked for"),
+        ((b"\xff" * 16, CANARY_DATE), "column 'EduKey' of 'v' holds what is no text, number or date; convert it first"),
+    ],
+)
+def test_rows_of_a_view_that_are_none(row, match):
+    with (
+        open_extract(Driver([[row]], ("EduKey", "StartDate")), views={"employment": "v"}) as extract,
+        refused(match),
+    ):
+        extract.select("employment")
+
+
+def test_a_view_that_breaks_off_leaves_no_copy(monkeypatch):
+    broken = Driver([[(CANARY_ID,)] * 3], error=RuntimeError("lost"))
+    with open_extract(broken, views={"employment": "v"}) as extract:
+        for _ in range(2):
+            with refused("broke off after 3 rows"):
+                extract.select("employment")
+            assert extract.query("SELECT table_name FROM duckdb_tables()", "tables").num_rows == 0
+        # Interrupted while it is copied: the chunk is forgotten, and the driver is told that no more are wanted.
+        closed = []
+        monkeypatch.setattr(Driver, "close", lambda self: closed.append(self))
+        run = extract._database.run
+
+        def interrupted(sql, what):
+            run(sql, what)
+            if sql.startswith("CREATE"):
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(extract._database, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            extract.select("employment")
+        assert closed == [broken] and extract._database._registered == {}
+        assert extract.query("SELECT table_name FROM duckdb_tables()", "tables").num_rows == 0
+
+
+@pytest.mark.parametrize(
     ("view", "parts"),
     [
         ("v", ["v"]),
@@ -708,6 +790,13 @@ def test_the_private_database_leaves_nothing_behind(temporary):
     assert list(temporary.iterdir()) == []
     with pytest.raises(ExtractError):
         open_extract({"employment": employment()}, lookups={"x": employment()})
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_refused_number_of_threads_leaves_no_folder(temporary, monkeypatch):
+    monkeypatch.setenv("LEORETURNS_NUM_THREADS", "many")
+    with pytest.raises(ValueError, match="LEORETURNS_NUM_THREADS"):
+        open_extract({"employment": employment()})
     assert list(temporary.iterdir()) == []
 
 
@@ -804,6 +893,14 @@ def test_repr_shows_tables_and_masked_counts(tmp_path):
 
 def test_private_paths_are_not_shown():
     with open_extract({"employment": employment()}) as extract:
-        with refused("work: ") as raised:
-            extract.execute("SELECT * FROM nothing", "work")
-        assert str(Path(tempfile.gettempdir())) not in str(raised.value)
+        private = extract._database._folder
+        (private / "employment.parquet").write_bytes(b"PAR1 damaged")
+        for sql in (
+            f"SELECT * FROM read_parquet('{private}/employment.parquet')",
+            f"COPY (SELECT 1) TO '{private}/nowhere/x.parquet'",
+        ):
+            with pytest.raises(duckdb.Error, match=str(private)):  # DuckDB's own text holds the path
+                extract._database._connection.execute(sql)
+            with refused("^work: ") as raised:
+                extract.execute(sql, "work")
+            assert str(private) not in str(raised.value)

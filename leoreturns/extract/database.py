@@ -89,9 +89,9 @@ class Database:
         self._n_stage += 1
         return f"stage_{self._n_stage}"
 
-    def register(self, name: str, table: Any) -> None:
-        """Make an Arrow table readable under a name, without a copy."""
-        with self.lock:
+    def register(self, name: str, table: Any, what: str) -> None:
+        """Make an Arrow table readable under a name, without a copy; `what` names it in the message of an error."""
+        with self.lock, at_work(what):
             self._open().register(name, table)
             self._registered[name] = table
 
@@ -150,6 +150,11 @@ def failure(error: BaseException, what: str) -> ExtractError:
         )
     if any(words in text for words in _UNWRITTEN):
         return ExtractError(f"{what}: cannot be written: the disk took only part of it, or takes nothing there")
+    if isinstance(error, duckdb.NotImplementedException):
+        return ExtractError(
+            f"{what}: a column has a type that cannot be read, such as half floats or decimals of over 38 digits; "
+            "convert it first"
+        )
     if isinstance(error, duckdb.OutOfMemoryException):
         return ExtractError(f"{what}: out of memory; select fewer columns, or give the machine more")
     # A damaged page of a file comes as an error without a class of its own.

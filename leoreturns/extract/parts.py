@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -157,7 +157,10 @@ class FramePart:
     def __init__(self, label: str, frame: Any) -> None:
         self.label = label
         if isinstance(frame, pd.DataFrame):
-            self._frame: Any = frame.reset_index() if any(frame.index.names) else frame
+            indexed = [name for name in frame.index.names if name is not None]
+            if any(name in frame.columns for name in indexed):
+                raise ExtractError(f"table {label!r} has an index and a column of one name; drop or rename one of them")
+            self._frame: Any = frame.reset_index() if indexed else frame
             names = list(self._frame.columns)
             self.n_row: int | None = len(self._frame)
         elif hasattr(frame, "__arrow_c_stream__"):
@@ -178,11 +181,12 @@ class FramePart:
         """Return the name under which the columns are registered."""
         wanted = tuple(columns)
         if wanted not in self._registered:
-            self._registered[wanted] = database.new_name()
             for name in wanted:
                 if name not in self._arrow:
                     self._arrow[name] = arrow_column(self.label, name, self._frame[name])
-            database.register(self._registered[wanted], pa.table({name: self._arrow[name] for name in wanted}))
+            table = database.new_name()
+            database.register(table, pa.table({name: self._arrow[name] for name in wanted}), repr(self.label))
+            self._registered[wanted] = table
         return self._registered[wanted]
 
     def diagnose(self, database: Database) -> ExtractError | None:
@@ -213,22 +217,34 @@ class StagedPart:
         """Return nothing: what could not be read has been told while it was staged."""
         return None
 
-    def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    def _chunks(self, columns: tuple[str, ...]) -> Generator[pa.Table, None, None]:
         raise NotImplementedError
 
     def _stage(self, database: Database, columns: tuple[str, ...]) -> None:
-        table, chunk_name = database.new_name(), database.new_name()
-        rows = 0
-        for chunk in self._chunks(columns):
-            database.register(chunk_name, chunk)
-            names = ", ".join(map(quoted, columns))
-            begin = f"INSERT INTO {table}" if rows else f"CREATE OR REPLACE TABLE {table} AS"
-            database.run(f"{begin} SELECT {names} FROM {chunk_name}", repr(self.label))
-            database.unregister(chunk_name)
-            rows += chunk.num_rows
+        table, what = database.new_name(), repr(self.label)
+        try:
+            rows = self._copy(database, table, columns, what)
+        except BaseException:
+            with suppress(ExtractError):
+                database.run(f"DROP TABLE IF EXISTS {table}", what)
+            raise
         if self._staged:
-            database.run(f"DROP TABLE {self._staged}", repr(self.label))
+            database.run(f"DROP TABLE {self._staged}", what)
         self._staged, self._columns, self.n_row = table, columns, rows
+
+    def _copy(self, database: Database, table: str, columns: tuple[str, ...], what: str) -> int:
+        """Copy the chunks into a new table; return their rows."""
+        rows, chunk_name, names = 0, database.new_name(), ", ".join(map(quoted, columns))
+        with closing(self._chunks(columns)) as chunks:
+            for chunk in chunks:
+                database.register(chunk_name, chunk, what)
+                try:
+                    begin = f"INSERT INTO {table}" if rows else f"CREATE OR REPLACE TABLE {table} AS"
+                    database.run(f"{begin} SELECT {names} FROM {chunk_name}", what)
+                finally:
+                    database.unregister(chunk_name)
+                rows += chunk.num_rows
+        return rows
 
 
 class StataPart(StagedPart):
@@ -243,7 +259,7 @@ class StataPart(StagedPart):
             names = list(reader.variable_labels())
         super().__init__(path.name, names, (path,))
 
-    def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    def _chunks(self, columns: tuple[str, ...]) -> Generator[pa.Table, None, None]:
         read = 0
         for frame in self._frames(columns):
             read += len(frame)
@@ -279,7 +295,7 @@ class ViewPart(StagedPart):
             names = [str(column[0]) for column in cursor.description]
         super().__init__(view, names)
 
-    def _chunks(self, columns: tuple[str, ...]) -> Iterator[pa.Table]:
+    def _chunks(self, columns: tuple[str, ...]) -> Generator[pa.Table, None, None]:
         read = 0
         for rows in self._rows(columns):
             yield text_table(self.label, columns, rows)

@@ -17,6 +17,7 @@ from leoreturns.extract.database import BATCH_ROWS, Database
 from leoreturns.extract.lookups import open_lookup
 from leoreturns.extract.parts import FILES, FramePart, Part, ViewPart, open_files
 from leoreturns.extract.relation import Relation
+from leoreturns.extract.schema import Table
 from leoreturns.extract.tables import TABLES, Occasion, match_table, occasion_of, table
 from leoreturns.results.flow import MASK, MASKED_BELOW
 
@@ -174,7 +175,7 @@ class Extract:
 
     def register(self, name: str, table: pa.Table) -> None:
         """Make an Arrow table readable by the statements of this extract, without a copy."""
-        self._database.register(name, table)
+        self._database.register(name, table, name)
 
     def unregister(self, name: str) -> None:
         """Forget an Arrow table."""
@@ -238,8 +239,19 @@ def open_extract(
     ExtractError
         If a file cannot be read, has another delimiter, or is none of what its name says; if a table is given twice; if
         a lookup repeats or misses codes.
+
+    Notes
+    -----
+    Views, Stata files and the working tables of a build are kept in a private database in a folder
+    ``leoreturns-...`` for temporary files: that of the environment variable ``TMPDIR`` (``TEMP`` on Windows), else the
+    system's. It holds microdata, is readable by its owner alone, and goes when the extract is closed or the process
+    ends. A process that is killed (``kill -9``, or for want of memory) leaves it: remove it by hand then.
     """
     unknown: list[str] = []
+    if views is not None and not hasattr(path_or_tables, "cursor"):
+        raise ExtractError(
+            "views= names the views of a connection to a database; files and frames have their own names"
+        )
     if isinstance(path_or_tables, str | Path):
         found = _in_folder(Path(path_or_tables), unknown)
     elif isinstance(path_or_tables, Mapping):
@@ -306,7 +318,7 @@ def _path_parts(path: Path) -> list[tuple[Part, Occasion]]:
 def _in_mapping(given: Mapping[str, Any]) -> _Found:
     found: _Found = {}
     for name, value in given.items():
-        known = match_table(name) or table(name)
+        known = _named(name)
         if isinstance(value, str | Path):
             parts = _path_parts(Path(value))
             told = occasion_of(name)
@@ -322,10 +334,17 @@ def _in_database(connection: Any, views: Mapping[str, str | Sequence[str]]) -> _
         raise ExtractError("a connection needs views=: a mapping of tables to their views with schema")
     found: _Found = {}
     for name, given in views.items():
-        known = match_table(name) or table(name)
+        known = _named(name)
         for view in [given] if isinstance(given, str) else given:
             _add(found, known.name, [(ViewPart(connection, view), occasion_of(view.split(".")[-1]))])
     return found
+
+
+def _named(name: Any) -> Table:
+    """Return the table that a key of a mapping names."""
+    if not isinstance(name, str):
+        raise ExtractError(f"tables are named by text, not by the type {type(name).__name__}")
+    return match_table(name) or table(name)
 
 
 def _add(found: _Found, name: str, parts: Iterable[tuple[Part, Occasion]]) -> None:

@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 
 from leoreturns._parallel import ordered_map, thread_count, threads
 from leoreturns._typing import AnyArray
-from leoreturns.errors import PanelError, silenced
+from leoreturns.errors import ExtractError, PanelError, silenced
 from leoreturns.extract.database import at_work, quoted
 from leoreturns.extract.link import Linked, link_persons
 from leoreturns.extract.source import Extract
@@ -128,12 +128,13 @@ def _writing(what: str, advice: str) -> Iterator[None]:
 @contextmanager
 def _as_many_threads(extract: Extract) -> Iterator[None]:
     """Let the extract's database use the threads that are in use here."""
+    before = extract.query("SELECT current_setting('threads') AS n", "extract")["n"][0].as_py()
     extract.execute(f"SET threads = {thread_count()}", "extract")
     try:
         yield
     finally:
-        with threads(-1):
-            extract.execute(f"SET threads = {thread_count()}", "extract")
+        with suppress(ExtractError):  # what went wrong before is what is to be told
+            extract.execute(f"SET threads = {before}", "extract")
 
 
 def _fingerprint(extract: Extract, definitions: Definitions) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from leoreturns._parallel import progress
+from leoreturns.errors import ExtractError
 from leoreturns.extract.convert import SQL_TYPES
 from leoreturns.extract.database import file, literal, quoted
 from leoreturns.extract.link import place_links, rows_of_persons, unlinked
@@ -72,19 +74,21 @@ def stage(extract: Extract, population: Population, working: Working, block_pers
     lookups = tuple(name for name in LOOKUPS if name in extract.lookups)
     kinds = {key for name in columns if (key := table(name).person_key) is not None}
     # Nothing rests on the order of the rows, and keeping it would hold all of them in memory.
-    extract.execute(f"SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = {FLUSH_ROWS}", "")
+    what = "laying out tables"
+    extract.execute(f"SET preserve_insertion_order = false; SET partitioned_write_flush_threshold = {FLUSH_ROWS}", what)
     extract.register("numbered", _numbered(population, borders))
     try:
         place_links(extract, sorted(kinds), "numbered")
-        with progress(len(columns), "laying out tables") as shown:
+        with progress(len(columns), what) as shown:
             for name in columns:
                 view = CHOSEN.get(name, name)
                 if not (folder / view).exists():
                     _stage_table(extract, name, tuple(columns[name]), folder / view, working)
                 shown.update()
     finally:
-        extract.execute("SET preserve_insertion_order = true; RESET partitioned_write_flush_threshold", "")
-        extract.unregister("numbered")
+        with suppress(ExtractError):  # what went wrong before is what is to be told
+            extract.execute("SET preserve_insertion_order = true; RESET partitioned_write_flush_threshold", what)
+            extract.unregister("numbered")
     for name in lookups:
         if not (folder / LOOKUPS[name]).exists():
             with working.folder(folder / LOOKUPS[name]) as part:
