@@ -14,7 +14,7 @@ import click
 import pandas as pd
 
 from leoreturns._core import build_info
-from leoreturns._parallel import thread_count
+from leoreturns._parallel import thread_count, threads
 from leoreturns.errors import LeoReturnsError
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import open_extract
@@ -46,7 +46,9 @@ def main() -> None:
 @main.command()
 def info() -> None:
     """Show versions, how the kernels were built and the threads in use."""
-    for name, value in describe().items():
+    with refusals(ValueError):
+        told = describe()
+    for name, value in told.items():
         click.echo(f"{name:<14}{value}")
 
 
@@ -63,7 +65,7 @@ def demo(to: Path) -> None:
     # Imported late: it loads linearmodels and matplotlib, which no other command needs.
     from leoreturns.demo import run_demo
 
-    with refusals():
+    with refusals(ValueError):
         run_demo(to, show=click.echo)
 
 
@@ -107,12 +109,15 @@ def build(
 ) -> None:
     """Derive the person-year panel from the linked LEO tables in the folder EXTRACT."""
     overrides = {name: setting(text) for name, text in pairs("--set", settings).items()}
+    if isinstance(only := overrides.get("cohorts"), int):
+        overrides["cohorts"] = [only]
     given = {name: Path(file) for name, file in pairs("--lookup", lookups).items()}
     with refusals(ValueError, TypeError):
+        count = thread_count(jobs)
         definitions = Definitions.preset(preset, deflator=price_index(deflator), **overrides)
-    with refusals(), open_extract(extract, lookups=given) as source:
+    with refusals(), threads(count), open_extract(extract, lookups=given) as source:
         click.echo(f"{source!r}\n")
-        panel = build_panel(source, definitions=definitions, to=to, resume=resume, n_jobs=jobs)
+        panel = build_panel(source, definitions=definitions, to=to, resume=resume)
     for line in report(panel):
         click.echo(line)
     click.echo(to)
@@ -191,10 +196,19 @@ def price_index(text: str) -> dict[int, float] | pd.DataFrame:
 
 
 def setting(text: str) -> Any:
-    """Return the value that a text stands for: a span of years (2002-2007), a Python literal, or itself."""
+    """Return the value that a text stands for: a span of years, a Python literal, or itself.
+
+    Raises
+    ------
+    click.UsageError
+        If a span (2002-2007, or 2002-07) ends before it begins.
+    """
     first, _, last = text.partition("-")
     if first.isdecimal() and last.isdecimal():
-        return range(int(first), int(last) + 1)
+        start, end = int(first), int(first[: -len(last)] + last)
+        if end < start:
+            raise click.UsageError(f"the span {text!r} ends before it begins")
+        return range(start, end + 1)
     try:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import click
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,6 +96,30 @@ def test_build_stores_the_panel_and_prints_its_waterfall(extract: Path, tmp_path
     assert "rows of employment left out: " in result.output
 
 
+def test_build_takes_one_cohort_by_its_year(extract: Path, tmp_path: Path) -> None:
+    definitions = ("--preset", "dfe-2021", "--deflator", "illustrative", "--set", "cohorts=2004")
+    result = run("build", extract, "--to", tmp_path / "panel", *definitions)
+    assert result.exit_code == 0, result.output
+    assert Panel.open(tmp_path / "panel").settings["definitions"]["cohorts"] == [2004]
+
+
+@pytest.mark.parametrize("command", ["info", "demo", "simulate", "build"])
+def test_a_number_of_threads_that_is_none_is_an_error_without_a_traceback(
+    command: str, extract: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEORETURNS_NUM_THREADS", "many")
+    arguments = {
+        "info": (),
+        "demo": ("--to", tmp_path),
+        "simulate": (tmp_path / "leo", "--persons", 5, "--seed", 1),
+        "build": (extract, "--to", tmp_path / "panel", "--preset", "fft", "--deflator", "illustrative"),
+    }[command]
+    result = run(command, *arguments)
+    assert result.exit_code == 1
+    assert "Error: LEORETURNS_NUM_THREADS must be a positive number" in result.output
+    assert isinstance(result.exception, SystemExit)
+
+
 def test_build_names_what_is_absent(extract: Path, tmp_path: Path) -> None:
     without = tmp_path / "leo"
     shutil.copytree(extract, without, ignore=shutil.ignore_patterns("cjrs*", "lookup_recid*"))
@@ -123,6 +148,7 @@ def test_build_takes_a_price_index_from_a_file(extract: Path, tmp_path: Path) ->
         (["--set", "sector=tax"], "sector is one of 'pay', 'enterprise', not 'tax'"),
         (["--set", "cohorts=1990-1991"], "the deflator lacks tax years"),
         (["--lookup", "counties=x.csv"], "unknown lookup 'counties'"),
+        (["--jobs", "0"], "n_jobs must be a positive number of threads or -1 for all, not '0'"),
         (["--lookup", "regions=x.csv"], "'x.csv'"),
         (["--set", "cohorts=2012-2014"], "no person of the cohorts is left"),
     ],
@@ -160,6 +186,10 @@ def test_an_option_of_another_form_is_an_error_of_use(option: str, tmp_path: Pat
 
 def test_settings_are_read_as_what_they_stand_for() -> None:
     assert setting("2002-2004") == range(2002, 2005)
+    assert setting("2002-04") == setting("1998-2004")[4:] == range(2002, 2005)
+    for reversed_span in ("2004-2002", "2004-02"):
+        with pytest.raises(click.UsageError, match=f"the span '{reversed_span}' ends before it begins"):
+            setting(reversed_span)
     assert setting("[2002, 2004]") == [2002, 2004]
     assert [setting("30"), setting("None"), setting("True"), setting("1e6")] == [30, None, True, 1e6]
     assert [setting("181 days"), setting("as paid"), setting("keep")] == ["181 days", "as paid", "keep"]
