@@ -20,6 +20,7 @@ LAYERS = {
     "_core": 0,
     "_parallel": 1,
     "_checks": 1,
+    "_folder": 1,
     "_typing": 1,
     "errors": 1,
     "results": 2,
@@ -43,6 +44,7 @@ SIDEWAYS = {
     ("panel", "extract"),
     ("disclosure", "plots"),
     ("_checks", "errors"),
+    ("_folder", "errors"),
     ("_checks", "_typing"),
     ("_parallel", "errors"),
     ("_parallel", "_typing"),
@@ -73,7 +75,7 @@ MODULE_OF = {"scikit-learn": "sklearn"}
 BROUGHT_ALONG = {"threadpoolctl", "formulaic", "statsmodels"}
 
 # The whitelist of writers: results leave through disclosure/ alone, the others write inside.
-WRITERS = ("panel/", "disclosure/", "extract/simulate", "batch.py")
+WRITERS = ("_folder.py", "panel/", "disclosure/", "extract/simulate", "batch.py")
 WRITING_CALLS = {
     "to_parquet", "to_feather", "to_excel", "to_stata", "to_pickle", "to_hdf", "to_sql", "to_orc",
     "savefig", "write_text", "write_bytes", "save", "savez", "savez_compressed", "savetxt", "tofile", "memmap",

@@ -20,9 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panel_cases import assert_same, wage_panel, wages
 
+from leoreturns._folder import new_folder
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.errors import PanelError
-from leoreturns.panel import Panel, folder, parquet, rows, store
+from leoreturns.panel import Panel, parquet, rows, store
 
 SUBJECTS = pd.DataFrame({"person": [5, 18, 5], "code": ["b", "a", "a"], "start": pd.to_datetime(["2010-09-01"] * 3)})
 
@@ -361,7 +362,7 @@ def test_an_interrupt_leaves_nothing_behind(panel, tmp_path, monkeypatch):
 
 
 def test_a_target_made_meanwhile_is_not_replaced(tmp_path):
-    with pytest.raises(PanelError, match="exists"), folder.new_folder(tmp_path / "panel"):
+    with pytest.raises(PanelError, match="exists"), new_folder(tmp_path / "panel"):
         (tmp_path / "panel").mkdir()
     assert [path.name for path in tmp_path.iterdir()] == ["panel"]
 

@@ -395,6 +395,18 @@ def test_arguments_out_of_range_are_refused(tmp_path: Path, wrong: dict[str, obj
     assert list(tmp_path.iterdir()) == []
 
 
+def test_whole_numbers_of_numpy_are_as_good(tmp_path: Path) -> None:
+    given = {
+        "n_persons": np.int64(6),
+        "seed": np.uint8(1),
+        "cohorts": np.arange(2002, 2004),
+        "chunk_persons": np.int32(5),
+    }
+    simulate_extract(tmp_path / "a", **given)
+    simulate_extract(tmp_path / "b", n_persons=6, seed=1, cohorts=[2002, 2003], chunk_persons=5)
+    assert (tmp_path / "a" / "truth.json").read_text() == (tmp_path / "b" / "truth.json").read_text()
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = iter(range(50))
 

@@ -16,6 +16,7 @@ from typing import Any
 import duckdb
 import numpy as np
 
+from leoreturns._folder import reason
 from leoreturns._parallel import ordered_map, thread_count, threads
 from leoreturns._typing import AnyArray
 from leoreturns.errors import ExtractError, PanelError, silenced
@@ -28,7 +29,6 @@ from leoreturns.panel import store
 from leoreturns.panel.assemble import BlockRecord, aligned, aligned_codes, assemble_block, common_schema
 from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions
-from leoreturns.panel.folder import reason
 from leoreturns.panel.inputs import all_read
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.population import Population, select_population

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leoreturns import _checks
+from leoreturns._folder import new_folder
 from leoreturns._parallel import thread_count
 from leoreturns._typing import AnyArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import lists, rows, store
-from leoreturns.panel.folder import new_folder
 from leoreturns.panel.ids import PersonIds
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.read import Declared

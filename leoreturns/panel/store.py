@@ -17,11 +17,11 @@ import numpy as np
 import numpy.lib.format as npy
 from numpy.typing import NDArray
 
+from leoreturns._folder import new_folder
 from leoreturns._typing import AnyArray, BoolArray, IntArray
 from leoreturns.errors import PanelError
 from leoreturns.panel import offsets as csr
 from leoreturns.panel import rows
-from leoreturns.panel.folder import new_folder
 from leoreturns.panel.ids import PersonIds
 from leoreturns.panel.lists import PersonList
 from leoreturns.panel.panel import Panel

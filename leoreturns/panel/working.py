@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from leoreturns._folder import MARKER, NOTICE, check_new
 from leoreturns.errors import PanelError
-from leoreturns.panel.folder import MARKER, NOTICE, check_new
 from leoreturns.panel.lock import locked
 
 BUILDING, BUILT, REMOVED = "building", "built", "removed"

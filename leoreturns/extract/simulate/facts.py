@@ -13,7 +13,6 @@ import numpy as np
 FEMALE = 48.4
 FIVE_AC = 56.1
 GRADUATE = 33.8
-LEVEL_3_OF_OTHERS = 42.1
 REGIONS = {  # region: (code, share, log-points of pay)
     "North East": ("E12000001", 5.3, -0.06),
     "North West": ("E12000002", 14.7, -0.04),

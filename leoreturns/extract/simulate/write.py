@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import shutil
-import tempfile
+import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from leoreturns._folder import new_folder
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import AnyArray
 from leoreturns.errors import ExtractError
@@ -28,7 +25,6 @@ from leoreturns.extract.simulate.rows import MISSING, Coded, Column, Rows
 from leoreturns.extract.simulate.world import outside_lookups
 from leoreturns.extract.tables import TABLES, resolve_columns
 
-MARKER = "NOT-FOR-RELEASE"
 NOTICE = "This folder holds records of simulated persons in the shape of LEO. Treat it as the real ones.\n"
 TRUTH_FILE, LOOKUP_FOLDER = "truth.json", "lookups"
 CHUNK_PERSONS = 50_000
@@ -94,12 +90,12 @@ def simulate_extract(
     ValueError
         If an argument is out of its range.
     TypeError
-        If `truth` cannot be written as JSON.
+        If `truth` cannot be written as JSON, or a number is no whole one.
     """
     plan = _plan(n_persons, seed, chunk_persons, cohorts, defects)
     told = dict(truth or {})
     json.dumps(told)  # refuse now what could not be written at the end
-    with _new_folder(Path(path)) as folder:
+    with new_folder(Path(path), ExtractError, NOTICE) as folder:
         world = plan.world()
         for name in TABLES:
             (folder / name).mkdir()
@@ -119,7 +115,9 @@ def simulate_extract(
 
 
 def _plan(n_persons: int, seed: int, chunk_persons: int, cohorts: Iterable[int], defects: bool) -> Plan:
-    years = tuple(sorted(set(cohorts)))
+    # NumPy's whole numbers become Python's, which JSON can hold.
+    n_persons, seed, chunk_persons = map(operator.index, (n_persons, seed, chunk_persons))
+    years = tuple(sorted({operator.index(year) for year in cohorts}))
     if not 1 <= n_persons <= MOST_PERSONS:
         raise ValueError(f"n_persons must be between 1 and {MOST_PERSONS:,}, not {n_persons:,}")
     if seed < 0:
@@ -129,30 +127,6 @@ def _plan(n_persons: int, seed: int, chunk_persons: int, cohorts: Iterable[int],
     if not years or years[0] < FIRST_COHORT or years[-1] > LAST_COHORT:
         raise ValueError(f"cohorts must be calendar years between {FIRST_COHORT} and {LAST_COHORT}")
     return Plan(n_persons, seed, chunk_persons, years, defects)
-
-
-@contextmanager
-def _new_folder(path: Path) -> Iterator[Path]:
-    """Give a marked temporary folder beside `path` that takes its name when all went well, and is removed otherwise."""
-    path = path.absolute()
-    if path.exists() or path.is_symlink():
-        raise ExtractError(f"{path.name!r} exists; give a new name")
-    if not path.parent.is_dir():
-        raise ExtractError(f"the folder {str(path.parent)!r} does not exist; make it first")
-    partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
-    try:
-        (partial / MARKER).write_text(NOTICE, encoding="utf-8")
-        yield partial
-        if path.exists():  # made by somebody else meanwhile
-            raise ExtractError(f"{path.name!r} exists; give a new name")
-        os.rename(partial, path)
-    except BaseException as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        if isinstance(error, OSError):
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            reason = "no space left on the disk" if full else os.strerror(error.errno or errno.EIO)
-            raise ExtractError(f"cannot write {path.name!r}: {reason}; nothing was written") from error
-        raise
 
 
 def _write_rows(path: Path, table: Table, rows: Rows) -> None:

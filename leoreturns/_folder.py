@@ -10,41 +10,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from leoreturns.errors import PanelError
+from leoreturns.errors import LeoReturnsError, PanelError
 
 MARKER = "NOT-FOR-RELEASE"
 NOTICE = "This folder holds records of persons. It must not leave the secure environment.\n"
 
 
-def check_new(path: Path) -> None:
-    """Refuse a path that exists, or whose parent does not."""
+def check_new(path: Path, kind: type[LeoReturnsError] = PanelError) -> None:
+    """Refuse a path that exists, or whose parent does not, by an error of this kind."""
     if path.exists() or path.is_symlink():
-        raise PanelError(f"{path.name!r} exists; give a new name")
+        raise kind(f"{path.name!r} exists; give a new name")
     if not path.parent.is_dir():
-        raise PanelError(f"the folder {str(path.parent)!r} does not exist; make it first")
+        raise kind(f"the folder {str(path.parent)!r} does not exist; make it first")
 
 
 @contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
+def new_folder(path: Path, kind: type[LeoReturnsError] = PanelError, notice: str = NOTICE) -> Iterator[Path]:
     """Give a marked temporary folder beside `path` that takes its name when all went well, and is removed otherwise.
 
-    Raises
-    ------
-    PanelError
-        When `path` exists, its parent does not, or the disk is full; nothing is left behind.
+    Parameters
+    ----------
+    path : Path
+    kind : type
+        Error to raise when `path` exists, its parent does not, or the disk is full; nothing is left behind.
+    notice : str
+        What the marker says.
     """
     path = path.absolute()
-    check_new(path)
+    check_new(path, kind)
     partial = Path(tempfile.mkdtemp(prefix=f".{path.name}.partial-", dir=path.parent))
     try:
-        (partial / MARKER).write_text(NOTICE, encoding="utf-8")
+        (partial / MARKER).write_text(notice, encoding="utf-8")
         yield partial
-        check_new(path)  # made by somebody else meanwhile
+        check_new(path, kind)  # made by somebody else meanwhile
         os.rename(partial, path)
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):
-            raise PanelError(f"cannot write {path.name!r}: {reason(error)}; nothing was written") from error
+            raise kind(f"cannot write {path.name!r}: {reason(error)}; nothing was written") from error
         raise
 
 
