@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,9 @@ class Block:
         Start year of the last tax year of the extract, which may lie after that of the panel.
     lookups : frozenset of str
         Outside lookups present.
+    coverage : mapping of str -> int
+        Table -> the last tax year, or academic year, that it observes in the whole extract; tables that are not named
+        bound nothing.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -44,6 +48,7 @@ class Block:
     tables: Mapping[str, frozenset[str]]
     last_tax_year: int
     lookups: frozenset[str] = frozenset()
+    coverage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether a table is there with all these columns."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # Tables that columns are derived from.
 STAGED = (
-    "ks2", "ks4", "school_census", "ks5", "ypmad", "ilr_learners", "ilr_aims", "hesa", "employment", "earnings",
-    "self_assessment", "benefits", "cjrs", "geography",
+    "ks2", "ks4", "school_census", "absence", "exclusions", "cin", "cla", "ks5", "ypmad", "ilr_learners", "ilr_aims",
+    "hesa", "employment", "earnings", "self_assessment", "benefits", "cjrs", "geography",
 )  # fmt: skip
 # Columns of the two largest tables that no rule reads.
 UNREAD = {
@@ -39,7 +39,10 @@ UNREAD = {
 # Rows that are held per block, table and thread before they are written.
 FLUSH_ROWS = 1 << 16
 # Outside lookup -> its name among the views of a block.
-LOOKUPS = {"regions": "regions", "school_types": "school_types", "travel_to_work": "areas"}
+LOOKUPS = {
+    "regions": "regions", "school_regions": "school_regions", "school_types": "school_types",
+    "institution_types": "institution_types", "travel_to_work": "areas", "home_areas": "home_areas",
+}  # fmt: skip
 RECORD = "ks4_record"
 
 
