@@ -33,13 +33,12 @@ READ = {
         "out_of_work_benefits",
     ),
     ("ilr_aims",): ("months_further_education", "months_apprenticeship"),
-    ("hesa",): ("months_higher_education", "years_since_graduation"),
+    ("hesa",): ("months_higher_education",),
     ("geography",): ("area", "region_of_residence", "country", "moved"),
     ("cjrs",): ("furloughed", "furlough_weeks"),
     ("employment", "benefits", "ilr_aims", "hesa"): ("main_activity",),
 }
-OF_EDUCATION = {"months_further_education", "months_apprenticeship", "months_higher_education"}
-OF_EDUCATION |= {"years_since_graduation", "main_activity"}
+OF_EDUCATION = {"months_further_education", "months_apprenticeship", "months_higher_education", "main_activity"}
 PROGRAMMES = {"2", "3", "10", "20", "21", "22", "23", "25"}
 
 

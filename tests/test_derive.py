@@ -329,7 +329,7 @@ OBSERVED = {
     ("self_assessment", 2015): TOTAL | {"self_employed", "self_employment_earnings"},
     ("benefits", 2015): BENEFITS | {"main_activity"},
     ("cjrs", 2019): {"furloughed", "furlough_weeks"},
-    ("hesa", 2015): AT_UNIVERSITY | {"main_activity"},
+    ("hesa", 2015): {"months_higher_education", "main_activity"},
     ("ilr_aims", 2015): {"months_further_education", "months_apprenticeship", "main_activity"},
     ("ks5", 2015): set(),
 }

@@ -59,12 +59,15 @@ class YearColumn:
         As `leoreturns.panel.schema.Column.unit`.
     entity : bool
         Whether it names an employer.
+    of_person : bool
+        Whether it is a trait carried along the years, observed in all of them.
     """
 
     owner: str | None
     tables: tuple[tuple[str, ...], ...] = ()
     unit: str | None = None
     entity: bool = False
+    of_person: bool = False
 
 
 _TYPE, _FLAG = "benefits.Benefit_type", "benefits.Out_of_work_benefit"
@@ -84,7 +87,7 @@ COLUMNS: Mapping[str, YearColumn] = MappingProxyType(
     {
         "tax_year": YearColumn(None),
         "years_since_ks4": YearColumn(None),
-        "years_since_graduation": YearColumn("HESA", (("hesa",),)),
+        "years_since_graduation": YearColumn("HESA", (("hesa",),), of_person=True),
         "days_employed": _EMPLOYED,
         "months_employed": _EMPLOYED,
         "in_paid_work": _EMPLOYED,
@@ -208,7 +211,8 @@ def _observed(
     unlinked = None if block.linked is None else grid.along(~block.linked)
     out = {}
     for name in names:
-        tables = {table for needed in COLUMNS[name].tables for table in needed}
+        column = COLUMNS[name]
+        tables = set() if column.of_person else {table for needed in column.tables for table in needed}
         if name in OF_SELF_EMPLOYED and definitions.self_employment == "include":
             tables.add("self_assessment")
         missing = _unobserved(block, grid, tables)
@@ -216,7 +220,7 @@ def _observed(
             # An earlier rule, of key stage 5 too, may hold where nobody sees it.
             young = _unobserved(block, grid, {"ks5"})
             missing = _either(missing, None if young is None else young & (grid.years_since_ks4 <= YOUNG_YEARS))
-        if COLUMNS[name].owner in OF_TAX_RECORDS:
+        if column.owner in OF_TAX_RECORDS:
             missing = _either(missing, unlinked)
         out[name] = columns[name] if missing is None else without(columns[name], missing)
     return out
