@@ -64,6 +64,10 @@ RARE: dict[str, tuple[Any, ...]] = {
     "Earnings": (0,),
     "Main_Section": ("Z", "U"),
     "Self_Employed": (0,),
+    "Out_of_work_benefit": (0, 1),
+    "Compstatus": ("1", "2", "3", "4"),
+    "HE_XLEV601": ("6", "Further education", "4"),
+    "HE_XMODE01": ("6", "Dormant", "1"),
     "Benefit_type": ("AA", "RP", "SDA", "PIB", "XX"),
     "CTRYNM": ("Unknown", "Abroad"),
     "CJRS_TOT_WKS": (0.0,),
@@ -95,8 +99,12 @@ class Twin:
     @classmethod
     def of(cls, extract: Extract, definitions: Definitions) -> Twin:
         population = twin.select(extract.tables, definitions)
-        years, left_out = twin_years.person_years(population, definitions, extract.lookups)
-        return cls(population, twin_traits.traits(population, extract.lookups), years, left_out)
+        persons = twin_traits.traits(population, extract.lookups)
+        last_years = twin_years.coverage(extract.tables)
+        years, left_out = twin_years.person_years(
+            population, definitions, extract.lookups, last_years, persons["degree_year"]
+        )
+        return cls(population, persons, years, left_out)
 
 
 def define(preset: str, **settings: Any) -> Definitions:

@@ -27,6 +27,7 @@ LINKED_BY = {
     "cla": ("cla_PupilMatchingRefAnonymous", "PMR"),
     "school_census": ("PupilMatchingRefAnonymous", "PMR"),
     "ks5": ("KS5_PupilMatchingRefAnonymous", "PMR"),
+    "plams": ("pl_PupilMatchingRefAnonymous", "PMR"),
     "ypmad": ("YPMAD_PupilMatchingRefAnonymous", "PMR"),
     "hesa": ("HE_PUPILMATCHINGREFANONYMOUS", "PMR"),
     "ilr_learners": ("RECORDID", "RECORDID"),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from leoreturns._typing import BoolArray
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -40,6 +42,8 @@ class Block:
     coverage : mapping of str -> int
         Table -> the last tax year, or academic year, that it observes in the whole extract; tables that are not named
         bound nothing.
+    linked : bool of shape (n_person,), or None
+        Who is linked to tax and benefit records; None without the lookup.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -49,6 +53,7 @@ class Block:
     last_tax_year: int
     lookups: frozenset[str] = frozenset()
     coverage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    linked: BoolArray | None = None
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether a table is there with all these columns."""

@@ -40,7 +40,8 @@ def described(name: str, encoded: Encoded) -> Column:
         trait = traits.TRAITS[name]
         owner, unit, entity = trait.owner, trait.unit, trait.entity
     elif name in derive.COLUMNS:
-        owner, unit = derive.COLUMNS[name].owner, derive.COLUMNS[name].unit
+        year = derive.COLUMNS[name]
+        owner, unit, entity = year.owner, year.unit, year.entity
     unit = unit if is_unit(unit) else None  # points and calendar years have no rounding of their own
     ordered = name in ORDERED
     missing = rows.count_missing(encoded.values)

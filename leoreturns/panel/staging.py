@@ -24,16 +24,15 @@ if TYPE_CHECKING:
 
 # Tables that columns are derived from.
 STAGED = (
-    "ks2", "ks4", "school_census", "absence", "exclusions", "cin", "cla", "ks5", "ypmad", "ilr_learners", "ilr_aims",
-    "hesa", "employment", "earnings", "self_assessment", "benefits", "cjrs", "geography",
+    "ks2", "ks4", "school_census", "absence", "exclusions", "cin", "cla", "ks5", "plams", "ypmad", "ilr_learners",
+    "ilr_aims", "hesa", "employment", "earnings", "self_assessment", "benefits", "cjrs", "geography",
 )  # fmt: skip
-# Columns of the two largest tables that no rule reads.
+# Columns of the largest tables that no rule reads.
 UNREAD = {
     "earnings": {
-        "main_enterprise", "enterprise_earnings", "tied_main_record_enterprise_sic_fg", "Num_Employments",
-        "Section_Earnings", "Tied_Main_Section_Flag", "Num_Sections", "Main_SIC2007", "SIC_Earnings",
-        "Tied_Main_SIC_Flag", "Num_SIC", "main_enterprise_linked_sic2007",
+        "enterprise_earnings", "Section_Earnings", "Num_Sections", "SIC_Earnings", "Tied_Main_SIC_Flag", "Num_SIC",
     },
+    "plams": set(table("plams").names) - {"pl_ACADYR"},
     "geography": {"PCON", "PCONNM", "GOR", "CTRY"},
 }  # fmt: skip
 # Rows that are held per block, table and thread before they are written.
@@ -42,6 +41,7 @@ FLUSH_ROWS = 1 << 16
 LOOKUPS = {
     "regions": "regions", "school_regions": "school_regions", "school_types": "school_types",
     "institution_types": "institution_types", "travel_to_work": "areas", "home_areas": "home_areas",
+    "sectors": "sectors",
 }  # fmt: skip
 RECORD = "ks4_record"
 
