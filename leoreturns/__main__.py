@@ -32,6 +32,12 @@ LEFT_OUT = {
     "uncertain": "with uncertain dates",
     "outside": "of other tax years than the person's",
     "repeated": "that repeat an id and tax year",
+    "no_year": "without an academic year",
+    "withdrawn": "of learners who left on an unknown day",
+    "no_days": "with pay and no day of employment",
+    "no_pay": "with days of employment and no pay",
+    "few_days": "with fewer days than the definitions want",
+    "capped": "above the cap",
 }
 # What a report of a problem needs to name: the libraries that the numbers come from.
 LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "duckdb", "scikit-learn", "linearmodels", "matplotlib", "joblib")

@@ -29,12 +29,21 @@ RARE: dict[str, tuple[Any, ...]] = {
     "Notional_Level_v2": ("9", "-1", "1.5", "X", "6", "7", "0"),
     "Notional_Level_v2_latest": ("9", "-1", "1.5", "6", "8", "4"),
     "programme_type": ("2", "3", "10", "16", "17", "18", "21", "22", "23", "24", "25", "31", "99"),
-    "outcome": ("1", "6", "2"),
+    "outcome": ("1", "6", "7", "2"),
     "AimTitle": ("BTEC Diploma", "NVQ in Care", "nvq", "OCR National", "Subtec"),
     "QualificationType": ("1", "0001", "2", "0002", "1420"),
     "KS4_GENDER": ("U", "X"),
     "KS4_NEWER_TYPE": ("1", "2", "3", "4", "5", "6", "9"),
     "KS4_ENDKS": (0.0,),
+    "KS4_AGE_START": (14, 16),
+    "KS4_HGMATH_91": ("Q", "9", "U"),
+    "EthnicGroup": ("Caribbean", "WHITE BRITISH", "gypsy / romany", "AIND", "Pre 2002 Code", "REFU"),
+    "AimType": ("1", "3", "35", "4"),
+    "MonthOfBirth": (0, 13),
+    "KS5_PASS2LV3IB": (1,),
+    "YPMAD_L3_IB_PASS": (1.0,),
+    "CIN_PrimaryNeedCode": ("N9",),
+    "Category": ("LNCH",),
     "KS2_GENDER": ("U",),
     "KS2_ENGLEV": ("N", "B", "6", "9", "0"),
     "KS2_MATLEV": ("N", "W", "6"),
@@ -49,11 +58,16 @@ RARE: dict[str, tuple[Any, ...]] = {
     "IDACIRank": (0, 32844, 32845, 40000, 1),
     "RecordStatus": (10, 11, 20, 21, 101, 5),
     "OnRoll": (0,),
-    "HE_XQLEV601": ("first degree", "FIRST DEGREE", "Other Postgraduate", "Foundation degree"),
+    "HE_XQLEV601": ("1", "2", "3", "4", "04", "5", "6", "FIRST DEGREE", "Other Postgraduate", "Foundation degree"),
+    "HE_XCLASS01": ("1", "2", "3", "4", "5", "6", "A", "upper second class honours", "Pass"),
     "HE_XPQUAL01": (1,),
     "Earnings": (0,),
     "Main_Section": ("Z", "U"),
     "Self_Employed": (0,),
+    "Out_of_work_benefit": (0, 1),
+    "Compstatus": ("1", "2", "3", "4"),
+    "HE_XLEV601": ("6", "Further education", "4"),
+    "HE_XMODE01": ("6", "Dormant", "1"),
     "Benefit_type": ("AA", "RP", "SDA", "PIB", "XX"),
     "CTRYNM": ("Unknown", "Abroad"),
     "CJRS_TOT_WKS": (0.0,),
@@ -85,8 +99,12 @@ class Twin:
     @classmethod
     def of(cls, extract: Extract, definitions: Definitions) -> Twin:
         population = twin.select(extract.tables, definitions)
-        years, left_out = twin_years.person_years(population, definitions, extract.lookups)
-        return cls(population, twin_traits.traits(population, extract.lookups), years, left_out)
+        persons = twin_traits.traits(population, extract.lookups)
+        last_years = twin_years.coverage(extract.tables)
+        years, left_out = twin_years.person_years(
+            population, definitions, extract.lookups, last_years, persons["degree_year"]
+        )
+        return cls(population, persons, years, left_out)
 
 
 def define(preset: str, **settings: Any) -> Definitions:

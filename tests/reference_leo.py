@@ -21,8 +21,13 @@ EPOCH = dt.date(1970, 1, 1)
 # Tables that columns are derived from, each with its column of the person's id and the lookup that id is in.
 LINKED_BY = {
     "ks2": ("KS2_PupilMatchingRefAnonymous", "PMR"),
+    "absence": ("PupilMatchingRefAnonymous", "PMR"),
+    "exclusions": ("PupilMatchingRefAnonymous", "PMR"),
+    "cin": ("CIN_PupilMatchingRefAnonymous", "PMR"),
+    "cla": ("cla_PupilMatchingRefAnonymous", "PMR"),
     "school_census": ("PupilMatchingRefAnonymous", "PMR"),
     "ks5": ("KS5_PupilMatchingRefAnonymous", "PMR"),
+    "plams": ("pl_PupilMatchingRefAnonymous", "PMR"),
     "ypmad": ("YPMAD_PupilMatchingRefAnonymous", "PMR"),
     "hesa": ("HE_PUPILMATCHINGREFANONYMOUS", "PMR"),
     "ilr_learners": ("RECORDID", "RECORDID"),
@@ -58,6 +63,8 @@ class Population:
         Rows of these persons, with ``person`` and ``via``, the id that led there.
     last_tax_year : int
         The last of the extract.
+    coverage : dict of table -> int
+        The last year of each table of the extract that tells one.
     """
 
     persons: pd.DataFrame
@@ -65,6 +72,7 @@ class Population:
     linked: set[int]
     rows: dict[str, pd.DataFrame]
     last_tax_year: int
+    coverage: dict[str, int]
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -136,10 +144,11 @@ def person_of(tables: Frames, kind: str, shared_ids: str) -> pd.Series:
 def select(tables: Frames, definitions: Any) -> Population:
     """Return the persons of the panel, with the counts of each step and their rows in all tables."""
     people = {kind: person_of(tables, kind, definitions.shared_ids) for kind in ID_LOOKUPS}
-    records = _best_first(_end_of_ks4(tables["ks4"], definitions.cohorts))
+    records = _best_first(_end_of_ks4(tables["ks4"]))
     pupils = records.drop_duplicates("pmr")
     linked = pupils.assign(person=pupils["pmr"].map(people["PMR"])).dropna(subset="person").astype({"person": "int64"})
-    persons = linked.drop_duplicates("person").set_index("person").sort_index()
+    chosen = linked.drop_duplicates("person").set_index("person").sort_index()
+    persons = chosen[chosen["cohort"].isin(definitions.cohorts)]
     observed = persons[persons["cohort"] < definitions.last_tax_year]
     steps = (records, pupils, linked, persons, observed)
     persons = observed
@@ -151,26 +160,31 @@ def select(tables: Frames, definitions: Any) -> Population:
         if name in tables
     }
     last = int(tables["earnings"]["TaxYear"].max())
-    return Population(persons, waterfall, members & set(people["EDUKEY"]), rows, last)
+    years = {name: TABLES[name].year for name in rows}
+    coverage = {name: min(last, int(tables[name][year].max())) for name, year in years.items() if year is not None}
+    return Population(persons, waterfall, members & set(people["EDUKEY"]), rows, last, coverage)
 
 
-def _end_of_ks4(ks4: pd.DataFrame, cohorts: tuple[int, ...]) -> pd.DataFrame:
-    """Return the records of pupils who ended key stage 4 in a year of the cohorts."""
+def _end_of_ks4(ks4: pd.DataFrame) -> pd.DataFrame:
+    """Return the records of pupils at the end of key stage 4."""
     ks4 = ks4.assign(
         pmr=ks4["KS4_PupilMatchingRefAnonymous"],
         cohort=ks4["KS4_ACADYR"] + 1,
-        ks4_points=coalesced(ks4, *TABLES["ks4"].variants("KS4_PTSTNEWE"), *TABLES["ks4"].variants("KS4_PTSTNEWG")),
+        ks4_points=coalesced(ks4, *TABLES["ks4"].variants("KS4_PTSTNEWE")),
+        ks4_gcse_points=coalesced(ks4, *TABLES["ks4"].variants("KS4_PTSTNEWG")),
+        ks4_gcse_points_old=ks4["KS4_POINTS_OLD_G"],
         school_code=coalesced(ks4, "KS4_URN_anon", "KS4_LAESTAB_anon"),
     )
     gcse = ks4["KS4_FIVEAC"]
     equivalents = coalesced(ks4, *TABLES["ks4"].variants("KS4_LEVEL2"), *TABLES["ks4"].variants("KS4_FIVEAC"))
     ks4["ks4_five_ac"] = gcse.where(ks4["cohort"] <= 2003, equivalents)
-    return ks4[ks4["pmr"].notna() & ks4["cohort"].isin(cohorts) & ks4["KS4_ENDKS"].fillna(True)]
+    aged = (ks4["KS4_AGE_START"] == 15).where(ks4["KS4_AGE_START"].notna(), True)
+    return ks4[ks4["pmr"].notna() & true(ks4["KS4_ENDKS"].where(ks4["KS4_ENDKS"].notna(), aged))]
 
 
 def _best_first(records: pd.DataFrame) -> pd.DataFrame:
     """Return KS4 records with the one to keep first, of a pupil and also of a person."""
-    keys = pd.DataFrame({"points": -records["ks4_points"]})
+    keys = -records[["ks4_points", "ks4_gcse_points", "ks4_gcse_points_old"]]
     keys["five_ac"] = records["ks4_five_ac"].astype("Int64").rsub(1).fillna(2)
     keys[["year", "school", "pmr"]] = records[["KS4_ACADYR", "school_code", "pmr"]]
     # What is equal so far is told apart by the other columns as text, so that no row's place decides.
@@ -225,8 +239,13 @@ def is_apprenticeship(aims: pd.DataFrame) -> pd.Series:
 
 
 def achieved(aims: pd.DataFrame) -> pd.Series:
-    """Return whether aims have outcome 1."""
-    return true(aims["outcome"] == "1")
+    """Return whether aims are achieved."""
+    return true(aims["outcome"].isin(["1", "6", "7"]))
+
+
+def is_programme(aims: pd.DataFrame) -> pd.Series:
+    """Return whether apprenticeship aims are the programme itself."""
+    return aims["AimType"].isna() | true(aims["AimType"].isin(["1", "35"])) | true(aims["app"])
 
 
 def days_since_1970(year: int, month: int, day: int) -> int:

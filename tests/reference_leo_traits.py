@@ -9,15 +9,12 @@ import numpy as np
 import pandas as pd
 from reference_leo import (
     Population,
-    achieved,
     as_index,
     coalesced,
-    days_since_1970,
-    is_apprenticeship,
-    level_of,
     mapped,
     true,
 )
+from reference_leo_post16 import By19, first_degrees, highest_levels, who
 
 from leoreturns.extract.tables import TABLES
 
@@ -36,50 +33,79 @@ LANGUAGE_MAJOR = {"1_ENG": "English", "2_OTH": "other"}
 LANGUAGE = {"ENG": "English", "ENB": "English", "OTH": "other", "OTB": "other"}
 SEN_MAJOR = {"1_NON": "none", "2_SNS": "without a statement", "3_SS": "with a statement"}
 SEN = {"N": "none"} | dict.fromkeys("APK", "without a statement") | dict.fromkeys("SE", "with a statement")
-SCHOOL_TYPES = {
-    "1": "mainstream",
-    "2": "selective",
-    "3": "mainstream",
-    "4": "mainstream",
-    "5": "special",
-    "6": "other",
+WORDS = {
+    "African": "BAFR",
+    "Any Other Asian Background": "AOTH",
+    "Any Other Black Background": "BOTH",
+    "Any Other Ethnic Group": "OOTH",
+    "Any Other Mixed Background": "MOTH",
+    "Any Other White Background": "WOTH",
+    "Bangladeshi": "ABAN",
+    "British": "WBRI",
+    "White British": "WBRI",
+    "Caribbean": "BCRB",
+    "Chinese": "CHNE",
+    "Gypsy / Romany": "WROM",
+    "Indian": "AIND",
+    "Irish": "WIRI",
+    "Pakistani": "APKN",
+    "Traveller Of Irish Heritage": "WIRT",
+    "White and Asian": "MWAS",
+    "White and Black African": "MWBA",
+    "White and Black Caribbean": "MWBC",
 }
+SCHOOL_TYPES = {"1": "mainstream", "2": "selective", "3": "mainstream", "5": "special", "6": "other"}
+NEW_TYPES = {"1": "mainstream", "2": "selective", "3": "mainstream", "5": "independent", "6": "other", "7": "other"}
+GRADES = {"*": "A*"} | {grade: grade for grade in (*"ABCDEFGU", *"987654321")}
+MONTHS = {month: month for month in range(1, 13)}
 QUINTILES = {1: "1 most deprived", 2: "2", 3: "3", 4: "4", 5: "5 least deprived"}
 LAST_RANK = 32844
 SEX = {"F": "F", "M": "M"}
 
 
 def traits(population: Population, lookups: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
-    """Return one row a person, index AE_ID: the traits of the contract."""
+    """Return one row a person, index AE_ID: the traits of the contract; columns without their lookup are not there."""
     persons = population.persons
     census = census_order(population)
     year_11 = census[census["AcademicYear"] == census["cohort"] - 1]
     found = pd.DataFrame(index=persons.index)
     found["cohort"] = persons["cohort"].astype(int)
-    found["sex"] = _sex(population, census)
-    for name, column in _census_traits(persons, census, year_11, lookups["regions"]).items():
+    for name, codes in {"sex": SEX, "birth_month": MONTHS}.items():
+        found[name] = _from_three(population, census, name, codes)
+    own = _census_traits(persons, census, year_11) | _free_meals(persons, census, year_11)
+    own |= _places(population, year_11, lookups)
+    for name, column in own.items():
         found[name] = as_index(column, persons.index)
     school = or_else(
         as_index(coalesced(persons, "KS4_URN_anon", "KS4_LAESTAB_anon"), persons.index), year_11, "URN_anon"
     )
     found["school"] = school
-    found["school_type"] = else_(
-        mapped(school, lookups["school_types"]), mapped(persons["KS4_NEWER_TYPE"], SCHOOL_TYPES)
-    )
+    if "school_regions" in lookups:
+        found["school_region"] = mapped(school, lookups["school_regions"])
+    types = [mapped(persons[f"KS4_{column}"], known) for column, known in _type_codes(lookups).items()]
+    found["school_type"] = mapped(school, lookups["school_types"])
+    for other in types:
+        found["school_type"] = else_(found["school_type"], other)
     points = _prior_attainment(population)
     found["prior_attainment"] = points
     found["prior_attainment_band"] = _banded(points, (24, 30), ("low", "middle", "high"))
-    for name, column in _ks4(persons).items():
+    for name, column in (_ks4(persons) | _at_risk(population)).items():
         found[name] = column
-    found["ks5_route"] = _route(population)
-    degrees = first_degrees(population)
-    found["education_level"] = _education_level(population, found["ks5_route"])
-    found["degree_class"] = as_index(degrees["HE_XCLASS01"], persons.index)
-    found["degree_year"] = as_index(degrees["HE_ACADYR"] + 1, persons.index).astype(float)
-    found["university"] = as_index(degrees["HE_INSTID_ANON"], persons.index)
-    found["pathway"] = pathways(population)
+    by_19 = By19(population)
+    found["ks5_route"] = by_19.seen(by_19.routes(), "ks5", "ypmad", "ilr_learners", "ilr_aims")
+    found["n_a_levels"] = by_19.seen(by_19.a_levels(), "ks5", "ypmad")
+    found["ks5_points"] = by_19.seen(by_19.points(), "ks5")
+    found["pathway"] = by_19.seen(by_19.pathways(), "ks5", "ypmad", "ilr_learners", "ilr_aims", "hesa")
+    for name, column in highest_levels(population, persons["ks4_five_ac"]).items():
+        found[name] = column
+    for name, column in first_degrees(population).items():
+        found[name] = as_index(column, persons.index)
     found["linked_to_tax_records"] = [person in population.linked for person in persons.index]
     return found
+
+
+def _type_codes(lookups: Mapping[str, Mapping[str, str]]) -> dict[str, Mapping[str, str]]:
+    return {"NEWER_TYPE": SCHOOL_TYPES, "NEW_TYPE": NEW_TYPES, "NFTYPE": lookups.get("institution_types", {})}
 
 
 # ---- school census --------------------------------------------------------------------------------------------------
@@ -126,37 +152,70 @@ def or_else(one: pd.Series, rows: pd.DataFrame, column: str) -> pd.Series:
     return as_index(else_(one, first(rows, rows[column])), one.index)
 
 
-def _sex(population: Population, census: pd.DataFrame) -> pd.Series:
-    persons = population.persons
-    ks2 = population.rows["ks2"]
-    ks2 = ks2.assign(place=-ks2["KS2_ACADYR"])
-    found = else_(mapped(persons["KS4_GENDER"], SEX), first_label(census, census["Gender"], SEX))
-    return as_index(else_(found, first_label(ks2, ks2["KS2_GENDER"], SEX)), persons.index)
+def _from_three(population: Population, census: pd.DataFrame, name: str, codes: Mapping[Any, Any]) -> pd.Series:
+    """Return what key stage 4, else the census, else key stage 2 tells."""
+    ks4, own, ks2 = {
+        "sex": ("KS4_GENDER", "Gender", "KS2_GENDER"),
+        "birth_month": ("KS4_MONTHOFBIRTH", "MonthOfBirth", "KS2_MONTHOFBIRTH"),
+    }[name]
+    persons, rows = population.persons, population.rows["ks2"]
+    rows = rows.assign(place=-rows["KS2_ACADYR"])
+    found = else_(mapped(persons[ks4], codes), first_label(census, census[own], codes))
+    return as_index(else_(found, first_label(rows, rows[ks2], codes)), persons.index)
 
 
-def _census_traits(
-    persons: pd.DataFrame, census: pd.DataFrame, year_11: pd.DataFrame, regions: Mapping[str, str]
-) -> dict[str, pd.Series]:
-    """Return what the census alone tells, but for free school meals."""
-    minor = census["EthnicGroupMinor"]
+def _census_traits(persons: pd.DataFrame, census: pd.DataFrame, year_11: pd.DataFrame) -> dict[str, pd.Series]:
+    """Return what the census tells of pupils themselves."""
     labels = TABLES["school_census"].variable("EthnicGroupMinor").codes
     labels = {code: label for code, label in labels.items() if code not in NO_ETHNICITY}
+    codes = {words.upper(): code for words, code in WORDS.items()} | {code: code for code in labels}
+    minor = first_label(census, census["EthnicGroupMinor"], {code: code for code in labels})
+    minor = else_(minor, first_label(census, census["EthnicGroup"].str.upper(), codes))
+    major = first_label(census, census["EthnicGroupMajor"], ETHNIC_MAJOR)
     rank = year_11["IDACIRank"]
     rank = rank.where(rank.between(1, LAST_RANK))
     quintile = (1 + (rank - 1) * 5 // 32482).clip(upper=5)
-    ever = census.dropna(subset="FSMeligible").groupby("person")["FSMeligible"].any().astype(object)
     return {
-        "ethnicity": _first_of(census, (census["EthnicGroupMajor"], ETHNIC_MAJOR), (minor, ETHNIC_MINOR)),
-        "ethnicity_minor": first_label(census, minor, labels),
+        "ethnicity": else_(major, mapped(minor, ETHNIC_MINOR)),
+        "ethnicity_minor": mapped(minor, labels),
         "first_language": _first_of(
             census, (census["LanguageGroupMajor"], LANGUAGE_MAJOR), (census["FirstLanguage"], LANGUAGE)
         ),
-        "fsm": else_(first(year_11, year_11["FSMeligible"]), persons["KS4_FSM"]),
-        "fsm_ever": ever,
         "sen": _first_of(year_11, (year_11["SENprovisionMajor"], SEN_MAJOR), (year_11["SENprovision"], SEN)),
         "idaci_quintile": first_label(year_11, quintile, QUINTILES),
-        "region": else_(*(mapped(first(year_11, year_11[f"LSOA{year}"]), regions) for year in ("11", "01"))),
+        "idaci_score": else_(first(year_11, year_11["IDACIScore"]), persons["KS4_IDACI"]),
     }
+
+
+def _free_meals(persons: pd.DataFrame, census: pd.DataFrame, year_11: pd.DataFrame) -> dict[str, pd.Series]:
+    def any_of(rows: pd.DataFrame) -> pd.Series:
+        return rows.dropna(subset="FSMeligible").groupby("person")["FSMeligible"].any().astype(object)
+
+    six = any_of(census[(census["AcademicYear"] >= census["cohort"] - 6) & (census["cohort"] >= 2007)])
+    told = else_(persons["KS4_FSM6"].astype(object), first(year_11, year_11["EVERFSM_6"]))
+    return {
+        "fsm": else_(first(year_11, year_11["FSMeligible"]), persons["KS4_FSM"]),
+        "fsm_6": else_(told, six),
+        "fsm_ever": any_of(census),
+    }
+
+
+def _places(
+    population: Population, year_11: pd.DataFrame, lookups: Mapping[str, Mapping[str, str]]
+) -> dict[str, pd.Series]:
+    """Return the region of the home, and the area at 16."""
+
+    def of_home(known: Mapping[str, str]) -> pd.Series:
+        return else_(*(mapped(first(year_11, year_11[f"LSOA{year}"]), known) for year in ("11", "01")))
+
+    rows = population.rows["geography"]
+    after = rows["TaxYear"] - rows["person"].map(population.persons["cohort"])
+    rows = rows[true(after.between(0, 1))]
+    area = mapped(rows["COA_2011"], lookups["areas"]) if "areas" in lookups else rows["LAUA_anon"]
+    area = first(rows.assign(place=places(rows, "TaxYear", "via")), area)
+    if "home_areas" in lookups:
+        area = else_(area if "areas" in lookups else area.iloc[:0], of_home(lookups["home_areas"]))
+    return {"home_region": of_home(lookups["regions"]), "area_at_16": area}
 
 
 def _first_of(rows: pd.DataFrame, *sources: tuple[pd.Series, Mapping[Any, Any]]) -> pd.Series:
@@ -176,7 +235,7 @@ def _prior_attainment(population: Population) -> pd.Series:
     rows = rows[true(rows["KS2_ACADYR"] < rows["person"].map(population.persons["cohort"]) - 1)]
     english, mathematics = _subject(rows, "ENG"), _subject(rows, "MAT")
     nothing = rows[["KS2_ENGFINE", "KS2_ENGPOINTS", "KS2_ENGLEV"]].isna().all(axis=1)
-    english = english.where(~nothing, 6 * rows["KS2_READFINE"] + 3)
+    english = english.where(~nothing, 6 * rows["KS2_READFINE"])
     points = pd.concat([english, mathematics], axis=1).mean(axis=1)
     rows = rows.assign(points=points.where(points.notna(), rows["KS2_APS"]))
     order = ["KS2_ACADYR", "KS2_TOTPTS", "KS2_MATTOTMRK", "points"]
@@ -186,7 +245,7 @@ def _prior_attainment(population: Population) -> pd.Series:
 
 def _subject(rows: pd.DataFrame, subject: str) -> pd.Series:
     level = mapped(rows[f"KS2_{subject}LEV"], {str(level): level for level in range(1, 9)}).astype(float)
-    points = 6 * rows[f"KS2_{subject}FINE"] + 3
+    points = 6 * rows[f"KS2_{subject}FINE"]
     points = points.where(points.notna(), rows[f"KS2_{subject}POINTS"])
     return points.where(points.notna(), 6 * level + 3)
 
@@ -199,176 +258,68 @@ def _ks4(persons: pd.DataFrame) -> dict[str, pd.Series]:
     with_em = coalesced(persons, *TABLES["ks4"].variants("KS4_LEVEL2_EM"))
     five = persons["ks4_five_ac"]
     band = pd.Series(None, persons.index, dtype=object)
+    band[true(five) & true(~with_em)] = "5 A*-C"
     band[true(~five)] = "below 5 A*-C"
-    band[true(five)] = "5 A*-C"
     band[true(with_em)] = "5 A*-C with English and maths"
-    return {
-        "ks4_points": persons["ks4_points"],
+    points = ("ks4_points", "ks4_gcse_points", "ks4_gcse_points_old")
+    return {name: persons[name] for name in points} | {
         "ks4_five_ac": as_index(five, persons.index),
         "ks4_five_ac_em": as_index(with_em, persons.index),
         "ks4_band": band,
+        "ks4_maths_grade": _grade(persons, "KS4_HGMATH", "KS4_APMAT"),
+        "ks4_english_grade": _grade(persons, "KS4_APENG"),
     }
 
 
-# ---- after 16 -------------------------------------------------------------------------------------------------------
+def _grade(persons: pd.DataFrame, *columns: str) -> pd.Series:
+    """Return the grade of the latest variant that has one."""
+    found = pd.Series(None, persons.index, dtype=object)
+    for column in columns:
+        for variant in reversed(TABLES["ks4"].variants(column)):
+            found = else_(found, mapped(persons[variant], GRADES))
+    return found
 
 
-def _who(rows: pd.DataFrame, holds: pd.Series) -> set[int]:
-    """Return the persons with a row for which something holds."""
-    return set(rows.loc[holds.to_numpy(dtype=bool), "person"])
+# ---- pupils at risk -------------------------------------------------------------------------------------------------
 
 
-def _labelled(persons: pd.Index, otherwise: str, *groups: tuple[str, set[int]]) -> list[str]:
-    """Return for each person the label of the first group that he is in."""
-    return [next((label for label, members in groups if person in members), otherwise) for person in persons]
+def _at_risk(population: Population) -> dict[str, pd.Series]:
+    persons, rows = population.persons, population.rows
+    cohort = persons["cohort"]
 
+    def up_to_16(table: str, year: str, offset: int = 1) -> pd.DataFrame:
+        return rows[table][true(rows[table][year] <= rows[table]["person"].map(cohort) - offset)]
 
-def _route(population: Population) -> list[str]:
-    rows, persons = population.rows, population.persons
-    ks5, ypmad, learners, aims = (rows[name] for name in ("ks5", "ypmad", "ilr_learners", "ilr_aims"))
-    academic = true(ks5["KS5_PASS2LV3ALEV"]) | true(ks5["KS5_PASSES_GA"] >= 2)
-    vocational = pd.concat([true(ks5[f"KS5_PASS2LV3{kind}"]) for kind in ("BTOC", "AVCE", "NVR", "OTH")], axis=1)
-    september = aims["person"].map(persons["cohort"]).map(lambda cohort: days_since_1970(cohort + 3, 9, 1))
-    started = true(aims["start_date"] < september)
-    apprentice = is_apprenticeship(aims) & (level_of(aims) >= 3) & achieved(aims) & started
-    other = _who(ks5, true(ks5["KS5_PASS2LV3"])) | _who(ypmad, true(ypmad["YPMAD_L3_OVERALL"]))
-    return _labelled(
-        persons.index,
-        "none",
-        ("A level", _who(ks5, academic)),
-        ("vocational", _who(ks5, vocational.any(axis=1)) | _who(ypmad, true(ypmad["YPMAD_L3_NISVQ"]))),
-        ("apprenticeship", _who(aims, apprentice)),
-        ("other level 3", other | _who(learners, true(learners["L_FullLevel3Ach"]))),
-    )
+    out = up_to_16("exclusions", "AcademicYear")
+    fixed, permanent = out["TotalFixedExclusions"], out["PermanentExclusionCount"]
+    excluded = true(out["Category"].isin(["FIXD", "PERM"])) | true(fixed > 0) | true(permanent > 0)
+    excluded |= true(out["PermanentExclusionIndicator"]) | true(out["PermanentExclusionInd"].isin(["1", "Y"]))
+    need = up_to_16("cin", "CIN_ACADYR")
+    in_need = ~true(need["CIN_ReferralNFA"]) & ~true(need["CIN_PrimaryNeedCode"] == "N9")
+    care = up_to_16("cla", "cla_PROCESSING_YEAR", 0)
 
+    def ever(held: set[int], first: int, seen: set[int] | None = None) -> pd.Series:
+        may = (cohort >= first) & (True if seen is None else persons.index.isin(list(seen)))
+        known = pd.Series(np.where(may, False, None), persons.index, dtype=object)
+        known[persons.index.isin(list(held))] = True
+        return known
 
-def _says(level: pd.Series, *phrases: str) -> pd.Series:
-    """Return whether a level of qualification has one of these phrases in it, in any case."""
-    return true(level.str.lower().str.contains("|".join(phrases), regex=True))
-
-
-def _education_level(population: Population, route: pd.Series) -> list[str]:
-    hesa, aims = population.rows["hesa"], population.rows["ilr_aims"]
-    qualified, level = true(hesa["HE_XPQUAL01"]), hesa["HE_XQLEV601"]
-    degree = qualified & _says(level, "first degree", "higher degree", "other postgraduate")
-    aim_level, done = level_of(aims), achieved(aims)
-    level_3 = (true(aims["FullL3"]) & done) | ((aim_level >= 4) & done)
-    return _labelled(
-        population.persons.index,
-        "level 2 or below",
-        ("graduate", _who(hesa, degree) | _who(aims, (aim_level >= 6) & done)),
-        ("level 3 or above", set(route.index[route != "none"]) | _who(hesa, qualified) | _who(aims, level_3)),
-    )
-
-
-def first_degrees(population: Population) -> pd.DataFrame:
-    """Return the row of each graduate's first degree, index AE_ID."""
-    rows = population.rows["hesa"]
-    rows = rows[true(rows["HE_XPQUAL01"]) & _says(rows["HE_XQLEV601"], "first degree")]
-    order = ["person", "HE_ACADYR", "HE_XCLASS01", "HE_INSTID_ANON"]
-    return rows.sort_values(order, na_position="last").drop_duplicates("person").set_index("person")
-
-
-# ---- pathways -------------------------------------------------------------------------------------------------------
-
-FULL = 80
-KINDS = {"NVQ": "NVQ", "national": "BTEC|OCR"}
-
-
-def pathways(population: Population) -> list[str]:
-    """Return FFT's type of what was achieved in the academic years C to C+2."""
-    ks5, ypmad, learners, hesa, aims = (
-        _by_19(population, table, year)
-        for table, year in {
-            "ks5": "KS5_ACADYR",
-            "ypmad": "YPMAD_Academic_Year",
-            "ilr_learners": "Year",
-            "hesa": "HE_ACADYR",
-            "ilr_aims": "Year",
-        }.items()
-    )
-    aims = aims[achieved(aims)].assign(level=level_of, apprenticeship=is_apprenticeship)
-    size = _sizes(aims, ks5, ypmad).reindex(population.persons.index).fillna(0)
-    a, v, b, level_3 = size["a"], size["v"], size["b"], size["a"] + size["v"]
-    level = {n: aims["level"] == n for n in (2, 3)}
-
-    def sized(holds: pd.Series) -> set[int]:
-        return set(size.index[holds])
-
-    def ks5_has(column: str) -> set[int]:
-        return _who(ks5, true(ks5[f"KS5_{column}"]))
-
-    def aim(holds: pd.Series) -> set[int]:
-        return _who(aims, holds)
-
-    def programme(*codes: str) -> pd.Series:
-        return true(aims["programme_type"].isin(codes))
-
-    ypmad_3 = _who(ypmad, true(ypmad["YPMAD_L3_OVERALL"]))
-    learner = {n: _who(learners, true(learners[f"L_FullLevel{n}Ach"])) for n in (2, 3)}
-    return _labelled(
-        size.index,
-        "below level 2",
-        ("level 4 or above", _who(hesa, true(hesa["HE_XPQUAL01"])) | aim(aims["level"] >= 4)),
-        ("level 3 apprenticeship", aim(aims["apprenticeship"] & level[3])),
-        ("two or more A or AS levels", sized(a >= FULL) | ks5_has("PASS2LV3ALEV")),
-        ("level 3 Diploma", aim(level[3] & programme("17", "18"))),
-        (
-            "large level 3 BTEC, OCR or T level",
-            sized(size["national"] >= FULL)
-            | ks5_has("PASS2LV3BTOC")
-            | aim(level[3] & (true(aims["Tlevel"]) | programme("31"))),
-        ),
-        ("level 3 NVQ", sized(size["nvq_3"] >= FULL) | ks5_has("PASS2LV3NVR")),
-        ("mixed level 3", sized((level_3 >= FULL) & (a > 0) & (v > 0) & (v < FULL))),
-        ("other full level 3", sized(v >= FULL) | ks5_has("PASS2LV3") | ypmad_3 | learner[3]),
-        ("mixed level 2 and 3", sized((level_3 > 0) & (b > 0) & (level_3 + b >= FULL))),
-        ("partial level 2 and 3", sized((level_3 > 0) & (b > 0))),
-        ("partial level 3", sized(level_3 > 0)),
-        ("level 2 apprenticeship", aim(aims["apprenticeship"] & level[2])),
-        ("traineeship", aim(true(aims["Traineeship"]) | programme("24"))),
-        ("level 2 Diploma", aim(level[2] & programme("16"))),
-        ("level 2 NVQ", sized(size["nvq_2"] >= FULL)),
-        ("other full level 2", sized(b >= FULL) | learner[2]),
-        ("partial level 2", sized(b > 0)),
-    )
-
-
-def _by_19(population: Population, table: str, year: str) -> pd.DataFrame:
-    rows = population.rows[table]
-    after = rows[year] - rows["person"].map(population.persons["cohort"])
-    return rows[true(after.between(0, 2))]
-
-
-def _sizes(aims: pd.DataFrame, ks5: pd.DataFrame, ypmad: pd.DataFrame) -> pd.DataFrame:
-    """Return widths by person: a, v and b of the page, and those of national aims and NVQs."""
-    academic = aims["QualificationType"].str.zfill(4).isin(["0001", "0002"])
-    words = {kind: true(aims["AimTitle"].str.contains(rf"\b(?:{word})\b", case=False)) for kind, word in KINDS.items()}
-    kind = np.select([true(academic), words["NVQ"], words["national"]], ["2 A level", "1 NVQ", "3 national"], "4 other")
-    width = {
-        n: aims[f"FL{n}Width"].fillna(0).where(~true(aims[f"FullL{n}"]), lambda known: known.clip(lower=100))
-        for n in (2, 3)
+    return {
+        "absence_rate": _absence(rows["absence"], cohort),
+        "ever_excluded": ever(who(out, excluded), 2006, set(rows["school_census"]["person"])),
+        "ever_in_need": ever(who(need, in_need), 2009),
+        "ever_looked_after": ever(set(care["person"]), 2006),
     }
-    each = aims.assign(kind=kind, w2=width[2], w3=width[3]).groupby(["person", "learning_aim_id"], dropna=False)
-    each = each.agg({"kind": "min", "w2": "max", "w3": "max"}).reset_index()
-    each["w2"] = each["w2"].where(each["w3"] == 0, 0)
 
-    def total(width: str, holds: pd.Series | None = None) -> pd.Series:
-        return (each if holds is None else each[holds]).groupby("person")[width].sum()
 
-    found = {
-        "v": total("w3", each["kind"] != "2 A level"),
-        "b": total("w2"),
-        "national": total("w3", each["kind"] == "3 national"),
-        "nvq_3": total("w3", each["kind"] == "1 NVQ"),
-        "nvq_2": total("w2", each["kind"] == "1 NVQ"),
-    }
-    passes = [
-        (50 * rows[of_a].fillna(0) + 25 * rows[of_as].fillna(0)).groupby(rows["person"]).max()
-        for rows, of_a, of_as in (
-            (ks5, "KS5_PASSES_GA", "KS5_PASSES_GAS"),
-            (ypmad, "YPMAD_L3_A_PASS", "YPMAD_L3_AS_PASS"),
-        )
-    ]
-    found["a"] = pd.concat([*passes, total("w3", each["kind"] == "2 A level")], axis=1).max(axis=1)
-    return pd.DataFrame(found)
+def _absence(rows: pd.DataFrame, cohort: pd.Series) -> pd.Series:
+    rows = rows[true(rows["AcademicYear"] == rows["person"].map(cohort) - 1)]
+    possible = pd.Series(pd.NA, rows.index, dtype="Int64")
+    missed = possible.copy()
+    for period in ("3Term", "5HalfTerms", "Annual"):
+        here = possible.isna() & true(rows[f"SessionsPossible_{period}"] > 0)
+        possible = possible.mask(here, rows[f"SessionsPossible_{period}"])
+        missed = missed.mask(here, rows[f"OverallAbsence_{period}"])
+    both = pd.DataFrame({"person": rows["person"], "possible": possible, "missed": missed}).dropna()
+    added = both.groupby("person").sum().astype(float)
+    return (added["missed"] / added["possible"]).reindex(cohort.index)

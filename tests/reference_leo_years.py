@@ -1,244 +1,285 @@
-"""Person-years a second time, in plain pandas; spells are days marked one by one. See reference_leo."""
+"""Person-years a second time, in plain pandas: employment, pay, residence, what is not observed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from reference_leo import (
-    Population,
-    coalesced,
-    days_since_1970,
-    is_apprenticeship,
-    level_of,
-    mapped,
-    run_of,
-    true,
+from reference_leo import Population, mapped, true
+from reference_leo_activity import benefit_columns, benefits, learning, main_activity
+from reference_leo_spells import Covered, Grid, cover
+
+EPOCH = pd.Timestamp(1970, 1, 1).toordinal()
+OCTOBER, MARCH = 6, 11  # calendar months from April
+# Column of the year, or of the first day of spells, by table.
+YEAR_OF = {
+    "employment": "StartDate",
+    "earnings": "TaxYear",
+    "self_assessment": "TaxYear",
+    "benefits": "StartDate",
+    "cjrs": "TAXYEAR",
+    "geography": "TaxYear",
+    "ks5": "KS5_ACADYR",
+    "ilr_aims": "Year",
+    "hesa": "HE_ACADYR",
+}
+# Columns by the tables that bound them.
+OF_EMPLOYMENT = (
+    "days_employed",
+    "months_employed",
+    "in_paid_work",
+    "employed_all_year",
+    "sustained_employment",
+    "continuous_employment",
 )
-
-UNEMPLOYMENT = ("JSA", "JTA", "UAA")
-INCAPACITY = ("ESA", "IB", "PIB", "SDA")
-OTHER_OUT_OF_WORK = ("AA", "ICA", "IS", "PC", "RP", "UBC", "UCE", "UDF")
-# Every day that a spell can cover.
-DAY_ZERO, DAY_END = days_since_1970(1960, 1, 1), days_since_1970(2060, 1, 1)
-LONG = 181
-OCTOBER, MARCH = 6, 11  # tax months, from 6 April
-
-
-@dataclass(frozen=True)
-class Grid:
-    """Persons by tax years: all tax years of any cohort; each person's own are picked at the end.
-
-    Attributes
-    ----------
-    persons : Index of AE_ID
-    years : list of int
-    cohort : array (n_persons, 1)
-    extract_end : int
-        Last tax year of the extract.
-    """
-
-    persons: pd.Index
-    years: list[int]
-    cohort: np.ndarray
-    extract_end: int
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self.persons), len(self.years)
-
-    @property
-    def year(self) -> np.ndarray:
-        """Tax years as an array (1, n_years)."""
-        return np.array(self.years)[None, :]
-
-    def month_starts(self) -> np.ndarray:
-        """Return the first day of every tax month, and the first day after the last."""
-        months = [(year, month) for year in self.years for month in range(4, 16)]
-        starts = [days_since_1970(year + (month > 12), (month - 1) % 12 + 1, 6) for year, month in months]
-        return np.array([*starts, days_since_1970(self.years[-1] + 1, 4, 6)]) - DAY_ZERO
-
-    def table(self, rows: pd.DataFrame, values: pd.Series | str, year: str) -> np.ndarray:
-        """Return an object array (n_persons, n_years) of the values of rows, one a person and year; None elsewhere."""
-        found = np.full(self.shape, None, dtype=object)
-        column = rows[values] if isinstance(values, str) else values
-        at = self.persons.get_indexer(rows["person"])
-        for person, tax_year, value in zip(at, rows[year], column, strict=True):
-            if tax_year in self.years and pd.notna(value):
-                found[person, self.years.index(tax_year)] = value
-        return found
-
-    def numbers(self, rows: pd.DataFrame, values: pd.Series | str, year: str) -> np.ndarray:
-        return self.table(rows, values, year).astype(float)
+BOUNDED = {
+    ("employment",): OF_EMPLOYMENT,
+    ("employment", "earnings"): ("annualised_earnings", "real_earnings", "log_earnings"),
+    ("earnings",): ("earnings", "employer", "n_enterprises", "sector", "sector_tied", "sector_group", "sector_vintage"),
+    ("earnings", "self_assessment"): ("total_earnings", "real_total_earnings"),
+    ("self_assessment",): ("self_employed", "self_employment_earnings"),
+    ("benefits",): (
+        "days_unemployment_benefit",
+        "days_incapacity_benefit",
+        "days_other_out_of_work_benefit",
+        "months_out_of_work_benefit",
+        "out_of_work_benefits",
+        "days_other_benefit",
+    ),
+    ("geography",): ("area", "region_of_residence", "country", "moved"),
+    ("cjrs",): ("furloughed", "furlough_weeks"),
+}
+OF_EDUCATION = {
+    ("hesa",): ("months_higher_education",),
+    ("ilr_aims",): ("months_further_education", "months_apprenticeship"),
+    ("employment", "benefits", "ilr_aims", "hesa"): ("main_activity",),
+}
 
 
-@dataclass(frozen=True)
-class Covered:
-    """Days covered by spells.
-
-    Attributes
-    ----------
-    days : int array (n_persons, n_years, 12)
-        Days by tax month.
-    long : bool array (n_persons, n_years)
-        A run of 181 days, wherever it begins and ends, has a day in the year.
-    left_out : Counter of reason
-    """
-
-    days: np.ndarray
-    long: np.ndarray
-    left_out: Counter[str]
-
-    @property
-    def months(self) -> np.ndarray:
-        return self.days > 0
+def coverage(tables: Mapping[str, pd.DataFrame]) -> dict[str, int]:
+    """Return the last year that each table observes, in the whole extract."""
+    last = {}
+    for name, column in YEAR_OF.items():
+        values = tables[name][column]
+        last[name] = int((_tax_year(values) if column == "StartDate" else values).max())
+    return {name: min(year, last["earnings"]) for name, year in last.items()}
 
 
-def cover(grid: Grid, person: pd.Series, start: pd.Series, end: pd.Series) -> Covered:
-    """Mark the days of spells, one person after the other; a missing last day is that of the extract."""
-    last_day = days_since_1970(grid.extract_end + 1, 4, 5)
-    spells = pd.DataFrame({"person": person, "start": start, "end": end.fillna(last_day)})
-    left_out = Counter(no_first_day=int(start.isna().sum()))
-    spells = spells.dropna(subset="start")
-    left_out["reversed"] = int((spells["start"] > spells["end"]).sum())
-    days = np.zeros((*grid.shape, 12), dtype=int)
-    long = np.zeros(grid.shape, dtype=bool)
-    bounds = grid.month_starts()
-    for one, own in spells.groupby("person"):
-        covered = np.zeros(DAY_END - DAY_ZERO, dtype=np.int8)
-        for first, last in zip(own["start"], own["end"], strict=True):
-            if first <= last:
-                covered[first - DAY_ZERO : last - DAY_ZERO + 1] = 1
-        at = grid.persons.get_loc(one)
-        days[at] = _by_month(covered, bounds)
-        changes = np.flatnonzero(np.diff(covered, prepend=0, append=0))
-        for begin, after in zip(changes[::2], changes[1::2], strict=True):
-            if after - begin < LONG:
-                covered[begin:after] = 0
-        long[at] = _by_month(covered, bounds).any(axis=-1)
-    return Covered(days, long, left_out)
-
-
-def _by_month(covered: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    return np.add.reduceat(covered[: bounds[-1]].astype(int), bounds[:-1]).reshape(-1, 12)
+def _tax_year(days: pd.Series) -> pd.Series:
+    """Return the tax year that each day is in."""
+    dates = pd.to_datetime("1970-01-01") + pd.to_timedelta(days.astype("Float64").astype(float), unit="D")
+    return (dates.dt.year - ((dates.dt.month * 100 + dates.dt.day) < 406)).astype("Int64")
 
 
 # ---- the frame of person-years --------------------------------------------------------------------------------------
 
 
 def person_years(
-    population: Population, definitions: Any, lookups: Mapping[str, Mapping[str, str]]
+    population: Population,
+    definitions: Any,
+    lookups: Mapping[str, Mapping[str, str]],
+    last_years: Mapping[str, int],
+    degree_year: pd.Series,
 ) -> tuple[pd.DataFrame, dict[str, Counter[str]]]:
-    """Return one row a person and tax year, sorted, with the columns of the contract; and the spells left out."""
+    """Return one row a person and tax year, sorted, with the columns of the contract; and what was left out."""
     persons = population.persons.index
     cohort = population.persons["cohort"].to_numpy(dtype=int)[:, None]
     # One year more than the panel has: sustained employment looks ahead to April.
     years = list(range(min(definitions.cohorts) + 1, definitions.last_tax_year + 2))
     grid = Grid(persons, years, cohort, population.last_tax_year)
-    kept, work = _employment(grid, population.rows["employment"], definitions)
-    benefits = _benefits(grid, population.rows["benefits"])
-    learning = _learning(grid, population.rows)
+    kept, excluded, uncertain = _employment(grid, population.rows["employment"])
+    by_group = benefits(grid, population.rows["benefits"], definitions)
+    learnt, of_learning = learning(grid, population.rows)
     columns: dict[str, np.ndarray] = {"years_since_ks4": grid.year - cohort}
-    columns |= _pay(grid, population.rows["earnings"], work, definitions)
+    columns["years_since_graduation"] = grid.year - degree_year.astype(float).to_numpy()[:, None]
+    columns |= _pay(grid, population.rows["earnings"], lookups.get("sectors"), definitions)
     columns |= _self_employment(grid, population.rows["self_assessment"])
-    columns |= _benefit_columns(benefits, definitions)
-    columns |= {f"months_{name}": covered.months.sum(axis=-1) for name, covered in learning.items()}
-    columns["main_activity"] = _main_activity(grid, population, columns, kept, benefits, learning, definitions)
+    columns |= _work_columns(grid, columns, kept, excluded, definitions)
+    rated, not_rated = _rated(grid, columns["earnings"], kept, excluded, definitions)
+    columns |= rated | _total(grid, columns, definitions)
+    columns |= benefit_columns(by_group, definitions)
+    columns |= {f"months_{name}": covered.months.sum(axis=-1) for name, covered in learnt.items()}
+    seen = excluded if definitions.uncertain_dates == "exclude" else kept
+    columns["main_activity"] = main_activity(grid, population, columns, seen, by_group, learnt, definitions)
     columns |= _residence(grid, population.rows["geography"], lookups.get("areas"), definitions)
     columns |= _furlough(grid, population.rows["cjrs"])
+    columns |= _unobserved(grid, columns, population, last_years, definitions)
     whole = pd.DataFrame({name: np.broadcast_to(values, grid.shape).ravel() for name, values in columns.items()})
     whole.insert(0, "person", np.repeat(persons, len(years)))
     whole.insert(1, "tax_year", np.tile(years, len(persons)))
+    in_panel = (grid.year > cohort) & (grid.year <= definitions.last_tax_year)
     repeated = {
         table: Counter(repeated=_n_repeated(grid, population.rows[table], definitions))
         for table in ("earnings", "self_assessment")
     }
-    left_out = {"employment": kept.left_out, "benefits": benefits["all"].left_out, **repeated}
-    rows = (whole["years_since_ks4"] >= 1) & (whole["tax_year"] <= definitions.last_tax_year)
-    return whole[rows].reset_index(drop=True), left_out
+    left_out = {
+        "employment": kept.left_out + (uncertain if definitions.uncertain_dates == "exclude" else Counter()),
+        "benefits": by_group["all"].left_out,
+        "annualised_earnings": Counter({why: int((rows & in_panel).sum()) for why, rows in not_rated.items()}),
+        **of_learning,
+        **repeated,
+    }
+    return whole[in_panel.ravel()].reset_index(drop=True), left_out
+
+
+def _unobserved(
+    grid: Grid,
+    columns: Mapping[str, np.ndarray],
+    population: Population,
+    last_years: Mapping[str, int],
+    definitions: Any,
+) -> dict[str, np.ndarray]:
+    """Return the columns with None where the tables, or the links of the person, do not reach."""
+    linked = grid.persons.isin(population.linked)[:, None]
+    found = {}
+    for tables, names in (BOUNDED | OF_EDUCATION).items():
+        for name in names:
+            last = min(last_years[table] for table in tables)
+            if definitions.self_employment == "include" and name in ("in_paid_work", "sustained_employment"):
+                last = min(last, last_years["self_assessment"])
+            there = np.broadcast_to(grid.year <= last, grid.shape)
+            if name == "main_activity":
+                there = there & ~((columns["years_since_ks4"] <= 2) & (grid.year > last_years["ks5"]))
+            if tables in BOUNDED:
+                there = there & linked
+            found[name] = np.where(there, columns[name].astype(object), None)
+    return found
 
 
 # ---- employment and pay ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Work:
-    """Employment by the rule for uncertain dates: days, long spells, and the rows that are not known."""
-
-    covered: Covered
-    unknown: np.ndarray
-
-    def masked(self, values: np.ndarray) -> np.ndarray:
-        """Return values with None where they are not known."""
-        found = values.astype(object)
-        found[self.unknown] = None
-        return found
-
-
-def _employment(grid: Grid, rows: pd.DataFrame, definitions: Any) -> tuple[Covered, Work]:
-    """Return employment as main activity sees it (unknown dates as they are), and by the rule."""
+def _employment(grid: Grid, rows: pd.DataFrame) -> tuple[Covered, Covered, Counter[str]]:
+    """Return employment with all days, with certain days alone, and the count of spells with uncertain ones."""
+    rows = rows.assign(EndDate=rows["EndDate"].fillna(grid.last_day))
     kept = cover(grid, rows["person"], rows["StartDate"], rows["EndDate"])
-    certain = rows[~true(rows["UncertainStartDate"]) & ~true(rows["UncertainEndDate"])]
-    excluded = cover(grid, certain["person"], certain["StartDate"], certain["EndDate"])
-    nothing = np.zeros(grid.shape, dtype=bool)
-    if definitions.uncertain_dates == "exclude":
-        # A spell is left out for one reason: that it is uncertain is the last.
-        uncertain = len(rows) - len(certain) - kept.left_out.total() + excluded.left_out.total()
-        excluded = Covered(excluded.days, excluded.long, kept.left_out + Counter(uncertain=uncertain))
-        return excluded, Work(excluded, nothing)
-    if definitions.uncertain_dates == "unknown":
-        return kept, Work(kept, kept.days.sum(axis=-1) != excluded.days.sum(axis=-1))
-    return kept, Work(kept, nothing)
+    rows = rows[rows["StartDate"].notna() & true(rows["StartDate"] <= rows["EndDate"])]
+    late, early = true(rows["UncertainStartDate"]), true(rows["UncertainEndDate"])
+    # The tax year in which a spell starts, or ends, by default is taken off.
+    opens = {year: pd.Timestamp(year, 4, 6).toordinal() - EPOCH for year in range(1900, 2101)}
+    start = rows["StartDate"].mask(late, (_tax_year(rows["StartDate"]) + 1).map(opens).astype("Int64"))
+    end = rows["EndDate"].mask(early, _tax_year(rows["EndDate"]).map(opens).astype("Int64") - 1)
+    some = start <= end
+    excluded = cover(grid, rows["person"][some], start[some], end[some])
+    return kept, excluded, Counter(uncertain=int((late | early).sum()))
 
 
-def _sustained(grid: Grid, covered: Covered, rule: str) -> np.ndarray:
-    months = covered.months
-    if rule == "twelve months":
-        return months.all(axis=-1)
-    if rule == "181 days":
-        return covered.long
-    next_april = np.zeros(months.shape[:2], dtype=bool)
-    next_april[:, :-1] = months[:, 1:, 0]
-    next_april &= grid.year < grid.extract_end
-    winter = months[..., OCTOBER : MARCH + 1]
-    only_march_lacks = winter[..., :-1].all(axis=-1) & ~winter[..., -1]
-    return np.where(only_march_lacks, next_april, winter.sum(axis=-1) >= 5)
+def _unsettled(kept: Covered, excluded: Covered, definitions: Any) -> np.ndarray:
+    differ = kept.days.sum(axis=-1) != excluded.days.sum(axis=-1)
+    return differ & (definitions.uncertain_dates != "keep")
 
 
-def _pay(grid: Grid, rows: pd.DataFrame, work: Work, definitions: Any) -> dict[str, np.ndarray]:
-    covered = work.covered
+def _work_columns(
+    grid: Grid, columns: Mapping[str, np.ndarray], kept: Covered, excluded: Covered, definitions: Any
+) -> dict[str, np.ndarray]:
+    """Return the columns of employment by the rule for uncertain dates."""
+    both = [_work_columns_of(grid, columns, covered, definitions) for covered in (kept, excluded)]
+    if definitions.uncertain_dates != "unknown":
+        return both[definitions.uncertain_dates == "exclude"]
+    return {name: np.where(values == both[1][name], values, None) for name, values in both[0].items()}
+
+
+def _work_columns_of(
+    grid: Grid, columns: Mapping[str, np.ndarray], covered: Covered, definitions: Any
+) -> dict[str, np.ndarray]:
     days, months = covered.days.sum(axis=-1), covered.months.sum(axis=-1)
-    pay = grid.numbers(*_added(rows, "Earnings"))
-    year_days = np.diff(grid.month_starts()).reshape(-1, 12).sum(axis=-1)[None, :]
-    paid = pay > 0
-    with np.errstate(divide="ignore", invalid="ignore"):
-        annualised = np.where(paid & (days > 0) & (days >= definitions.minimum_days), pay * year_days / days, np.nan)
-    if definitions.pay_without_days == "as paid":
-        annualised = np.where(paid & (days == 0), pay, annualised)
-    if definitions.annualised_cap is not None:
-        annualised = np.where(annualised > definitions.annualised_cap, np.nan, annualised)
+    alone = (columns["self_employed"] == True) & (definitions.self_employment == "include")  # noqa: E712
+    could_become = (grid.year == grid.extract_end) & covered.at_end & ~covered.long
+    continuous = np.where(could_become, None, covered.long.astype(object))
+    rules = {
+        "twelve months": (months == 12).astype(object),
+        "five of six": _winter(grid, covered),
+        "181 days": continuous,
+    }
+    found = {
+        "days_employed": days,
+        "months_employed": months,
+        "in_paid_work": (days > 0) | (columns["earnings"] > 0) | alone,
+        "employed_all_year": months == 12,
+        "sustained_employment": np.where(alone, True, rules[definitions.sustained]),
+        "continuous_employment": continuous,
+    }
+    return {name: values.astype(object) for name, values in found.items()}
+
+
+def _winter(grid: Grid, covered: Covered) -> np.ndarray:
+    next_april = np.zeros(grid.shape, dtype=bool)
+    next_april[:, :-1] = covered.calendar[:, 1:, 0]
+    winter = covered.calendar[..., OCTOBER : MARCH + 1]
+    only_march_lacks = winter[..., :-1].all(axis=-1) & ~winter[..., -1]
+    without_april = np.where(grid.year < grid.extract_end, False, None)
+    enough = (winter.sum(axis=-1) >= 5).astype(object)
+    return np.where(only_march_lacks & ~next_april, np.broadcast_to(without_april, grid.shape), enough)
+
+
+def _index(grid: Grid, definitions: Any) -> np.ndarray:
     index = np.array([definitions.deflator.get(year, np.nan) for year in grid.years])[None, :]
-    real = annualised * definitions.deflator[definitions.price_year] / index
-    sections = {"pay": "Main_Section", "enterprise": "main_enterprise_linked_section"}
-    sector = _sector(grid, rows, sections[definitions.sector])
-    vintage = np.where(grid.year <= 2016, 2019, 2020)
+    return definitions.deflator[definitions.price_year] / index
+
+
+def _rated(
+    grid: Grid, pay: np.ndarray, kept: Covered, excluded: Covered, definitions: Any
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return annualised pay and what follows, and the rows without it by the reason."""
+    days = (excluded if definitions.uncertain_dates == "exclude" else kept).days.sum(axis=-1)
+    year_days = np.diff(grid.month_starts()).reshape(-1, 12).sum(axis=-1)[None, :]
+    known, paid = ~_unsettled(kept, excluded, definitions), pay > 0
+    enough = known & paid & (days > 0) & (days >= definitions.minimum_days)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        annualised = np.where(enough, pay * year_days / days, np.nan)
+    undated = known & paid & (days == 0)
+    if definitions.pay_without_days == "as paid":
+        annualised, undated = np.where(undated, pay, annualised), np.zeros_like(undated)
+    above = np.zeros_like(paid)
+    if definitions.annualised_cap is not None:
+        above = (annualised > definitions.annualised_cap) & (days < year_days)
+    annualised = np.where(above, np.nan, annualised)
+    real = annualised * _index(grid, definitions)
+    columns = {"annualised_earnings": annualised, "real_earnings": real, "log_earnings": np.log(real)}
+    reasons = {
+        "no_days": undated,
+        "no_pay": known & ~paid & (days > 0),
+        "few_days": known & paid & (days > 0) & ~enough,
+        "capped": above,
+        "uncertain": paid & ~known,
+    }
+    return columns, reasons
+
+
+def _total(grid: Grid, columns: Mapping[str, np.ndarray], definitions: Any) -> dict[str, np.ndarray]:
+    parts = [columns[name].astype(float) for name in ("earnings", "self_employment_earnings")]
+    total = np.nansum(parts, axis=0)
+    return {"total_earnings": total, "real_total_earnings": total * _index(grid, definitions)}
+
+
+def _pay(grid: Grid, rows: pd.DataFrame, sectors: Mapping[str, str] | None, definitions: Any) -> dict[str, np.ndarray]:
+    names = {
+        "pay": ("Main_Section", "Main_SIC2007", "Tied_Main_Section_Flag"),
+        "enterprise": (
+            "main_enterprise_linked_section",
+            "main_enterprise_linked_sic2007",
+            "tied_main_record_enterprise_sic_fg",
+        ),
+    }
+    section, industry, tied = names[definitions.sector]
+    best = rows[true(rows["Earnings"] > 0)]
+    best = best.assign(group=mapped(best[industry], sectors or {}), untied=1 - best[tied].astype("Int64"))
+    order = ["Earnings", "via", section, "group", "main_enterprise", "untied"]
+    best = best.sort_values(order, ascending=[False, *[True] * 5], na_position="last")
+    best = best.drop_duplicates(["person", "TaxYear"])
+    sector = grid.table(best, section, "TaxYear")
+    most = rows.groupby(["person", "TaxYear"])["Num_Employments"].max().reset_index()
     return {
-        "days_employed": work.masked(days),
-        "months_employed": work.masked(months),
-        "in_paid_work": work.masked((days > 0) | paid),
-        "employed_all_year": work.masked(months == 12),
-        "sustained_employment": work.masked(_sustained(grid, covered, definitions.sustained)),
-        "continuous_employment": work.masked(covered.long),
-        "earnings": pay,
-        "annualised_earnings": work.masked(annualised),
-        "real_earnings": work.masked(real),
-        "log_earnings": work.masked(np.log(real)),
+        "earnings": grid.numbers(*_added(rows, "Earnings")),
+        "employer": grid.table(best, "main_enterprise", "TaxYear"),
+        "n_enterprises": grid.numbers(most, "Num_Employments", "TaxYear"),
         "sector": sector,
-        "sector_vintage": np.where(pd.notna(sector), vintage, None),
+        "sector_tied": grid.table(best, tied, "TaxYear"),
+        "sector_group": grid.table(best, "group", "TaxYear"),
+        "sector_vintage": np.where(pd.notna(sector), np.where(grid.year <= 2016, 2019, 2020), None),
     }
 
 
@@ -256,13 +297,6 @@ def _n_repeated(grid: Grid, rows: pd.DataFrame, definitions: Any) -> int:
     return int(rows[here].duplicated(["person", "via", "TaxYear"]).sum())
 
 
-def _sector(grid: Grid, rows: pd.DataFrame, column: str) -> np.ndarray:
-    """Return the section of the id that earned most, among those with earnings."""
-    rows = rows[true(rows["Earnings"] > 0)]
-    best = rows.sort_values(["Earnings", "via", column], ascending=[False, True, True], na_position="last")
-    return grid.table(best.drop_duplicates(["person", "TaxYear"]), column, "TaxYear")
-
-
 def _self_employment(grid: Grid, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     both = pd.concat([rows["EARNINGS_PTR"], rows["EARNINGS_SOLE"]], axis=1).sum(axis=1, min_count=1)
     rows = rows.assign(total=rows["EARNINGS_SELF_EMPLOYMENT"].where(rows["EARNINGS_SELF_EMPLOYMENT"].notna(), both))
@@ -274,83 +308,6 @@ def _self_employment(grid: Grid, rows: pd.DataFrame) -> dict[str, np.ndarray]:
         "self_employed": np.where(told, self_employed.astype(object), None),
         "self_employment_earnings": np.where(told, total, np.nan),
     }
-
-
-# ---- benefits, learning, activity -----------------------------------------------------------------------------------
-
-
-def _benefits(grid: Grid, rows: pd.DataFrame) -> dict[str, Covered]:
-    groups = {"unemployment": UNEMPLOYMENT, "incapacity": INCAPACITY, "other_out_of_work": OTHER_OUT_OF_WORK}
-    kind = mapped(rows["Benefit_type"], {code: name for name, codes in groups.items() for code in codes})
-    chosen = {name: kind == name for name in groups} | {
-        "other": kind.isna(),
-        "out_of_work": kind.notna(),
-        "all": kind.isna() | kind.notna(),
-    }
-    return {
-        name: cover(grid, rows["person"][rule], rows["StartDate"][rule], rows["EndDate"][rule])
-        for name, rule in chosen.items()
-    }
-
-
-def _benefit_columns(benefits: Mapping[str, Covered], definitions: Any) -> dict[str, np.ndarray]:
-    groups = ("unemployment", "incapacity", "other_out_of_work", "other")
-    any_of_them = benefits["out_of_work"].months
-    return {f"days_{name}_benefit": benefits[name].days.sum(axis=-1) for name in groups} | {
-        "months_out_of_work_benefit": any_of_them.sum(axis=-1),
-        "out_of_work_benefits": run_of(any_of_them, definitions.months_in_row),
-    }
-
-
-def _learning(grid: Grid, rows: Mapping[str, pd.DataFrame]) -> dict[str, Covered]:
-    aims, hesa = rows["ilr_aims"], rows["hesa"]
-    july = aims["Year"].map(lambda year: days_since_1970(year + 1, 7, 31))
-    planned = aims["end_date_expected"]
-    end = aims["end_date"].fillna(planned.where(planned < july, july))
-    apprenticeship, higher = is_apprenticeship(aims), level_of(aims) >= 4
-    august = hesa["HE_ACADYR"].map(lambda year: days_since_1970(year, 8, 1))
-    july = hesa["HE_ACADYR"].map(lambda year: days_since_1970(year + 1, 7, 31))
-    first, last = hesa["HE_COMDATE"].fillna(august), coalesced(hesa, "HE_ENDDATE", "HE_DATELEFT").fillna(july)
-    at_university = (hesa["person"], first.where(first > august, august), last.where(last < july, july))
-    chosen = {"further_education": ~higher, "apprenticeship": apprenticeship, "higher": higher & ~apprenticeship}
-    spells = {name: (aims["person"][rule], aims["start_date"][rule], end[rule]) for name, rule in chosen.items()}
-    in_college = spells.pop("higher")
-    spells["higher_education"] = tuple(pd.concat(pair) for pair in zip(at_university, in_college, strict=True))
-    return {name: cover(grid, *(column.reset_index(drop=True) for column in own)) for name, own in spells.items()}
-
-
-def _main_activity(
-    grid: Grid,
-    population: Population,
-    columns: Mapping[str, np.ndarray],
-    kept: Covered,
-    benefits: Mapping[str, Covered],
-    learning: Mapping[str, Covered],
-    definitions: Any,
-) -> np.ndarray:
-    n, row = columns["years_since_ks4"], definitions.months_in_row
-    early = (n == 1) | (n == 2)
-    records = population.rows["ks5"]
-    at_ks5 = np.zeros(grid.shape, dtype=bool)
-    for person, year in zip(records["person"], records["KS5_ACADYR"], strict=True):
-        at_ks5[grid.persons.get_loc(person)] |= np.isin(np.array(grid.years), [year, year + 1])
-    college = run_of(learning["further_education"].months | learning["apprenticeship"].months, row)
-    spells = [kept, benefits["all"], *learning.values()]
-    anything = np.any([covered.months.any(axis=-1) for covered in spells], axis=0)
-    anything |= (columns["earnings"] > 0) | (columns["self_employed"] == True)  # noqa: E712
-    rules = {
-        "key stage 5": early & at_ks5,
-        "higher education": run_of(learning["higher_education"].months, row),
-        "other education": early & college,
-        "adult further education": (n >= 3) & college,
-        "out-of-work benefits": columns["out_of_work_benefits"],
-        "employment": kept.months.all(axis=-1),
-        "no sustained activity": anything,
-    }
-    found = np.full(grid.shape, "activity not captured", dtype=object)
-    for label, holds in reversed(rules.items()):
-        found[holds] = label
-    return found
 
 
 # ---- residence and furlough -----------------------------------------------------------------------------------------
@@ -386,7 +343,9 @@ def _furlough(grid: Grid, rows: pd.DataFrame) -> dict[str, np.ndarray]:
     told = np.broadcast_to((grid.year == 2019) | (grid.year == 2020), grid.shape)
     furloughed = pd.notna(grid.table(on_it, "person", "TAXYEAR"))
     longest = rows.groupby(["person", "TAXYEAR"])["CJRS_TOT_WKS"].max().reset_index()
+    any_row = pd.notna(grid.table(rows.drop_duplicates(["person", "TAXYEAR"]), "person", "TAXYEAR"))
+    weeks = np.where(any_row, grid.numbers(longest, "CJRS_TOT_WKS", "TAXYEAR"), 0.0)
     return {
-        "furloughed": np.where(told | furloughed, furloughed.astype(object), None),
-        "furlough_weeks": grid.numbers(longest, "CJRS_TOT_WKS", "TAXYEAR"),
+        "furloughed": np.where(told, furloughed.astype(object), None),
+        "furlough_weeks": np.where(told, weeks, np.nan),
     }

@@ -4,7 +4,7 @@ import pytest
 from years_cases import by_year, day, spell, values, years_of
 
 from leoreturns.extract.tables_leo import BENEFITS
-from leoreturns.panel.activity import ACTIVITIES, OUT_OF_WORK
+from leoreturns.panel.activity import ACTIVITIES, INCAPACITY, OTHER_OUT_OF_WORK, UNEMPLOYMENT
 from leoreturns.panel.records import LeftOut
 
 GROUPS = ("unemployment", "incapacity", "other_out_of_work", "other")
@@ -32,14 +32,56 @@ def activity(records, year, **options):
 # ---- benefits -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("rule", ["flag", "fft"])
 @pytest.mark.parametrize("kind", [*BENEFITS, "XYZ", None])
-def test_each_type_of_benefit_is_of_one_group(kind):
-    years = years_of({"benefits": [spell("2005-05-01", "2005-05-10", Benefit_type=kind)]})
+def test_each_type_of_benefit_is_of_one_group(kind, rule):
+    records = {"benefits": [spell("2005-05-01", "2005-05-10", Benefit_type=kind)]}
+    years = years_of(records, settings={"out_of_work": rule})
     days = {group: by_year(years, f"days_{group}_benefit")[2005] for group in GROUPS}
-    group = next((name for name, types in zip(GROUPS, OUT_OF_WORK, strict=False) if kind in types), "other")
+    types = (UNEMPLOYMENT, INCAPACITY, OTHER_OUT_OF_WORK)
+    group = next((name for name, own in zip(GROUPS, types, strict=False) if kind in own), "other")
     assert days == dict.fromkeys(GROUPS, 0) | {group: 10}
     # The classes agree with the types that the dictionary classes as out-of-work benefits.
     assert (group != "other") is BENEFITS.get(kind, ("", False))[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "flag", "by_flag", "by_list"),
+    [
+        ("JSA", True, "unemployment", "unemployment"),
+        ("JSA", False, "other", "unemployment"),
+        ("JSA", None, "unemployment", "unemployment"),
+        ("DLA", True, "other_out_of_work", "other"),
+        ("DLA", None, "other", "other"),
+        ("ESA", False, "other", "incapacity"),
+        (None, True, "other_out_of_work", "other_out_of_work"),
+        (None, False, "other", "other"),
+        (None, None, "other", "other"),
+    ],
+)
+def test_out_of_work_benefits_by_the_flag_or_by_the_list(kind, flag, by_flag, by_list):
+    records = {"benefits": [spell("2005-05-01", "2005-05-10", Benefit_type=kind, Out_of_work_benefit=flag)]}
+    for rule, group in (("flag", by_flag), ("fft", by_list)):
+        years = years_of(records, settings={"out_of_work": rule})
+        days = {name: by_year(years, f"days_{name}_benefit")[2005] for name in GROUPS}
+        assert days == dict.fromkeys(GROUPS, 0) | {group: 10}
+        assert by_year(years, "months_out_of_work_benefit")[2005] == (0 if group == "other" else 2)
+
+
+def test_what_benefits_without_their_type_cannot_tell_is_named():
+    records = {"benefits": [spell(*WHOLE, Out_of_work_benefit=True)]}
+    by_type = ("days_unemployment_benefit", "days_incapacity_benefit", "days_other_out_of_work_benefit")
+    at_all = ("months_out_of_work_benefit", "out_of_work_benefits", "days_other_benefit")
+    years = years_of(records, lacking=(("benefits", "Benefit_type"),))
+    assert {name: years.absent.get(name) for name in (*by_type, *at_all)} == dict.fromkeys(
+        by_type, ("benefits.Benefit_type",)
+    ) | dict.fromkeys(at_all)
+    assert by_year(years, "main_activity")[2005] == "out-of-work benefits"
+    both = (("benefits", "Benefit_type"), ("benefits", "Out_of_work_benefit"))
+    records = {"benefits": [spell(*WHOLE)]}
+    years = years_of(records, lacking=both)
+    assert years.absent["out_of_work_benefits"] == ("benefits.Benefit_type", "benefits.Out_of_work_benefit")
+    assert by_year(years, "main_activity")[2005] == "no sustained activity"
 
 
 def test_spells_on_different_benefits_are_joined_within_groups_and_by_month():
@@ -99,30 +141,46 @@ def test_an_aim_without_a_last_day_ends_as_planned_or_with_the_academic_year(end
     assert non_zero({"ilr_aims": [aim(2005, "2005-09-06", end, expected)]}, "months_further_education") == months
 
 
-LEVEL_CASES = [
-    (None, None, 0),
-    ("3", None, 0),
-    ("4", None, 1),
-    ("9", None, 1),
-    (None, "4", 1),
-    ("3", "4", 0),
-    ("4", "3", 1),
-    ("-1", "4", 1),  # not known: the earlier coding stands in
-    ("X", "5", 1),
-    ("1.5", "4", 0),
-    ("0", "4", 0),
-    ("H", None, 0),
-    ("4.5", None, 0),
-]
+@pytest.mark.parametrize(
+    ("status", "more", "months"),
+    [
+        ("1", {}, {2005: 7, 2006: 4}),  # goes on to 31 July, whatever was planned
+        (None, {"active": True}, {2005: 7, 2006: 4}),
+        ("2", {"active": False}, {2005: 4}),
+        ("2", {}, {2005: 4}),
+        ("3", {}, {}),
+        ("3", {"active": True}, {}),
+        ("3", {"end_date": day("2005-11-05")}, {2005: 2}),
+        ("2", {"end_date": day("1900-01-01")}, {2005: 4}),
+        ("2", {"end_date_expected": day("1900-01-01")}, {2005: 7, 2006: 4}),
+        ("2", {"start_date": day("1900-01-01")}, {}),
+        ("2", {"Year": None}, {}),
+        ("2", {"Year": None, "end_date": day("2005-11-05")}, {2005: 2}),
+    ],
+)
+def test_an_aim_without_a_last_day_ends_by_its_status(status, more, months):
+    record = aim(2005, "2005-09-06", None, "2006-01-05", Compstatus=status) | more
+    assert non_zero({"ilr_aims": [record]}, "months_further_education") == months
 
 
-@pytest.mark.parametrize(("latest", "earlier", "higher"), LEVEL_CASES)
-def test_aims_of_level_4_or_more_are_higher_education(latest, earlier, higher):
-    record = aim(2005, "2005-09-06", "2005-10-05", Notional_Level_v2_latest=latest, Notional_Level_v2=earlier)
-    years = years_of({"ilr_aims": [record]})
-    assert by_year(years, "months_higher_education")[2005] == higher
-    assert by_year(years, "months_further_education")[2005] == 1 - higher
-    assert by_year(years, "months_apprenticeship")[2005] == 0
+def test_aims_without_what_they_need_are_left_out_and_counted():
+    aims = [
+        aim(2005, "2005-09-06", Compstatus="3"),
+        aim(None, "2005-09-06", Compstatus="3"),
+        aim(None, "2005-09-06"),
+        aim(None, None, "2005-10-05"),
+        aim(2005, "2006-09-06"),
+    ]
+    years = years_of({"ilr_aims": aims, "hesa": [course(2005), {"HE_ACADYR": None}]})
+    assert years.left_out["ilr_aims"] == LeftOut(withdrawn=2, no_year=1, no_first_day=1, reversed=1)
+    assert years.left_out["hesa"] == LeftOut(no_year=1)
+
+
+@pytest.mark.parametrize("level", ["2", "3", "4", "6", None])
+def test_aims_of_any_level_are_further_education(level):
+    years = years_of({"ilr_aims": [aim(2005, "2005-09-06", "2005-10-05", Notional_Level_v2_latest=level)]})
+    assert by_year(years, "months_further_education")[2005] == 1
+    assert by_year(years, "months_higher_education")[2005] == 0
 
 
 APPRENTICESHIPS = [{"app": True}, {"FrameworkApp": True}, {"StandardApp": True}]
@@ -131,13 +189,9 @@ APPRENTICESHIPS += [{"programme_type": code} for code in ("2", "3", "10", "20", 
 
 @pytest.mark.parametrize("kind", APPRENTICESHIPS)
 def test_apprenticeships_of_any_level(kind):
-    higher = {"Notional_Level_v2_latest": "4"}
-    low, high = (
-        years_of({"ilr_aims": [aim(2005, "2005-09-06", "2005-10-05", **kind, **level)]}) for level in ({}, higher)
-    )
+    years = years_of({"ilr_aims": [aim(2005, "2005-09-06", "2005-10-05", **kind, Notional_Level_v2_latest="4")]})
     names = ("months_further_education", "months_apprenticeship", "months_higher_education")
-    assert [by_year(low, name)[2005] for name in names] == [1, 1, 0]
-    assert [by_year(high, name)[2005] for name in names] == [0, 1, 0]
+    assert [by_year(years, name)[2005] for name in names] == [1, 1, 0]
 
 
 @pytest.mark.parametrize("kind", [{"app": False}, {"programme_type": "24"}, {"programme_type": "-1"}, {}])
@@ -161,6 +215,21 @@ def test_higher_education_lies_within_the_academic_year_of_its_record(record, mo
     assert non_zero({"hesa": [record]}, "months_higher_education") == months
 
 
+@pytest.mark.parametrize(
+    ("more", "months"),
+    [
+        ({"HE_XLEV601": "6"}, {}),
+        ({"HE_XLEV601": "Further education"}, {}),
+        ({"HE_XMODE01": "6"}, {}),
+        ({"HE_XMODE01": "DORMANT"}, {}),
+        ({"HE_XLEV601": "5", "HE_XMODE01": "3"}, {2005: 9, 2006: 4}),
+        ({"HE_XLEV601": "First degree", "HE_XMODE01": "Part-time"}, {2005: 9, 2006: 4}),
+    ],
+)
+def test_students_of_further_education_and_dormant_ones_do_not_study_at_university(more, months):
+    assert non_zero({"hesa": [course(2005, **more)]}, "months_higher_education") == months
+
+
 def test_a_course_outside_its_academic_year_is_left_out_and_counted():
     records = {"hesa": [course(2005, "2006-09-01"), course(2005, end="2005-07-01")], "ilr_aims": [aim(2005, None)]}
     years = years_of(records)
@@ -173,7 +242,7 @@ def test_a_course_outside_its_academic_year_is_left_out_and_counted():
 
 WHOLE = ("2005-04-06", "2006-04-05")
 EVERYTHING = {
-    "ks5": [{"KS5_ACADYR": 2004}],
+    "ks5": [{"KS5_ACADYR": 2005}],
     "hesa": [course(2004), course(2005)],
     "ilr_aims": [aim(2004, *WHOLE)],
     "benefits": [spell(*WHOLE, Benefit_type="JSA")],
@@ -203,11 +272,27 @@ def test_the_first_rule_that_holds_is_the_main_activity(without, cohort, expecte
 
 
 @pytest.mark.parametrize(
-    ("academic_year", "years"), [(2003, {2003, 2004}), (2002, {2003}), (2004, {2004}), (2005, set())]
+    ("academic_year", "years"), [(2001, set()), (2002, {2003}), (2003, {2003}), (2004, {2004}), (2005, set())]
 )
-def test_key_stage_5_counts_in_the_tax_years_that_overlap_its_academic_year(academic_year, years):
+def test_key_stage_5_lies_in_two_academic_years_first_and_then_in_one(academic_year, years):
     found = by_year(years_of({"ks5": [{"KS5_ACADYR": academic_year}, {"KS5_ACADYR": None}]}), "main_activity")
     assert {year for year, what in found.items() if what == "key stage 5"} == years
+
+
+@pytest.mark.parametrize(
+    ("records", "years"),
+    [
+        ({"ks5": [{"KS5_ACADYR": 2006}]}, {2006, 2007}),
+        ({"plams": [{"pl_ACADYR": 2006}]}, {2006, 2007}),
+        ({"school_census": [{"AcademicYear": 2006}]}, {2006, 2007}),
+        ({"school_census": [{"AcademicYear": 2006, "OnRoll": True}]}, {2006, 2007}),
+        ({"school_census": [{"AcademicYear": 2006, "OnRoll": False}]}, set()),
+        ({"school_census": [{"AcademicYear": 2001}]}, set()),  # before the end of key stage 4
+    ],
+)
+def test_whom_a_school_records_is_captured(records, years):
+    found = by_year(years_of(records), "main_activity")
+    assert {year for year, what in found.items() if what == "no sustained activity"} == years
 
 
 def test_further_education_and_apprenticeship_make_months_in_a_row_together():
@@ -233,7 +318,7 @@ def test_further_education_and_apprenticeship_make_months_in_a_row_together():
         ({"earnings": [{"TaxYear": 2015, "Earnings": 0}]}, "activity not captured"),
         ({"self_assessment": [{"TaxYear": 2015, "Self_Employed": False, "EARNINGS_SOLE": 9}]}, "activity not captured"),
         ({"geography": [{"TaxYear": 2015, "LAUA_anon": "x"}]}, "activity not captured"),
-        ({"ks5": [{"KS5_ACADYR": 2015}]}, "activity not captured"),
+        ({"ks5": [{"KS5_ACADYR": 2016}]}, "activity not captured"),
     ],
 )
 def test_any_trace_is_no_sustained_activity(records, expected):

@@ -24,11 +24,24 @@ OPTIONS = [
     ({"pay_without_days": "as paid"}, PAY),
     ({"minimum_days": 60}, PAY),
     ({"annualised_cap": 30_000.0}, PAY),
-    ({"sector": "enterprise"}, {"sector", "sector_vintage"}),
+    ({"self_employment": "exclude"}, {"in_paid_work", "sustained_employment"}),
+    (
+        {"out_of_work": "fft"},
+        {
+            "days_unemployment_benefit",
+            "days_incapacity_benefit",
+            "days_other_out_of_work_benefit",
+            "days_other_benefit",
+            "months_out_of_work_benefit",
+            "out_of_work_benefits",
+            "main_activity",
+        },
+    ),
+    ({"sector": "enterprise"}, {"sector", "sector_tied", "sector_group", "sector_vintage"}),
     ({"moves_across_2012": True}, {"moved"}),
     ({"months_in_row": 3}, {"out_of_work_benefits", "main_activity"}),
     ({"sustained": "181 days"}, {"sustained_employment"}),
-    ({"price_year": 2010}, {"real_earnings", "log_earnings"}),
+    ({"price_year": 2010}, {"real_earnings", "log_earnings", "real_total_earnings"}),
 ]
 # All settings at once, each away from its default.
 TURNED = [
@@ -44,6 +57,8 @@ TURNED = [
             "sector": "enterprise",
             "moves_across_2012": True,
             "months_in_row": 4,
+            "self_employment": "include",
+            "out_of_work": "flag",
         },
     ),
 ]

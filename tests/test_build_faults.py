@@ -256,7 +256,7 @@ def test_an_extract_of_one_person():
     with open_extract(frames) as source:
         panel = build.build_panel(source, definitions=definitions("fft", last_tax_year=2006))
     assert panel.to_frame()["tax_year"].tolist() == [2005, 2006]
-    assert panel.settings["absent"].keys() > {"days_employed", "linked_to_tax_records", "subjects", "region"}
+    assert panel.settings["absent"].keys() > {"days_employed", "linked_to_tax_records", "subjects", "home_region"}
     assert "<10" in repr(Waterfall.of(panel.settings))
 
 

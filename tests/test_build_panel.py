@@ -301,7 +301,8 @@ def test_a_panel_in_memory_is_that_on_disk_and_needs_no_folder(extract, undistur
 def test_settings_and_flow_stay_with_the_panel(undisturbed, tmp_path):
     panel = Panel.open(undisturbed)
     assert panel.settings["definitions"]["name"] == "dfe-2021"
-    assert panel.settings["absent"] == panel.settings["unlinked"] == {}
+    assert panel.settings["absent"] == {"school_region": ["lookup_school_regions"]}
+    assert panel.settings["unlinked"] == {}
     panel.save(tmp_path / "again", partitions=3)
     for other in (Panel.open(tmp_path / "again"), Panel.scan(tmp_path / "again"), pickle.loads(pickle.dumps(panel))):
         assert other.settings == panel.settings
@@ -450,24 +451,29 @@ EMPLOYMENT = (
     "continuous_employment",
 )  # fmt: skip
 RATED = ("annualised_earnings", "real_earnings", "log_earnings")
-LEVELS = ("ks5_route", "education_level", "pathway")
+REACHED = ("highest_level", "education_level")
+LEVELS = ("ks5_route", "pathway", *REACHED)
 # Table -> (what cannot be derived without it, what is derived without it but may differ).
 WITHOUT = {
-    "ks2": (("prior_attainment", "prior_attainment_band"), ("sex",)),
+    "ks2": (("prior_attainment", "prior_attainment_band"), ("sex", "birth_month")),
     "school_census": (
-        ("ethnicity", "ethnicity_minor", "first_language", "fsm_ever", "sen", "idaci_quintile", "region"),
-        ("sex", "fsm", "school", "school_type"),
+        ("ethnicity", "ethnicity_minor", "first_language", "fsm_ever", "sen", "idaci_quintile", "home_region"),
+        ("sex", "birth_month", "fsm", "fsm_6", "idaci_score", "school", "school_type", "ever_excluded"),
     ),
-    "ks5": ((), (*LEVELS, "main_activity")),
-    "ypmad": ((), LEVELS),
+    "absence": (("absence_rate",), ()),
+    "exclusions": (("ever_excluded",), ()),
+    "cin": (("ever_in_need",), ()),
+    "cla": (("ever_looked_after",), ()),
+    "ks5": (("ks5_points",), (*LEVELS, "n_a_levels", "main_activity")),
+    "ypmad": ((), (*LEVELS, "n_a_levels")),
     "ilr_learners": ((), LEVELS),
     "ilr_aims": (
         ("months_further_education", "months_apprenticeship", "aims"),
         (*LEVELS, "months_higher_education", "main_activity"),
     ),
     "hesa": (
-        ("degree_class", "degree_year", "university", "subjects"),
-        ("education_level", "pathway", "months_higher_education", "main_activity"),
+        (*REACHED, "degree_class", "degree_year", "degree_subject", "university", "subjects"),
+        ("pathway", "months_higher_education", "main_activity"),
     ),
     "employment": ((*EMPLOYMENT, *RATED), ("main_activity",)),
     "earnings": (("earnings", *RATED, "sector", "sector_vintage"), ("in_paid_work", "main_activity")),
@@ -480,14 +486,15 @@ WITHOUT = {
         ("main_activity",),
     ),
     "cjrs": (("furloughed", "furlough_weeks"), ()),
-    "geography": (("area", "region_of_residence", "country", "moved"), ()),
+    "geography": (("area_at_16", "area", "region_of_residence", "country", "moved"), ()),
 }  # fmt: skip
 
 
 def assert_equal_but_for(panel, whole, absent, differing):
     """The panel lacks what is absent, and has all else of the whole one, equal unless it may differ."""
-    assert panel.settings["absent"].keys() == set(absent)
-    names = {*whole.schema.columns, *whole.lists} - set(absent)
+    absent = {*absent, *whole.settings["absent"]}
+    assert panel.settings["absent"].keys() == absent
+    names = {*whole.schema.columns, *whole.lists} - absent
     assert {*panel.schema.columns, *panel.lists} == names
     ours, theirs = panel.to_frame(), whole.to_frame()
     kept = [name for name in ours.columns if name not in differing]
@@ -507,7 +514,7 @@ def test_without_a_table_the_rest_is_the_same(table, extract, undisturbed, tmp_p
     absent, differing = WITHOUT[table]
     panel = built(linked_copy(extract, tmp_path / "leo", without=(table,)))
     assert_equal_but_for(panel, Panel.open(undisturbed), absent, differing)
-    assert all(table in tables for tables in panel.settings["absent"].values())
+    assert all(table in panel.settings["absent"][name] for name in absent)
     assert panel.settings["unlinked"] == {}
 
 
@@ -545,15 +552,15 @@ def test_a_table_without_its_column_of_ids_is_named(extract, tmp_path):
     other = replaced(extract, tmp_path / "leo", ("cjrs",), lambda table: table.drop_columns(["EDUKEY"]))
     panel = built(other)
     assert panel.settings["unlinked"] == {"cjrs": "EDUKEY"}
-    assert panel.settings["absent"].keys() == {"furloughed", "furlough_weeks"}
+    assert panel.settings["absent"].keys() == {"furloughed", "furlough_weeks", "school_region"}
 
 
 @pytest.mark.parametrize(
     ("lookup", "absent", "differing"),
     [
-        ("regions", ("region",), ()),
+        ("regions", ("home_region",), ()),
         ("school_types", (), ("school_type",)),
-        ("travel_to_work", (), ("area", "moved")),
+        ("travel_to_work", (), ("area_at_16", "area", "moved")),
         ("sectors", (), ()),
     ],
 )

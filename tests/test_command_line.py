@@ -88,7 +88,7 @@ def test_build_stores_the_panel_and_prints_its_waterfall(extract: Path, tmp_path
     definitions = panel.settings["definitions"]
     assert definitions["cohorts"] == [2003, 2004, 2005, 2006]
     assert [definitions["sustained"], definitions["minimum_days"]] == ["181 days", 30]
-    assert "region" in panel.schema.columns
+    assert "home_region" in panel.schema.columns
     assert repr(Waterfall.of(panel.settings)) in result.output
     assert repr(panel) in result.output
     assert result.output.splitlines()[0].startswith("Extract of ")

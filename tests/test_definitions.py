@@ -22,6 +22,18 @@ def test_a_preset_holds_what_it_names(name: str) -> None:
     }
 
 
+def test_what_presets_take_from_their_sources() -> None:
+    made = {name: Definitions.preset(name, deflator=INDEX) for name in PRESETS}
+    rules = {name: (own.sustained, own.self_employment, own.out_of_work) for name, own in made.items()}
+    assert rules == {
+        "dfe-2021": ("twelve months", "exclude", "flag"),
+        "dfe-statistics": ("five of six", "include", "flag"),
+        "fft": ("181 days", "exclude", "fft"),
+    }
+    # FFT names a tax year by its end: prices of 2015 are those of 2014-15.
+    assert made["fft"].price_year == 2014
+
+
 def test_single_settings_are_changed_and_recorded() -> None:
     made = Definitions.preset("dfe-2021", deflator=INDEX, minimum_days=30, cohorts=[2003, 2002, 2003])
     assert (made.minimum_days, made.cohorts, made.sustained) == (30, (2002, 2003), "twelve months")
@@ -55,6 +67,8 @@ def test_it_cannot_be_changed() -> None:
         ({"minimal_days": 3}, "no setting minimal_days"),
         ({"sustained": "often"}, "sustained is one of 'twelve months'"),
         ({"uncertain_dates": None}, "uncertain_dates is one of"),
+        ({"self_employment": True}, "self_employment is one of 'exclude', 'include'"),
+        ({"out_of_work": "dwp"}, "out_of_work is one of 'flag', 'fft'"),
         ({"months_in_row": 0}, "months_in_row lies between 1 and 12"),
         ({"minimum_days": 400}, "minimum_days lies between 1 and 366"),
         ({"annualised_cap": 0}, "annualised_cap is positive"),

@@ -150,18 +150,69 @@ MIDDLES = {10: "2005-10-20", 11: "2005-11-20", 12: "2005-12-20", 1: "2006-01-20"
 )
 def test_five_of_six_months_of_winter(months, april, expected):
     spells = [spell(MIDDLES[month], MIDDLES[month]) for month in months]
-    spells += [spell("2006-05-05", "2006-05-05")] if april else [spell("2006-05-06", "2006-05-06")]
+    spells += [spell("2006-04-30", "2006-04-30")] if april else [spell("2006-05-01", "2006-05-01")]
     found = employed(*spells, name="sustained_employment", settings={"sustained": "five of six"})
     assert found[2005] is expected
     assert not any(holds for year, holds in found.items() if year != 2005)
 
 
-@pytest.mark.parametrize(("last_row", "last_year", "expected"), [(2020, 2020, False), (2020, 2021, True)])
-def test_the_next_april_counts_within_the_extract_only(last_row, last_year, expected):
-    spells = [spell("2020-10-06", "2021-03-05"), spell("2021-04-06", "2021-04-30")]
-    settings = {"sustained": "five of six", "last_tax_year": last_row}
+@pytest.mark.parametrize(
+    ("spells", "expected"),
+    [
+        ([("2005-12-01", "2006-03-31")], False),  # four months, though days of six tax months
+        ([("2005-10-31", "2006-02-01")], False),  # October to February, and no April
+        ([("2005-10-31", "2006-02-01"), ("2006-04-30", "2006-04-30")], True),
+        ([("2005-10-31", "2006-02-01"), ("2006-05-01", "2006-05-05")], False),
+        ([("2005-11-30", "2006-03-01")], True),
+        ([("2005-10-31", "2006-01-31"), ("2006-03-31", "2006-03-31")], True),
+        ([("2005-10-31", "2006-01-31"), ("2006-04-01", "2006-04-30")], False),
+    ],
+)
+def test_the_months_of_winter_are_those_of_the_calendar(spells, expected):
+    settings = {"sustained": "five of six"}
+    found = employed(*(spell(*dates) for dates in spells), name="sustained_employment", settings=settings)
+    assert found[2005] is expected
+
+
+@pytest.mark.parametrize(
+    ("april", "last_year", "expected"),
+    [
+        ([], 2020, None),
+        ([("2021-04-05", "2021-04-05")], 2020, True),
+        ([("2021-03-31", "2021-03-31")], 2020, True),
+        ([], 2021, False),
+        ([("2021-04-06", "2021-04-30")], 2021, True),
+    ],
+)
+def test_what_hangs_on_the_april_after_the_extract_is_missing(april, last_year, expected):
+    spells = [spell("2020-10-06", "2021-02-05"), *(spell(*dates) for dates in april)]
+    settings = {"sustained": "five of six"}
     found = employed(*spells, name="sustained_employment", settings=settings, last_tax_year=last_year)
     assert found[2020] is expected
+    assert found[2019] is False
+
+
+@pytest.mark.parametrize(
+    ("spells", "expected"),
+    [
+        ([("2021-01-01", None)], None),
+        ([("2021-01-01", "2021-04-05")], None),
+        ([("2021-01-01", "2021-04-04")], False),
+        ([("2020-10-07", None)], True),  # 181 days to 5 April
+        ([("2020-10-08", None)], None),
+        ([("2020-04-06", "2020-10-05"), ("2021-01-01", None)], True),
+        ([("2020-10-08", "2020-12-31"), ("2021-01-02", None)], None),
+    ],
+)
+def test_spells_that_may_yet_become_181_days_are_missing(spells, expected):
+    for name, settings in (("continuous_employment", {}), ("sustained_employment", {"sustained": "181 days"})):
+        found = employed(*(spell(*dates) for dates in spells), name=name, settings=settings)
+        assert found[2020] is expected
+        assert found[2019] is False
+    # A later extract would tell; here nothing follows.
+    ended = [(start, end or "2021-04-05") for start, end in spells]
+    found = employed(*(spell(*dates) for dates in ended), name="continuous_employment", last_tax_year=2021)
+    assert found[2020] is bool(expected)
 
 
 def test_sustained_by_twelve_months_is_employment_all_year():
@@ -177,6 +228,7 @@ UNCERTAIN = [
     spell("2006-05-01", "2007-04-05"),
     spell("2007-06-01", "2007-06-30"),
 ]
+SIX_YEARS = spell("2005-09-01", "2010-04-05", UncertainEndDate=True)
 
 
 @pytest.mark.parametrize(
@@ -190,22 +242,89 @@ def test_uncertain_dates(policy, expected, left_out):
     assert years.left_out["employment"] == LeftOut(uncertain=left_out)
 
 
-def test_unknown_rows_miss_every_employment_column_and_no_other():
-    records = {"employment": UNCERTAIN, "earnings": [{"TaxYear": 2005, "Earnings": 500, "Main_Section": "G"}]}
-    years = years_of(records, settings={"uncertain_dates": "unknown", "pay_without_days": "as paid"})
-    found = {name: by_year(years, name)[2005] for name in years.columns}
-    for name in ("days_employed", "months_employed", "in_paid_work", "employed_all_year", "sustained_employment"):
-        assert found[name] is None
-    for name in ("continuous_employment", "annualised_earnings", "real_earnings", "log_earnings"):
-        assert found[name] is None
-    assert (found["earnings"], found["sector"], found["main_activity"]) == (500, "G", "no sustained activity")
-    assert by_year(years, "in_paid_work")[2006] is True
+@pytest.mark.parametrize(
+    ("spells", "expected"),
+    [
+        ([SIX_YEARS], {2005: 217, 2006: 365, 2007: 366, 2008: 365}),  # to 5 April 2009
+        ([uncertain("2005-04-06", "2007-06-30")], {2006: 365, 2007: 86}),
+        (
+            [spell("2005-04-06", "2010-04-05", UncertainStartDate=True, UncertainEndDate=True)],
+            {2006: 365, 2007: 366, 2008: 365},
+        ),
+        ([uncertain("2005-04-06", "2006-04-05")], {}),
+        ([uncertain("2005-04-06", "2006-04-06")], {2006: 1}),
+        ([spell("2019-06-01", None, UncertainEndDate=True)], {2019: 310}),
+    ],
+)
+def test_a_default_date_makes_its_own_tax_year_uncertain_and_no_other(spells, expected):
+    found = employed(*spells, settings={"uncertain_dates": "exclude"})
+    assert {year: days for year, days in found.items() if days} == expected
+
+
+def test_pay_is_not_annualised_over_the_certain_days_of_some_jobs():
+    """Pay is of all jobs, so that a year's days must be, too."""
+    jobs = [uncertain("2005-04-06", "2005-12-31"), spell("2005-06-01", "2005-06-10"), spell("2006-06-01", "2006-06-10")]
+    earnings = [{"TaxYear": year, "Earnings": 15_000} for year in (2005, 2006)]
+    for policy in ("exclude", "unknown"):
+        years = years_of({"employment": jobs, "earnings": earnings}, settings={"uncertain_dates": policy})
+        found = by_year(years, "annualised_earnings")
+        assert (found[2005], found[2006]) == (None, 547_500)
+        assert by_year(years, "earnings")[2005] == 15_000
+        assert years.left_out["annualised_earnings"] == LeftOut(uncertain=1)
+
+
+def test_columns_are_unknown_one_by_one():
+    """Each is missing where it differs between all days and the certain ones, and there alone."""
+    records = {
+        "employment": [*UNCERTAIN, spell("2005-04-01", "2005-09-30"), SIX_YEARS],
+        "earnings": [{"TaxYear": year, "Earnings": 500, "Main_Section": "G"} for year in (2005, 2006, 2009)],
+    }
+    years = years_of(records, settings={"uncertain_dates": "unknown", "sustained": "five of six"})
+    found = {name: by_year(years, name) for name in years.columns}
+    # All the days of 2005 but a few are certain, by one spell or another; none of 2009.
+    assert [found["days_employed"][year] for year in (2005, 2006, 2009)] == [365, 365, None]
+    assert [found["employed_all_year"][year] for year in (2005, 2006, 2009)] == [True, True, None]
+    assert [found["sustained_employment"][year] for year in (2005, 2008, 2009)] == [True, True, None]
+    # The next April hangs on nothing: it is not needed.
+    assert [found["in_paid_work"][year] for year in (2008, 2009, 2010)] == [True, True, False]
+    assert [found["annualised_earnings"][year] for year in (2005, 2006, 2009)] == [500, 500, None]
+    assert (found["earnings"][2009], found["sector"][2009]) == (500, "G")
+    assert found["main_activity"][2009] == "employment"
+
+
+def test_a_continuous_spell_is_known_whatever_uncertain_days_it_has():
+    job = spell("2005-04-06", "2006-12-31", UncertainStartDate=True)
+    years = years_of({"employment": [job]}, settings={"uncertain_dates": "unknown"})
+    assert by_year(years, "continuous_employment")[2006] is True
+    assert by_year(years, "continuous_employment")[2005] is None
+    assert by_year(years, "days_employed")[2006] == 270
 
 
 def test_whole_numbers_are_floats_only_where_they_may_be_missing():
     for policy, dtypes in {"keep": ("int16", "int8"), "unknown": ("float64", "float64")}.items():
         years = years_of({}, settings={"uncertain_dates": policy})
         assert tuple(str(years.columns[name].values.dtype) for name in ("days_employed", "months_employed")) == dtypes
+
+
+# ---- self-employment ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rule", "expected"), [("exclude", False), ("include", True)])
+def test_self_employment_counts_as_work_where_it_is_included(rule, expected):
+    records = {"self_assessment": [{"TaxYear": year, "Self_Employed": True} for year in (2012, 2015)]}
+    years = years_of(records, settings={"self_employment": rule, "sustained": "five of six"})
+    for name in ("in_paid_work", "sustained_employment"):
+        found = by_year(years, name)
+        assert (found[2012], found[2015], found[2016]) == (False, expected, False)
+    for name in ("employed_all_year", "continuous_employment"):
+        assert not any(by_year(years, name).values())
+
+
+def test_self_employment_settles_what_the_end_of_the_extract_leaves_open():
+    records = {"employment": [spell("2021-03-01", None)], "self_assessment": [{"TaxYear": 2020, "Self_Employed": True}]}
+    for rule, expected in {"exclude": None, "include": True}.items():
+        years = years_of(records, settings={"self_employment": rule, "sustained": "181 days"})
+        assert by_year(years, "sustained_employment")[2020] is expected
 
 
 def test_without_the_flags_every_date_is_certain():

@@ -1,5 +1,8 @@
 """What a panel is made of: exactly the columns that the rules read."""
 
+import dataclasses
+import itertools
+
 import duckdb
 import numpy as np
 import pandas as pd
@@ -13,7 +16,7 @@ from leoreturns.extract.tables import TABLES, resolve_columns
 from leoreturns.panel.assemble import assemble_block
 from leoreturns.panel.block import Block
 from leoreturns.panel.build import build_panel
-from leoreturns.panel.inputs import LOOKUPS, READ, all_read
+from leoreturns.panel.inputs import AGE, AT_END, LOOKUPS, READ, all_read
 from leoreturns.panel.rules import VIA
 from leoreturns.panel.staging import CHOSEN
 
@@ -52,10 +55,12 @@ def block():
 
 
 def test_the_columns_declared_are_those_that_the_rules_read(block):
-    for sector in ("pay", "enterprise"):
-        chosen = definitions(sector=sector)
-        assemble_block(block, np.array([1]), np.array([1], np.uint64), None, chosen)
-    assert {name: columns.asked - {VIA} for name, columns in block.tables.items()} == {
+    """A rule may ask for a column in place of one that is not there."""
+    without = dataclasses.replace(block, tables={name: Asked(()) for name in READ})
+    for each, sector in itertools.product((block, without), ("pay", "enterprise")):
+        assemble_block(each, np.array([1]), np.array([1], np.uint64), definitions(sector=sector))
+    asked = {name: block.tables[name].asked | without.tables[name].asked for name in READ}
+    assert {name: columns - {VIA} for name, columns in asked.items()} == {
         name: set(columns) for name, columns in READ.items()
     }
     assert all(len(set(columns)) == len(columns) for columns in READ.values())
@@ -69,7 +74,7 @@ def extract(tmp_path_factory):
 def spoilt(name, frame):
     """A table with what cannot be read in every column that no rule reads, but for those that place its rows."""
     table = TABLES[name]
-    read = {*READ[name], table.person, table.year, table.term, "KS4_ENDKS"}
+    read = {*READ[name], table.person, table.year, table.term, AT_END, AGE}
     resolved = resolve_columns(table, frame)
     unread = [found for names in resolved.columns.values() for own, found in names.items() if own not in read]
     return frame.assign(**dict.fromkeys(unread, "junk")), len(unread)

@@ -23,14 +23,23 @@ YEAR = (day("2010-08-01"), day("2011-07-31"))
 
 def test_subjects_take_each_coding_in_turn_and_the_share_of_time():
     codes = {"HE_XJACS01_1": "L100", "HE_XCAH03_1": "CAH15", "HE_XCAH03_2": "CAH20", "HE_SBJQA3": "old"}
-    row = degree(**codes, HE_XFPE01_1=50.0, HE_XFPE01_2=0.0)
+    row = degree(**codes, HE_XQLEV601="4", HE_XFPE01_1=50.0, HE_XFPE01_2=0.0)
     subjects = entries_of("subjects", hesa=[row])
     assert [(code, weight) for _, code, _, _, weight in subjects] == [
-        ("CAH20", 0.0),
-        ("L100", 0.5),
-        ("old", pytest.approx(1 / 3, rel=1e-15)),
+        ("first degree:cah:CAH20", 0.0),
+        ("first degree:jacs2:L100", 0.5),
+        ("first degree:sbjqa:old", pytest.approx(1 / 3, rel=1e-15)),
     ]
     assert {dates for _, _, *dates, _ in map(tuple, subjects) for dates in [tuple(dates)]} == {YEAR}
+
+
+@pytest.mark.parametrize(
+    ("values", "code"),
+    [({}, "unknown level:jacs2:L1"), ({"HE_ACADYR": 2012, "HE_XQLEV601": "1"}, "higher degree:jacs3:L1"),
+     ({"HE_ACADYR": 2011, "HE_XQLEV601": "Other undergraduate"}, "other undergraduate:jacs2:L1")],
+)  # fmt: skip
+def test_subjects_name_their_level_and_coding(values, code):
+    assert entries_of("subjects", hesa=[degree(HE_XJACS01_1="L1") | values])[0][1] == code
 
 
 def test_only_qualifications_obtained_have_subjects():
@@ -50,7 +59,9 @@ def test_only_qualifications_obtained_have_subjects():
     ],
 )
 def test_subjects_have_the_dates_of_the_course_within_the_academic_year(values, start, end):
-    assert entries_of("subjects", hesa=[degree(HE_SBJQA1="x") | values]) == [(0, "x", start, end, 1.0)]
+    assert entries_of("subjects", hesa=[degree(HE_SBJQA1="x") | values]) == [
+        (0, "unknown level:sbjqa:x", start, end, 1.0)
+    ]
 
 
 def test_aims_are_those_achieved_weighted_by_their_share_of_level_3():
@@ -60,12 +71,17 @@ def test_aims_are_those_achieved_weighted_by_their_share_of_level_3():
         {"number": 0, "learning_aim_id": "c", "outcome": "1", "FL3Width": -1.0},
         {"number": 0, "learning_aim_id": "d", "outcome": "2", "FL3Width": 50.0},
         {"number": 0, "outcome": "1", "FL3Width": 100.0},
+        {"number": 1, "learning_aim_id": "e", "outcome": "6"},
+        {"number": 1, "learning_aim_id": "f", "outcome": "7"},
+        {"number": 1, "learning_aim_id": "g", "outcome": "8"},
     ]
     assert entries_of("aims", ilr_aims=rows) == [
         (0, None, None, None, 1.0),
         (0, "b", None, day("2009-07-01"), 0.0),
         (0, "c", None, None, 0.0),
         (1, "a", day("2008-09-01"), None, 0.5),
+        (1, "e", None, None, 0.0),
+        (1, "f", None, None, 0.0),
     ]
 
 

@@ -64,7 +64,14 @@ def test_facts_of_the_form():
     assert table("ks4").coverage("KS4_FIVEAC") == (2001, 2012)
     assert table("ks4").variants("ks4_level2_em") == ("KS4_LEVEL2_EM", "KS4_LEVEL2_EM_PTQ", "KS4_LEVEL2_EM_94")
     assert table("ks4").variants("KS4_HGMATH")[-1] == "KS4_HGMATH_91"
+    assert table("ks4").variants("KS4_APENG") == ("KS4_APENG", "KS4_APENG_PTQ", "KS4_APENG_PTQ_EE", "KS4_APENG_91")
+    assert table("ks4").coverage("KS4_POINTS_OLD_G") == (2001, 2012)
     assert table("hesa").owner == "HESA"
+    assert table("hesa").variants("HE_INSTID_ANON") == ("HE_INSTID_ANON", "HE_XINSTID01__ANON")
+    assert [table("hesa").coverage(name) for name in table("hesa").variants("HE_INSTID_ANON")] == [
+        (2004, 2006),
+        (2007, 2019),
+    ]
     assert table("geography").owner == "DWP"
     assert "HE_XFPE01_5" in table("hesa")
 
@@ -108,6 +115,9 @@ def test_census_columns(name, column, occasion):
         ("ks4", "ks4_urn", "KS4_URN_anon"),
         ("hesa", "PupilMatchingRefAnonymous", "HE_PUPILMATCHINGREFANONYMOUS"),
         ("hesa", "xjacsa01_2", "HE_XJACSA01_2"),
+        ("hesa", "XINSTID01_ANON", "HE_XINSTID01__ANON"),
+        ("hesa", "INSTID_ANON", "HE_INSTID_ANON"),
+        ("ks4", "ps_old_g", "KS4_POINTS_OLD_G"),
         ("nccis", "Current_Activity_Code", "NCCIS_Current_Activity_Code"),
         ("plams", "PL_LEARNINGSTARTDATE", "pl_LearningStartDate"),
         ("ilr_aims", "NOTIONAL_LEVEL_V2", "Notional_Level_v2"),

@@ -21,6 +21,8 @@ TABLES = (
     "cjrs",
     "geography",
     "ks5",
+    "plams",
+    "school_census",
     "ilr_aims",
     "hesa",
 )
@@ -34,7 +36,19 @@ ARROW_TYPES = {
 }
 
 
-def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, seed=None, threads=1):
+def make_block(
+    cohorts,
+    records,
+    *,
+    last_tax_year=2020,
+    lacking=(),
+    areas=None,
+    sectors=None,
+    coverage=None,
+    linked=None,
+    seed=None,
+    threads=1,
+):
     """A block whose tables hold records (table -> list of dicts with number, via and columns of the table).
 
     Tables that `records` does not name are empty; those in `lacking` are absent, as are columns named there as
@@ -53,11 +67,12 @@ def make_block(cohorts, records, *, last_tax_year=2020, lacking=(), areas=None, 
             np.random.default_rng(seed).shuffle(rows)
         _create(connection, name, types, [[row.get(column) for column in types] for row in rows])
         tables[name] = frozenset(column.name for column in columns)
-    if areas is not None:
-        _create(connection, "lookup_areas", {"code": "VARCHAR", "label": "VARCHAR"}, list(areas.items()))
+    lookups = {name: given for name, given in (("areas", areas), ("sectors", sectors)) if given is not None}
+    for name, given in lookups.items():
+        _create(connection, f"lookup_{name}", {"code": "VARCHAR", "label": "VARCHAR"}, list(given.items()))
     cohort = np.array(cohorts, dtype=np.int16)
-    lookups = frozenset() if areas is None else frozenset({"areas"})
-    return Block(connection, len(cohort), cohort, tables, last_tax_year, lookups)
+    linked = None if linked is None else np.array(linked, dtype=bool)
+    return Block(connection, len(cohort), cohort, tables, last_tax_year, frozenset(lookups), coverage or {}, linked)
 
 
 def _create(connection, name, types, rows):
@@ -70,13 +85,14 @@ def _create(connection, name, types, rows):
 
 def define(**settings):
     """Definitions that give everybody of the cohorts 2002 to 2019 rows to 2020."""
-    settings = {"deflator": illustrative_deflator(), "price_year": 2017, "last_tax_year": 2020} | settings
-    return Definitions.preset("dfe-statistics", sustained=settings.pop("sustained", "twelve months"), **settings)
+    general = {"price_year": 2017, "last_tax_year": 2020, "sustained": "twelve months", "self_employment": "exclude"}
+    return Definitions.preset("dfe-statistics", **{"deflator": illustrative_deflator(), **general, **settings})
 
 
-def years_of(records, *, cohorts=(2002,), settings=None, **options):
+def years_of(records, *, cohorts=(2002,), settings=None, degree_years=None, **options):
     """Derive the years of a block of records."""
-    return derive_years(make_block(cohorts, records, **options), define(**(settings or {})))
+    degrees = None if degree_years is None else pa.array(degree_years, pa.int64())
+    return derive_years(make_block(cohorts, records, **options), define(**(settings or {})), degrees)
 
 
 def values(years, name):

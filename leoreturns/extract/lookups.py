@@ -40,6 +40,18 @@ SHAPES: Mapping[str, LookupShape] = MappingProxyType(
             Variable("LSOA", "text", "lower super output area of 2001 or 2011", required=True),
             Variable("region", "text", "region", required=True),
         ),
+        "home_areas": LookupShape(
+            Variable("LSOA", "text", "lower super output area of 2001 or 2011", required=True),
+            Variable("area", "text", "travel-to-work area", required=True),
+        ),
+        "school_regions": LookupShape(
+            Variable("school", "id", "school, by the code that tables of pupils have", required=True),
+            Variable("region", "text", "region", required=True),
+        ),
+        "institution_types": LookupShape(
+            Variable("NFTYPE", "text", "type of institution at key stage 4, two digits", required=True, width=2),
+            Variable("type", "text", "type of school", required=True),
+        ),
         "school_types": LookupShape(
             Variable("school", "id", "school, by the code that tables of pupils have", required=True),
             Variable("type", "text", "type of school", required=True),

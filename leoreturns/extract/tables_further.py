@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from leoreturns.extract.schema import Table, Variable
 from leoreturns.extract.tables_post16 import (
     AIM_OUTCOMES,
@@ -16,6 +18,24 @@ from leoreturns.extract.tables_schools import FROM_FILE, PMR, SEX, YES_NO
 
 # A student has up to five subjects (four in JACS), with weights that add up to 100.
 SUBJECTS, JACS_SUBJECTS = range(1, 6), range(1, 5)
+# HESA's six groups of levels, and its classes of first degrees; extracts hold the codes, or these words.
+HE_LEVELS = {
+    "1": "Higher degree (research)",
+    "2": "Higher degree (taught)",
+    "3": "Other postgraduate",
+    "4": "First degree",
+    "5": "Other undergraduate",
+    "6": "Further education",
+}
+DEGREE_CLASSES = {
+    "1": "First class honours",
+    "2": "Upper second class honours",
+    "3": "Lower second class honours",
+    "4": "Third class honours/Pass",
+    "5": "Unclassified",
+    "6": "FE level qualification",
+    "A": "Classification not applicable",
+}
 
 ILR_LEARNERS = Table(
     name="ilr_learners",
@@ -136,6 +156,11 @@ def _he(name: str, meaning: str, years: tuple[int, int] | None = None, **more: o
     return Variable(f"HE_{name}", "text", meaning, years, **more)  # type: ignore[arg-type]
 
 
+def _or_words(codes: Mapping[str, str]) -> dict[str, str]:
+    """Return codes together with their words, for columns that hold either."""
+    return dict(codes) | {words: words for words in codes.values()}
+
+
 HESA = Table(
     name="hesa",
     owner="HESA",
@@ -150,7 +175,15 @@ HESA = Table(
             also_called=("PUPILMATCHINGREFANONYMOUS", "PMR"),
         ),
         Variable("HE_ACADYR", "academic_year", FROM_FILE, also_called=("HE_YEAR", "ACADYR", "Year")),
-        Variable("HE_INSTID_ANON", "id", "provider, pseudonymised", also_called=("HE_INSTID",)),
+        Variable("HE_INSTID_ANON", "id", "provider, pseudonymised", (2004, 2006), also_called=("HE_INSTID",)),
+        Variable(
+            "HE_XINSTID01__ANON",
+            "id",
+            "provider, pseudonymised",
+            (2007, 2019),
+            also_called=("HE_XINSTID01_ANON", "HE_XINSTID01"),
+            variant_of="HE_INSTID_ANON",
+        ),
         _he("XINSTG01", "region of the provider"),
         Variable("HE_XPQUAL01", "flag", "obtained a qualification in the year", codes=YES_NO),
         Variable("HE_XPSR01", "flag", "in the standard registration population", codes=YES_NO),
@@ -161,11 +194,11 @@ HESA = Table(
         ),
         Variable("HE_YEARPRG", "int", "year of the course"),
         _he("XMODE01", "full or part time"),
-        _he("XLEV601", "level of study, six groups"),
+        _he("XLEV601", "level of study, six groups", codes=_or_words(HE_LEVELS)),
         _he("XQOBTN01", "highest qualification obtained"),
-        _he("XQLEV601", "level of the qualification obtained, six groups"),
+        _he("XQLEV601", "level of the qualification obtained, six groups", codes=_or_words(HE_LEVELS)),
         _he("XQLEV1003", "level of the qualification obtained, ten groups", (2008, 2019)),
-        _he("XCLASS01", "class of the first degree"),
+        _he("XCLASS01", "class of the first degree", codes=_or_words(DEGREE_CLASSES)),
         *(_he(f"SBJQA{k}", f"subject {k} of the qualification aim", (2004, 2006)) for k in (1, 2, 3)),
         _he("SBJBID", "how time is split between the subjects", (2004, 2006)),
         *(_he(f"XJACSA01_{k}", f"subject group of subject {k}", (2007, 2019)) for k in JACS_SUBJECTS),
@@ -192,7 +225,8 @@ HESA = Table(
     known_issues=(
         "only students found in school or further education records",
         "qualifications are those of rows with HE_XPQUAL01 = 1",
-        "subjects: SBJQA to 2006-07, JACS to 2018-19, CAH in 2019-20",
+        "subjects: SBJQA to 2006-07, JACS to 2018-19 (coded anew in 2012-13), CAH in 2019-20",
+        "providers are identified anew in 2007-08",
         "the form lists no column with the year",
     ),
 )

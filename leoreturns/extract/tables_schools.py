@@ -53,6 +53,28 @@ ETHNIC_MINOR = {
     "WOTH": "other White",
     "WROM": "Gypsy or Roma",
 }
+# Words of the column of the years to 2008-09 -> the code that they have now; others name no group for certain.
+ETHNIC_EARLIER = {
+    "African": "BAFR",
+    "Any Other Asian Background": "AOTH",
+    "Any Other Black Background": "BOTH",
+    "Any Other Ethnic Group": "OOTH",
+    "Any Other Mixed Background": "MOTH",
+    "Any Other White Background": "WOTH",
+    "Bangladeshi": "ABAN",
+    "British": "WBRI",
+    "Caribbean": "BCRB",
+    "Chinese": "CHNE",
+    "Gypsy / Romany": "WROM",
+    "Indian": "AIND",
+    "Irish": "WIRI",
+    "Pakistani": "APKN",
+    "Traveller Of Irish Heritage": "WIRT",
+    "White and Asian": "MWAS",
+    "White and Black African": "MWBA",
+    "White and Black Caribbean": "MWBC",
+    "White British": "WBRI",
+}
 LANGUAGE = {
     "ENG": "English",
     "ENB": "believed to be English",
@@ -71,6 +93,16 @@ SCHOOL_TYPES = {
     "4": "without an admissions policy",
     "5": "maintained special",
     "6": "hospital or pupil referral unit",
+}
+EARLIER_SCHOOL_TYPES = {
+    "0": "invalid",
+    "1": "comprehensive",
+    "2": "selective",
+    "3": "modern",
+    "4": "other maintained",
+    "5": "independent",
+    "6": "sixth form college",
+    "7": "other further education college",
 }
 NO_MARK = {"A": "absent", "IN": "invalid", "M": "missing", "_NV": "missing"}
 EXCLUSIONS = {"FIXD": "fixed period", "PERM": "permanent", "LNCH": "lunchtime"}
@@ -223,6 +255,11 @@ def _revised(variable: Variable, *endings: tuple[str, tuple[int, int]]) -> tuple
     )
 
 
+def _reformed(name: str, meaning: str) -> Variable:
+    """Return the column of grades 9 to 1 that continues one of letters."""
+    return Variable(f"{name}_91", "text", meaning, (2017, 2020), REFORMED_GRADES, variant_of=name)
+
+
 PTQ, PTQ_EE = ("PTQ", (2013, 2013)), ("PTQ_EE", (2014, 2020))
 
 KS4 = Table(
@@ -254,6 +291,7 @@ KS4 = Table(
         Variable("KS4_LAESTAB_anon", "id", "school by authority and number", also_called=("KS4_LAESTAB", "k4_laest")),
         Variable("KS4_URN_anon", "id", "school by reference number", also_called=("KS4_URN", "k4_urn", "REEURN")),
         Variable("KS4_NFTYPE", "text", "type of institution, two digits", (2004, 2020), also_called=("k4_nftyp",)),
+        Variable("KS4_NEW_TYPE", "text", "type of school", (2008, 2020), EARLIER_SCHOOL_TYPES),
         Variable("KS4_NEWER_TYPE", "text", "type of school", (2010, 2020), SCHOOL_TYPES),
         Variable("KS4_ADMPOL", "text", "admissions policy", (2014, 2020)),
         Variable("KS4_MMSCH", "flag", "maintained mainstream school", (2006, 2020), YES_NO, also_called=("k4_mms",)),
@@ -270,6 +308,9 @@ KS4 = Table(
         ),
         *_revised(Variable("KS4_PTSTNEWG", "number", "total GCSE points", (2003, 2012)), PTQ),
         *_revised(Variable("KS4_PTSTNEWE", "number", "total points with equivalents", (2003, 2012)), PTQ, PTQ_EE),
+        Variable(
+            "KS4_POINTS_OLD_G", "number", "total GCSE points, earlier scale", (2001, 2012), also_called=("ps_old_g",)
+        ),
         *_revised(
             Variable("KS4_GPTSPE", "number", "points per GCSE entry", (2010, 2012)), ("PTQ", (2012, 2013)), PTQ_EE
         ),
@@ -282,7 +323,18 @@ KS4 = Table(
             REFORMED_GRADES | {"Q": "pending"},
             variant_of="KS4_HGMATH",
         ),
-        *_revised(Variable("KS4_APENG", "text", "best grade in GCSE English", (2005, 2012), GRADES), PTQ),
+        *_revised(
+            Variable("KS4_APMAT", "text", "grade in GCSE mathematics", (2005, 2012), GRADES),
+            PTQ,
+            ("PTQ_EE", (2014, 2016)),
+        ),
+        _reformed("KS4_APMAT", "grade in reformed GCSE mathematics"),
+        *_revised(
+            Variable("KS4_APENG", "text", "best grade in GCSE English", (2005, 2012), GRADES),
+            PTQ,
+            ("PTQ_EE", (2014, 2016)),
+        ),
+        _reformed("KS4_APENG", "best grade in reformed GCSE English"),
         Variable("KS4_ATT8", "number", "Attainment 8 score", (2015, 2020)),
     ),
     key=("KS4_PupilMatchingRefAnonymous",),

@@ -10,7 +10,7 @@ from leoreturns.panel.rules import PERSONS, among, rows
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
-ACHIEVED = "1"  # the outcome of an aim
+ACHIEVED = ("1", "6", "7")  # outcomes of an aim; the last two are AS levels, cashed or not
 HIGHER_LEVEL = 4
 APPRENTICESHIPS = tuple(code for code, meaning in PROGRAMMES.items() if "apprenticeship" in meaning)
 
@@ -33,7 +33,13 @@ APPRENTICESHIP = (
     f"OR coalesce({among('programme_type', APPRENTICESHIPS)}, false))"
 )
 
+# Of an apprenticeship the programme counts, not a component: aims of these types, or without one (framework aims of
+# the first years), or marked as programme aims.
+PROGRAMME_AIMS = ("1", "35")
+IS_PROGRAMME = f"(AimType IS NULL OR {among('AimType', PROGRAMME_AIMS)} OR coalesce(app, false))"
+
 OTHER_COLUMNS = (
+    "AimType",
     "Year",
     "learning_aim_id",
     "start_date",
@@ -50,9 +56,9 @@ OTHER_COLUMNS = (
 
 
 def achieved_aims(block: Block) -> str:
-    """Return the aims that were achieved, each with its level and whether it is an apprenticeship."""
+    """Return the aims that were achieved, each with its level and whether it is an apprenticeship as a whole."""
     return f"""
-        SELECT *, {LEVEL} AS level, {APPRENTICESHIP} AS is_apprenticeship
+        SELECT *, {LEVEL} AS level, {APPRENTICESHIP} AND {IS_PROGRAMME} AS is_apprenticeship
         FROM {rows(block, "ilr_aims", (*OTHER_COLUMNS, *LEVEL_COLUMNS, *APPRENTICESHIP_COLUMNS))}
             JOIN {PERSONS} USING (number)
-        WHERE outcome = '{ACHIEVED}'"""
+        WHERE {among("outcome", ACHIEVED)}"""

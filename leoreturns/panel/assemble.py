@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from leoreturns._typing import AnyArray, BoolArray, IntArray, UIntArray
+from leoreturns._typing import AnyArray, IntArray, UIntArray
 from leoreturns.panel import columns, levels, rows
 from leoreturns.panel.block import Block
 from leoreturns.panel.definitions import Definitions
@@ -60,9 +60,7 @@ class BlockRecord:
         return cls(**{**stored, "schema": Schema.from_json(stored["schema"])})
 
 
-def assemble_block(
-    block: Block, ids: IntArray, keys: UIntArray, linked: BoolArray | None, definitions: Definitions
-) -> tuple[Panel, BlockRecord]:
+def assemble_block(block: Block, ids: IntArray, keys: UIntArray, definitions: Definitions) -> tuple[Panel, BlockRecord]:
     """Derive the columns of a block's persons and return them as a panel, with what it tells of itself.
 
     Parameters
@@ -71,16 +69,14 @@ def assemble_block(
     ids : int64[n_person]
     keys : uint64[n_person]
         Their hashes, ascending.
-    linked : bool[n_person] or None
-        Whether each person is linked to tax and benefit records; None without the lookup.
     definitions : Definitions
     """
     traits = derive_traits(block)
     people = {columns.COHORT: encode(columns.COHORT, block.cohort)}
     people |= {name: encode(name, pa.chunked_array([values])) for name, values in traits.items()}
-    if linked is not None:
-        people[columns.LINKED] = encode(columns.LINKED, linked)
-    derived = derive_years(block, definitions)
+    if block.linked is not None:
+        people[columns.LINKED] = encode(columns.LINKED, block.linked)
+    derived = derive_years(block, definitions, traits.get("degree_year"))
     years = {name: _settled(encoded) for name, encoded in derived.columns.items()}
     described = {name: columns.described(name, encoded) for name, encoded in {**people, **years}.items()}
     persons = PersonIds(ids)
@@ -95,7 +91,7 @@ def assemble_block(
         lists,
     )
     absent = {name: absent_tables(trait, block) for name, trait in TRAITS.items() if name not in traits}
-    absent |= {columns.LINKED: ("lookup_edukey",)} if linked is None else {}
+    absent |= {columns.LINKED: ("lookup_edukey",)} if block.linked is None else {}
     absent |= derived.absent
     absent |= {name: (table,) for name, table in LISTS.items() if name not in lists}
     return panel, BlockRecord(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from leoreturns._typing import BoolArray
 
 if TYPE_CHECKING:
     import duckdb
@@ -36,6 +39,11 @@ class Block:
         Start year of the last tax year of the extract, which may lie after that of the panel.
     lookups : frozenset of str
         Outside lookups present.
+    coverage : mapping of str -> int
+        Table -> the last tax year, or academic year, that it observes in the whole extract; tables that are not named
+        bound nothing.
+    linked : bool of shape (n_person,), or None
+        Who is linked to tax and benefit records; None without the lookup.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -44,6 +52,8 @@ class Block:
     tables: Mapping[str, frozenset[str]]
     last_tax_year: int
     lookups: frozenset[str] = frozenset()
+    coverage: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    linked: BoolArray | None = None
 
     def has(self, table: str, *columns: str) -> bool:
         """Tell whether a table is there with all these columns."""

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,14 +20,14 @@ from leoreturns._folder import reason
 from leoreturns._parallel import ordered_map, thread_count, threads
 from leoreturns._typing import AnyArray
 from leoreturns.errors import ExtractError, PanelError, silenced
-from leoreturns.extract.database import at_work, quoted
+from leoreturns.extract.database import at_work
 from leoreturns.extract.link import Linked, link_persons
 from leoreturns.extract.source import Extract
-from leoreturns.extract.tables import table
 from leoreturns.panel import offsets as csr
 from leoreturns.panel import store
 from leoreturns.panel.assemble import BlockRecord, aligned, aligned_codes, assemble_block, common_schema
 from leoreturns.panel.block import Block
+from leoreturns.panel.coverage import last_tax_year, observed_years
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.inputs import all_read
 from leoreturns.panel.panel import Panel
@@ -37,7 +37,6 @@ from leoreturns.panel.store import StoredArray
 from leoreturns.panel.waterfall import Waterfall
 from leoreturns.panel.working import Working
 
-TABLES_OF_TAX_YEARS = ("earnings", "geography", "self_assessment", "cjrs")
 BLOCK_PERSONS = 50_000  # at least; borders are those of key blocks
 
 
@@ -107,13 +106,14 @@ def _build(extract: Extract, definitions: Definitions, target: Path, resume: boo
     with working.locked():
         working.open(resume=resume)
         if not working.is_built:
+            coverage = observed_years(extract)
+            last = last_tax_year(coverage, definitions)
             links = link_persons(extract, definitions.shared_ids)
             population = select_population(extract, definitions)
             staged = stage(extract, population, working, BLOCK_PERSONS)
-            last = _last_tax_year(extract, definitions)
-            records = _build_blocks(staged, population, definitions, working, last)
+            records = _build_blocks(staged, population, definitions, working, coverage, last)
             settings = _settings(definitions, links, population, staged, records)
-            settings["last_tax_year_of_extract"] = last
+            settings |= {"coverage": coverage, "last_tax_year_of_extract": last}
             _join_blocks(records, settings, working)
         working.finish()
 
@@ -172,27 +172,16 @@ def _settings(
     }
 
 
-def _last_tax_year(extract: Extract, definitions: Definitions) -> int:
-    """Return the last tax year of the extract, to which spells without a last day run.
-
-    Not that of the panel: a person-year is the same in panels that end in different years. It is told by the first of
-    the tables of tax years that is there.
-    """
-    for name in TABLES_OF_TAX_YEARS:
-        year = table(name).year
-        if name in extract.tables and year is not None and extract.has(name, year):
-            rows = extract.select(name, [year])
-            last = extract.query(f"SELECT max({quoted(year)}) AS last FROM {rows}", name)["last"][0].as_py()
-            if last is not None:
-                return int(last)
-    return definitions.last_tax_year
-
-
 # ---- blocks ---------------------------------------------------------------------------------------------------------
 
 
 def _build_blocks(
-    staged: Staged, population: Population, definitions: Definitions, working: Working, last_tax_year: int
+    staged: Staged,
+    population: Population,
+    definitions: Definitions,
+    working: Working,
+    coverage: Mapping[str, int],
+    last: int,
 ) -> list[BlockRecord]:
     """Build every block that is not there; return what the blocks tell of themselves."""
     blocks = range(len(staged.borders) - 1)
@@ -203,7 +192,7 @@ def _build_blocks(
         if path.exists():
             return BlockRecord.from_json(json.loads(path.read_text(encoding="utf-8")))
         with threads(inner):
-            record = _build_block(number, staged, population, definitions, working, last_tax_year)
+            record = _build_block(number, staged, population, definitions, working, coverage, last)
         with working.file(path) as file:
             file.write_text(json.dumps(record.to_json()), encoding="utf-8")
         return record
@@ -217,11 +206,13 @@ def _build_block(
     population: Population,
     definitions: Definitions,
     working: Working,
+    coverage: Mapping[str, int],
     last_tax_year: int,
 ) -> BlockRecord:
     """Build and store one block."""
     first, last = staged.borders[number], staged.borders[number + 1]
     what = f"block {number} of the panel"
+    linked = None if population.linked is None else population.linked[first:last]
     with working.folder(working.building / f"block-{number:04d}") as folder:
         with at_work(what), closing(_connection(folder / "spill", what)) as connection:
             block = Block(
@@ -231,11 +222,10 @@ def _build_block(
                 make_views(connection, staged, number),
                 last_tax_year,
                 frozenset(staged.lookups),
+                coverage,
+                linked,
             )
-            linked = None if population.linked is None else population.linked[first:last]
-            panel, record = assemble_block(
-                block, population.ids[first:last], population.keys[first:last], linked, definitions
-            )
+            panel, record = assemble_block(block, population.ids[first:last], population.keys[first:last], definitions)
         store.write_arrays(panel, folder)
     return record
 

@@ -96,6 +96,7 @@ class Calendar:
 
 TAX_YEAR = Calendar(4, 6)
 SCHOOL_YEAR = Calendar(9, 1)  # censuses, school exams and school sixth-form aims
+ACCOUNTING_YEAR = Calendar(4, 1)  # the calendar months April to March, where tax months will not do
 ACADEMIC_YEAR = Calendar(8, 1)  # further education (ILR) and higher education (HESA)
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from leoreturns._typing import Level
 from leoreturns.panel import derive, rows, traits
 from leoreturns.panel.activity import ACTIVITIES
+from leoreturns.panel.degrees import CLASSES
 from leoreturns.panel.encode import Encoded
+from leoreturns.panel.pathways import NO_ROUTE, ROUTES
 from leoreturns.panel.schema import Column, Label, is_unit
+from leoreturns.panel.traits_post16 import EDUCATION_LEVELS, HIGHEST_LEVELS
 
 PERSON, TIME, COHORT, LINKED = "person", "tax_year", "cohort", "linked_to_tax_records"
 
@@ -15,8 +18,10 @@ ORDERED: dict[str, tuple[Label, ...]] = {
     "sen": ("none", "without a statement", "with a statement"),
     "prior_attainment_band": ("low", "middle", "high"),
     "ks4_band": ("below 5 A*-C", "5 A*-C", "5 A*-C with English and maths"),
-    "ks5_route": ("A level", "vocational", "apprenticeship", "other level 3", "none"),
-    "education_level": ("level 2 or below", "level 3 or above", "graduate"),
+    "ks5_route": (*ROUTES, NO_ROUTE),
+    "highest_level": HIGHEST_LEVELS,
+    "education_level": EDUCATION_LEVELS,
+    "degree_class": tuple(CLASSES),
     "main_activity": ACTIVITIES,
 }
 
@@ -35,7 +40,8 @@ def described(name: str, encoded: Encoded) -> Column:
         trait = traits.TRAITS[name]
         owner, unit, entity = trait.owner, trait.unit, trait.entity
     elif name in derive.COLUMNS:
-        owner, unit = derive.COLUMNS[name].owner, derive.COLUMNS[name].unit
+        year = derive.COLUMNS[name]
+        owner, unit, entity = year.owner, year.unit, year.entity
     unit = unit if is_unit(unit) else None  # points and calendar years have no rounding of their own
     ordered = name in ORDERED
     missing = rows.count_missing(encoded.values)

@@ -20,6 +20,8 @@ UncertainDates: TypeAlias = Literal["keep", "exclude", "unknown"]
 PayWithoutDays: TypeAlias = Literal["missing", "as paid"]
 SectorRule: TypeAlias = Literal["pay", "enterprise"]
 SharedIds: TypeAlias = Literal["drop", "first"]
+SelfEmployment: TypeAlias = Literal["exclude", "include"]
+OutOfWork: TypeAlias = Literal["flag", "fft"]
 
 OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
@@ -28,6 +30,8 @@ OPTIONS: Mapping[str, Any] = MappingProxyType(
         "pay_without_days": PayWithoutDays,
         "sector": SectorRule,
         "shared_ids": SharedIds,
+        "self_employment": SelfEmployment,
+        "out_of_work": OutOfWork,
     }
 )
 WHOLE = ("last_tax_year", "months_in_row", "minimum_days", "price_year", "moves_across_2012")
@@ -43,9 +47,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "price_year": 2017,
         },
         # The Department's statistics on destinations of further and higher education.
-        "dfe-statistics": {"sustained": "five of six", "price_year": 2020},
-        # FFT Education Datalab's derived tables.
-        "fft": {"sustained": "181 days", "price_year": 2015},
+        "dfe-statistics": {"sustained": "five of six", "self_employment": "include", "price_year": 2020},
+        # FFT Education Datalab's derived tables: they name a tax year by its end, so that their prices of 2015 are ours
+        # of 2014.
+        "fft": {"sustained": "181 days", "out_of_work": "fft", "price_year": 2014},
     }
 )
 
@@ -63,18 +68,23 @@ class Definitions:
     last_tax_year : int
         Start year of the last tax year of the panel.
     sustained : "twelve months", "five of six" or "181 days"
-        Sustained employment: a day in every tax month; a day in at least five of October to March; or a joined spell of
-        at least 181 days.
+        Sustained employment: a day in every tax month; a day in at least five of the calendar months October to March;
+        or a joined spell of at least 181 days.
+    self_employment : "exclude" or "include"
+        Whether self-employment, known from tax year 2013 on, counts as paid work and as sustained employment.
+    out_of_work : "flag" or "fft"
+        Benefits that are out-of-work benefits: those that the table flags, or the types on FFT's list.
     months_in_row : int
         Consecutive tax months with a day that make learning or a benefit a year's activity.
     uncertain_dates : "keep", "exclude" or "unknown"
-        Employment spells whose first or last day is a default: taken as they are, left out, or days unknown.
+        Days of employment in a tax year in which a spell begins or ends by default: taken as they are, left out, or
+        whatever hangs on them unknown.
     minimum_days : int
         Days employed below which pay is not annualised.
     pay_without_days : "missing" or "as paid"
         Annualised earnings where there is pay and no day of employment.
     annualised_cap : float or None
-        Annualised earnings above it are missing.
+        Annualised earnings above it are missing, unless employed all days of the year.
     deflator : mapping of tax year -> index
         Price index by the start year of the tax year.
     price_year : int
@@ -91,6 +101,8 @@ class Definitions:
     cohorts: tuple[int, ...]
     last_tax_year: int
     sustained: Sustained
+    self_employment: SelfEmployment = "exclude"
+    out_of_work: OutOfWork = "flag"
     months_in_row: int = 6
     uncertain_dates: UncertainDates = "keep"
     minimum_days: int = 1
@@ -112,8 +124,8 @@ class Definitions:
         ----------
         name : "dfe-2021", "dfe-statistics" or "fft"
             "dfe-2021": the report of May 2021 (a day of employment in every month; cohorts 2002 to 2007, tax years to
-            2017-18, its prices). "dfe-statistics": sustained employment as in destination statistics. "fft": 181 days
-            of continuous employment, prices of 2015-16.
+            2017-18, its prices). "dfe-statistics": sustained employment as in destination statistics, self-employment
+            among it. "fft": 181 days of continuous employment, prices of 2014-15.
         deflator : mapping, Series or DataFrame
             Price index by the start year of the tax year; a frame has the columns ``tax_year`` and ``index``. No index
             is built in: name the one your results rest on.

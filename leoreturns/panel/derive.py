@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from leoreturns._typing import IntArray
+import numpy as np
+import pyarrow as pa
+
+from leoreturns._typing import BoolArray, IntArray
 from leoreturns.panel.activity import (
+    YOUNG_YEARS,
     benefit_columns,
-    key_stage_5_years,
     learning_columns,
     main_activity,
     read_benefits,
     read_learning,
+    read_schooling,
 )
 from leoreturns.panel.earnings import (
+    SECTOR_GROUPS,
     earnings_columns,
     furlough_columns,
     read_pay,
     sector_columns,
     self_employment_columns,
+    total_columns,
 )
 from leoreturns.panel.employment import employment_columns, read_employment
 from leoreturns.panel.encode import Encoded
-from leoreturns.panel.grid import CONDITION, Grid, number
+from leoreturns.panel.grid import CONDITION, Grid, number, without
 from leoreturns.panel.records import LeftOut
 from leoreturns.panel.residence import residence_columns
+from leoreturns.panel.rules import LOOKUP
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
     from leoreturns.panel.definitions import Definitions
 
 TRUE = CONDITION.index(True)
+OF_TAX_RECORDS = ("HMRC", "DWP")  # owners of what is known of persons who are linked to tax and benefit records
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +53,32 @@ class YearColumn:
     owner : str or None
         Whose data it rests on; None for the calendar.
     tables : tuple of tuple of str
-        The tables it needs: of each entry at least one.
+        The tables, columns as ``table.column``, and lookups as ``lookup_<name>``, that it needs: of each entry at least
+        one. It is observed as far as all of these tables that are there.
     unit : str or None
         As `leoreturns.panel.schema.Column.unit`.
+    entity : bool
+        Whether it names an employer.
+    of_person : bool
+        Whether it is a trait carried along the years, observed in all of them.
     """
 
     owner: str | None
     tables: tuple[tuple[str, ...], ...] = ()
     unit: str | None = None
+    entity: bool = False
+    of_person: bool = False
 
 
+_TYPE, _FLAG = "benefits.Benefit_type", "benefits.Out_of_work_benefit"
 _EMPLOYED = YearColumn("HMRC", (("employment",),))
 _RATED = (("employment",), ("earnings",))
-_ON_BENEFIT = YearColumn("DWP", (("benefits",),))
-_SELF_ASSESSED = (("self_assessment",),)
+_TOTAL = YearColumn("HMRC", (("earnings",), ("self_assessment",)), "GBP/year")
+_BY_TYPE = YearColumn("DWP", (("benefits",), (_TYPE,)))
+_OUT_OF_WORK = YearColumn("DWP", (("benefits",), (_TYPE, _FLAG)))
+_SELF_ASSESSED = YearColumn("HMRC", (("self_assessment",),))
 _LEARNING = YearColumn("DfE", (("ilr_aims",),))
-_SECTOR = YearColumn("HMRC", (("earnings",),))
+_PAID = YearColumn("HMRC", (("earnings",),))
 _RESIDENCE = YearColumn("DWP", (("geography",),))
 _FURLOUGH = YearColumn("HMRC", (("cjrs",),))
 
@@ -69,6 +87,7 @@ COLUMNS: Mapping[str, YearColumn] = MappingProxyType(
     {
         "tax_year": YearColumn(None),
         "years_since_ks4": YearColumn(None),
+        "years_since_graduation": YearColumn("HESA", (("hesa",),), of_person=True),
         "days_employed": _EMPLOYED,
         "months_employed": _EMPLOYED,
         "in_paid_work": _EMPLOYED,
@@ -79,20 +98,26 @@ COLUMNS: Mapping[str, YearColumn] = MappingProxyType(
         "annualised_earnings": YearColumn("HMRC", _RATED, "GBP/year"),
         "real_earnings": YearColumn("HMRC", _RATED, "GBP/year"),
         "log_earnings": YearColumn("HMRC", _RATED, "log"),
-        "self_employed": YearColumn("HMRC", _SELF_ASSESSED),
-        "self_employment_earnings": YearColumn("HMRC", _SELF_ASSESSED, "GBP/year"),
-        "days_unemployment_benefit": _ON_BENEFIT,
-        "days_incapacity_benefit": _ON_BENEFIT,
-        "days_other_out_of_work_benefit": _ON_BENEFIT,
-        "months_out_of_work_benefit": _ON_BENEFIT,
-        "out_of_work_benefits": _ON_BENEFIT,
-        "days_other_benefit": _ON_BENEFIT,
+        "total_earnings": _TOTAL,
+        "real_total_earnings": _TOTAL,
+        "employer": YearColumn("HMRC", (("earnings",),), entity=True),
+        "n_enterprises": _PAID,
+        "self_employed": _SELF_ASSESSED,
+        "self_employment_earnings": YearColumn("HMRC", (("self_assessment",),), "GBP/year"),
+        "days_unemployment_benefit": _BY_TYPE,
+        "days_incapacity_benefit": _BY_TYPE,
+        "days_other_out_of_work_benefit": _BY_TYPE,
+        "months_out_of_work_benefit": _OUT_OF_WORK,
+        "out_of_work_benefits": _OUT_OF_WORK,
+        "days_other_benefit": _OUT_OF_WORK,
         "months_further_education": _LEARNING,
         "months_apprenticeship": _LEARNING,
-        "months_higher_education": YearColumn("HESA, DfE", (("hesa", "ilr_aims"),)),
+        "months_higher_education": YearColumn("HESA", (("hesa",),)),
         "main_activity": YearColumn("DfE, HESA, DWP, HMRC", (("employment", "benefits", "ilr_aims", "hesa"),)),
-        "sector": _SECTOR,
-        "sector_vintage": _SECTOR,
+        "sector": _PAID,
+        "sector_tied": _PAID,
+        "sector_group": YearColumn("HMRC", (("earnings",), (LOOKUP + SECTOR_GROUPS,))),
+        "sector_vintage": _PAID,
         "area": _RESIDENCE,
         "region_of_residence": _RESIDENCE,
         "country": _RESIDENCE,
@@ -101,6 +126,8 @@ COLUMNS: Mapping[str, YearColumn] = MappingProxyType(
         "furlough_weeks": _FURLOUGH,
     }
 )
+# Columns in which self-employment counts where the definitions include it.
+OF_SELF_EMPLOYED = ("in_paid_work", "sustained_employment")
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -116,7 +143,7 @@ class Years:
     absent : mapping of str -> tuple of str
         Columns left out, with the tables that the extract lacks for them.
     left_out : mapping of str -> LeftOut
-        By table, the records that could not be used.
+        By table, the records that could not be used; under ``annualised_earnings`` the rows without it.
     """
 
     row_offsets: IntArray
@@ -128,7 +155,7 @@ class Years:
         return f"<Years: {len(self.columns)} columns of {self.row_offsets[-1]:,} rows>"
 
 
-def derive_years(block: Block, definitions: Definitions) -> Years:
+def derive_years(block: Block, definitions: Definitions, degree_year: pa.Array | None = None) -> Years:
     """Derive every column of the years of a block's persons that its tables allow.
 
     Parameters
@@ -137,12 +164,15 @@ def derive_years(block: Block, definitions: Definitions) -> Years:
         The tables, as views over the records of the block's persons, in any order.
     definitions : Definitions
         What counts as employment, as activity, as a year's pay.
+    degree_year : pyarrow.Array of length n_person, optional
+        The trait: calendar year of the first degree, null without one.
 
     Returns
     -------
     Years
         On the full grid: a row for every person and tax year from the first after key stage 4 to the last of the
-        definitions. A table that is absent counts as an empty one for the columns that others still serve.
+        definitions. A table that is absent counts as an empty one for the columns that others still serve; what those
+        that are there do not observe is missing.
 
     Raises
     ------
@@ -150,48 +180,100 @@ def derive_years(block: Block, definitions: Definitions) -> Years:
         If a table cannot be read; with the table's name only.
     """
     grid = Grid(block.cohort, definitions.last_tax_year)
-    columns, left_out = _derived(block, grid, definitions)
-    absent = {name: absent_tables(column, block.tables) for name, column in COLUMNS.items()}
+    columns, left_out = _derived(block, grid, definitions, degree_year)
+    absent = {name: absent_tables(column, block) for name, column in COLUMNS.items()}
+    observed = _observed(block, grid, definitions, [name for name in COLUMNS if not absent[name]], columns)
+    told = {*block.tables, *observed}
     return Years(
         grid.row_offsets,
-        MappingProxyType({name: columns[name] for name in COLUMNS if not absent[name]}),
+        MappingProxyType(observed),
         MappingProxyType({name: lacking for name, lacking in absent.items() if lacking}),
-        MappingProxyType({table: counts for table, counts in left_out.items() if table in block.tables}),
+        MappingProxyType({name: counts for name, counts in left_out.items() if name in told}),
     )
 
 
-def absent_tables(column: YearColumn, present: Mapping[str, object]) -> tuple[str, ...]:
-    """Return the tables for want of which a column cannot be derived; empty where it can."""
-    unmet = [tables for tables in column.tables if not any(table in present for table in tables)]
-    return tuple(table for tables in unmet for table in tables)
+def absent_tables(column: YearColumn, block: Block) -> tuple[str, ...]:
+    """Return the tables, columns and lookups for want of which a column cannot be derived; empty where it can."""
+    present = {*block.tables, *(LOOKUP + name for name in block.lookups)}
+    present |= {f"{table}.{name}" for table, names in block.tables.items() for name in names}
+    unmet = [needed for needed in column.tables if present.isdisjoint(needed)]
+    # A column of a table that is absent goes without saying.
+    return tuple(name for needed in unmet for name in needed if name.split(".")[0] in block.tables or "." not in name)
 
 
-def _derived(block: Block, grid: Grid, definitions: Definitions) -> tuple[dict[str, Encoded], dict[str, LeftOut]]:
+# ---- what the tables observe ----------------------------------------------------------------------------------------
+
+
+def _observed(
+    block: Block, grid: Grid, definitions: Definitions, names: Iterable[str], columns: Mapping[str, Encoded]
+) -> dict[str, Encoded]:
+    """The columns, missing in rows that the tables behind them do not observe."""
+    unlinked = None if block.linked is None else grid.along(~block.linked)
+    out = {}
+    for name in names:
+        column = COLUMNS[name]
+        tables = set() if column.of_person else {table for needed in column.tables for table in needed}
+        if name in OF_SELF_EMPLOYED and definitions.self_employment == "include":
+            tables.add("self_assessment")
+        missing = _unobserved(block, grid, tables)
+        if name == "main_activity":
+            # An earlier rule, of key stage 5 too, may hold where nobody sees it.
+            young = _unobserved(block, grid, {"ks5"})
+            missing = _either(missing, None if young is None else young & (grid.years_since_ks4 <= YOUNG_YEARS))
+        if column.owner in OF_TAX_RECORDS:
+            missing = _either(missing, unlinked)
+        out[name] = columns[name] if missing is None else without(columns[name], missing)
+    return out
+
+
+def _unobserved(block: Block, grid: Grid, tables: Iterable[str]) -> BoolArray | None:
+    """Rows of tax years after the last year of one of the tables; None where there can be none."""
+    last = min((block.coverage[table] for table in tables if table in block.coverage), default=grid.last_year)
+    return None if last >= grid.last_year else grid.tax_year > last
+
+
+def _either(one: BoolArray | None, other: BoolArray | None) -> BoolArray | None:
+    if one is None or other is None:
+        return other if one is None else one
+    both: BoolArray = one | other
+    return both
+
+
+# ---- columns --------------------------------------------------------------------------------------------------------
+
+
+def _derived(
+    block: Block, grid: Grid, definitions: Definitions, degree_year: pa.Array | None
+) -> tuple[dict[str, Encoded], dict[str, LeftOut]]:
     """Every column, absent tables read as empty, and the records left out by table."""
     left_out: dict[str, LeftOut] = {}
     employment, left_out["employment"] = read_employment(block, grid, definitions)
     pay, left_out["earnings"] = read_pay(block, grid, definitions)
-    self_employed, left_out["self_assessment"] = self_employment_columns(block, grid)
-    benefits, left_out["benefits"] = read_benefits(block, grid)
+    self_assessed, left_out["self_assessment"] = self_employment_columns(block, grid)
+    benefits, left_out["benefits"] = read_benefits(block, grid, definitions)
     learning, by_table = read_learning(block, grid)
     residences, left_out["geography"] = residence_columns(block, grid, definitions)
     furloughs, left_out["cjrs"] = furlough_columns(block, grid)
+    earnings, left_out["annualised_earnings"] = earnings_columns(pay, employment, grid, definitions)
+    self_employed = self_assessed["self_employed"].values == TRUE
     activity = main_activity(
         grid,
         definitions,
-        key_stage_5=key_stage_5_years(block, grid),
+        schooling=read_schooling(block, grid),
         learning=learning,
         benefits=benefits,
-        employed_all_year=employment.all_year,
-        working=(employment.covered.days > 0) | (pay.earnings > 0) | (self_employed["self_employed"].values == TRUE),
+        employed_all_year=employment.work.all_year,
+        working=(employment.work.covered.days > 0) | (pay.earnings > 0) | self_employed,
     )
     columns = {
         "tax_year": number(grid.tax_year),
         "years_since_ks4": number(grid.years_since_ks4),
+        "years_since_graduation": _years_since(degree_year, grid),
         "main_activity": activity,
-        **employment_columns(employment, pay.earnings, definitions),
-        **earnings_columns(pay, employment, grid, definitions),
-        **self_employed,
+        **employment_columns(employment, pay.earnings, self_employed, definitions),
+        **earnings,
+        **total_columns(pay.earnings, self_assessed["self_employment_earnings"], grid, definitions),
+        **self_assessed,
         **benefit_columns(benefits, definitions),
         **learning_columns(learning),
         **sector_columns(pay, grid),
@@ -199,3 +281,11 @@ def _derived(block: Block, grid: Grid, definitions: Definitions) -> tuple[dict[s
         **furloughs,
     }
     return columns, {**left_out, **by_table}
+
+
+def _years_since(year: pa.Array | None, grid: Grid) -> Encoded:
+    """Return the tax years since a year of each person; missing without one."""
+    if year is None:
+        return Encoded(np.full(grid.n_row, np.nan), "number")
+    told = np.asarray(year.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return Encoded(grid.tax_year - grid.along(told), "number")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leoreturns._typing import BoolArray, FloatArray
-from leoreturns.panel.calendar import MONTHS
+from leoreturns.panel.calendar import ACCOUNTING_YEAR, MONTHS, TAX_YEAR
 from leoreturns.panel.encode import Encoded
-from leoreturns.panel.grid import Grid, condition, number
+from leoreturns.panel.grid import Grid, condition, marked, number, without
 from leoreturns.panel.records import LeftOut, fetch
 from leoreturns.panel.spells import Coverage, Spells, count_months, day_number, spells_of, unite
 
@@ -19,33 +20,69 @@ if TYPE_CHECKING:
     from leoreturns.panel.definitions import Definitions
 
 CONTINUOUS_DAYS = 181  # six months: FFT's continuous employment
-OCTOBER, WINTER_MONTHS = 6, 6  # tax months 6 to 11 open on 6 October to 6 March
+OCTOBER = 6  # months of the accounting year from April: October to March are 6 to 11
 ENOUGH_WINTER_MONTHS = 5
 ALL_BUT_MARCH = 0b011111
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Employment:
+class Work:
     """What spells of employment cover, by row.
 
     Attributes
     ----------
     covered : Coverage
-    next_april : bool[n_row]
-        A day in the first month of the tax year after; false where that lies beyond the extract.
-    unknown : bool[n_row] or None
-        Rows whose days hang on uncertain dates, where the definitions make these missing.
+    winter : uint16[n_row]
+        Bit k: a day in month k of the calendar months October to March.
+    april_after : bool[n_row]
+        A day in the calendar month April after them.
+    open_ended : bool[n_row]
+        In the extract's last tax year, a day on its last day: the spell may go on.
+    last : bool[n_row]
+        Rows of the extract's last tax year, and of later ones.
     """
 
     covered: Coverage
-    next_april: BoolArray
-    unknown: BoolArray | None
+    winter: NDArray[np.uint16]
+    april_after: BoolArray
+    open_ended: BoolArray
+    last: BoolArray
 
     @property
     def all_year(self) -> BoolArray:
-        """A day in each of the twelve months."""
+        """A day in each of the twelve tax months."""
         every: BoolArray = count_months(self.covered.months) == MONTHS
         return every
+
+    def continuous(self) -> Encoded:
+        """Return whether a joined spell of six months touches the year; missing where one may become so long."""
+        long_enough = self.covered.longest >= CONTINUOUS_DAYS
+        return condition(long_enough, self.open_ended & ~long_enough)
+
+    def five_of_six(self) -> Encoded:
+        """Return whether there is a day in five of the months October to March, in lack of March also in April."""
+        enough = count_months(self.winter) >= ENOUGH_WINTER_MONTHS
+        in_want_of_april = (self.winter == ALL_BUT_MARCH) & ~self.april_after
+        return condition(enough & ~in_want_of_april, in_want_of_april & self.last)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Employment:
+    """Employment under the policy on uncertain dates.
+
+    Attributes
+    ----------
+    work : Work
+        With all days under "keep" and "unknown", with certain ones alone under "exclude".
+    certain : Work or None
+        Under "unknown", with certain days alone.
+    unsettled : bool[n_row] or None
+        Rows whose days hang on uncertain dates; None under "keep".
+    """
+
+    work: Work
+    certain: Work | None
+    unsettled: BoolArray | None
 
 
 def read_employment(block: Block, grid: Grid, definitions: Definitions) -> tuple[Employment, LeftOut]:
@@ -57,53 +94,84 @@ def read_employment(block: Block, grid: Grid, definitions: Definitions) -> tuple
         {
             "start": day_number('"StartDate"'),
             "end": day_number('"EndDate"'),
-            "uncertain": 'COALESCE("UncertainStartDate", false) OR COALESCE("UncertainEndDate", false)',
+            "uncertain_start": 'COALESCE("UncertainStartDate", false)',
+            "uncertain_end": 'COALESCE("UncertainEndDate", false)',
         },
     )
     spells, kept, left_out = spells_of(block, found)
-    certain = ~found.numbers("uncertain")[kept]
-    if definitions.uncertain_dates == "exclude":
-        left_out += LeftOut(uncertain=len(certain) - int(certain.sum()))
-        spells = spells.where(certain)
-    covered, next_april = _with_next_april(spells, grid, block.last_tax_year)
-    unknown = None
+    work = _work(spells, grid, block.last_tax_year)
+    if definitions.uncertain_dates == "keep":
+        return Employment(work, None, None), left_out
+    by_default = found.numbers("uncertain_start")[kept], found.numbers("uncertain_end")[kept]
+    certain = _work(_certain_days(spells, *by_default), grid, block.last_tax_year)
+    unsettled = certain.covered.days != work.covered.days
     if definitions.uncertain_dates == "unknown":
-        unknown = unite(spells.where(certain), grid).days != covered.days
-    return Employment(covered, next_april, unknown), left_out
+        return Employment(work, certain, unsettled), left_out
+    n_uncertain = int((by_default[0] | by_default[1]).sum())
+    return Employment(certain, None, unsettled), left_out + LeftOut(uncertain=n_uncertain)
 
 
-def _with_next_april(spells: Spells, grid: Grid, last_extract_year: int) -> tuple[Coverage, BoolArray]:
-    """Unite spells on a grid of one more year, so that each row can see the first month of the year after it."""
+def _certain_days(spells: Spells, uncertain_start: BoolArray, uncertain_end: BoolArray) -> Spells:
+    """Return spells without the tax years in which they begin or end by default."""
+    after = TAX_YEAR.last_day(TAX_YEAR.year_of(spells.starts)) + np.int32(1)
+    before = TAX_YEAR.first_day(TAX_YEAR.year_of(spells.ends)) - np.int32(1)
+    starts = np.where(uncertain_start, after, spells.starts)
+    ends = np.where(uncertain_end, before, spells.ends)
+    return Spells(spells.persons, starts, ends).where(starts <= ends)
+
+
+def _work(spells: Spells, grid: Grid, last_extract_year: int) -> Work:
+    """Unite spells by tax year and by the months of winter, and see which reach the end of the extract."""
+    # One more year, so that each row can see the April after it.
     further = Grid(grid.cohort, grid.last_year + 1)
-    wide = unite(spells, further)
+    months = unite(spells, further, ACCOUNTING_YEAR).months
     after = grid.next_rows(further)
-    next_april = (wide.months[after] & 1).astype(np.bool_) & (grid.tax_year < last_extract_year)
-    here = after - 1
-    return Coverage(wide.days[here], wide.months[here], wide.longest[here]), next_april
+    last_day = TAX_YEAR.last_day(last_extract_year)
+    persons = spells.persons[(spells.starts <= last_day) & (spells.ends >= last_day)]
+    at_the_end = grid.rows_of(persons, np.full(len(persons), last_extract_year))
+    return Work(
+        unite(spells, grid),
+        (months[after - 1] >> OCTOBER).astype(np.uint16),
+        (months[after] & 1).astype(np.bool_),
+        marked(at_the_end, grid.n_row),
+        grid.tax_year >= last_extract_year,
+    )
 
 
-def employment_columns(employment: Employment, earnings: FloatArray, definitions: Definitions) -> dict[str, Encoded]:
-    """Return the columns of employment; `earnings` (NaN missing) make work that no spell shows."""
-    covered, unknown = employment.covered, employment.unknown
-    continuous = covered.longest >= CONTINUOUS_DAYS
-    sustained = {
-        "twelve months": employment.all_year,
-        "five of six": _five_of_six(employment),
-        "181 days": continuous,
-    }[definitions.sustained]
+def employment_columns(
+    employment: Employment, earnings: FloatArray, self_employed: BoolArray, definitions: Definitions
+) -> dict[str, Encoded]:
+    """Return the columns of employment.
+
+    Parameters
+    ----------
+    employment : Employment
+    earnings : float64[n_row]
+        NaN missing; they make work that no spell shows.
+    self_employed : bool[n_row]
+        They count as work where the definitions include them.
+    definitions : Definitions
+    """
+    if definitions.self_employment == "exclude":
+        self_employed = np.zeros_like(self_employed)
+    paid = earnings > 0
+    columns = _columns(employment.work, paid, self_employed, definitions)
+    if employment.certain is None:
+        return columns
+    certain = _columns(employment.certain, paid, self_employed, definitions)
+    return {name: without(column, column.values != certain[name].values) for name, column in columns.items()}
+
+
+def _columns(work: Work, paid: BoolArray, self_employed: BoolArray, definitions: Definitions) -> dict[str, Encoded]:
+    """The columns of employment by one reading of uncertain dates."""
+    covered, all_year, continuous = work.covered, condition(work.all_year), work.continuous()
+    sustained = {"twelve months": all_year, "five of six": work.five_of_six(), "181 days": continuous}
+    of_employees = sustained[definitions.sustained].values
     return {
-        "days_employed": number(covered.days, unknown),
-        "months_employed": number(count_months(covered.months), unknown),
-        "in_paid_work": condition((covered.days > 0) | (earnings > 0), unknown),
-        "employed_all_year": condition(employment.all_year, unknown),
-        "sustained_employment": condition(sustained, unknown),
-        "continuous_employment": condition(continuous, unknown),
+        "days_employed": number(covered.days),
+        "months_employed": number(count_months(covered.months)),
+        "in_paid_work": condition((covered.days > 0) | paid | self_employed),
+        "employed_all_year": all_year,
+        "sustained_employment": condition((of_employees == 1) | self_employed, (of_employees < 0) & ~self_employed),
+        "continuous_employment": continuous,
     }
-
-
-def _five_of_six(employment: Employment) -> BoolArray:
-    """A day in five of the months October to March; without one in March alone, also a day in the next April."""
-    winter = employment.covered.months >> OCTOBER
-    enough: BoolArray = count_months(winter) >= ENOUGH_WINTER_MONTHS
-    seen_after: BoolArray = (winter != ALL_BUT_MARCH) | employment.next_april
-    return enough & seen_after

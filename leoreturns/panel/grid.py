@@ -51,12 +51,12 @@ class Grid:
     @cached_property
     def years_since_ks4(self) -> NDArray[np.int16]:
         """Number of each row within its person, from 1."""
-        return (np.arange(self.n_row) - self._along(self.row_offsets[:-1]) + 1).astype(np.int16)
+        return (np.arange(self.n_row) - self.along(self.row_offsets[:-1]) + 1).astype(np.int16)
 
     @cached_property
     def tax_year(self) -> NDArray[np.int16]:
         """Tax year of each row."""
-        return self._along(self.cohort) + self.years_since_ks4
+        return self.along(self.cohort) + self.years_since_ks4
 
     def rows_of(self, persons: NDArray[np.int32], years: CodeArray) -> IntArray:
         """Return the row of each record, by its person and tax year; -1 where the person has no such row."""
@@ -67,9 +67,9 @@ class Grid:
 
     def next_rows(self, within: Grid) -> IntArray:
         """Return, in a grid of the same persons that reaches further, the row of the year after each row."""
-        return np.arange(self.n_row) + self._along(within.row_offsets[:-1] - self.row_offsets[:-1]) + 1
+        return np.arange(self.n_row) + self.along(within.row_offsets[:-1] - self.row_offsets[:-1]) + 1
 
-    def _along(self, values: AnyArray) -> AnyArray:
+    def along(self, values: AnyArray) -> AnyArray:
         """Repeat each person's value along the person's rows."""
         return np.repeat(values, np.diff(self.row_offsets))
 
@@ -155,3 +155,10 @@ def number(values: AnyArray, missing: BoolArray | None = None) -> Encoded:
     if missing is None:
         return Encoded(values, "number")
     return Encoded(np.where(missing, np.nan, values.astype(np.float64)), "number")
+
+
+def without(column: Encoded, missing: BoolArray) -> Encoded:
+    """Return a column that is missing where said, besides where it is already."""
+    if column.kind == "number":
+        return number(column.values, missing)
+    return Encoded(np.where(missing, column.values.dtype.type(-1), column.values), "code", column.labels)

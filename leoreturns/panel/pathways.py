@@ -1,4 +1,4 @@
-"""Pathways: what a young person had achieved after key stage 4, in the types of FFT Education Datalab.
+"""Routes and pathways: what a young person had achieved by 19, in few routes and in FFT Education Datalab's types.
 
 Everything that records of the academic years C to C+2 show as achieved counts, so by 1 September of C+3. The size of
 qualifications is measured in percent of a full level.
@@ -6,15 +6,18 @@ qualifications is measured in percent of a full level.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from leoreturns.panel.aims import HIGHER_LEVEL
-from leoreturns.panel.rules import PERSONS, Trait, among, any_row, rows
-from leoreturns.panel.traits_post16 import ROUTE_TABLES
+from leoreturns.panel.rules import PERSONS, Trait, among, any_row, covered, rows
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
+ROUTE_TABLES = ("ks5", "ypmad", "ilr_learners", "ilr_aims")
+A_LEVEL_TABLES = ("ks5", "ypmad")
 A_LEVEL_WIDTH, AS_WIDTH = 50, 25
 FULL = 80  # percent from which a level counts as full: 1.6 A levels, as FFT has it
 # Kinds of aims, which the form's own types tell for A and AS levels only; titles tell the others.
@@ -25,10 +28,22 @@ KIND = (
 )
 ADVANCED_DIPLOMAS, HIGHER_DIPLOMA, TRAINEESHIP, T_LEVEL = ("17", "18"), ("16",), ("24",), ("31",)  # programmes
 
-# Type of pathway -> the condition, over the relations below; the first that holds counts.
+VOCATIONAL = ("BTOC", "AVCE", "NVR", "OTH")  # routes of KS5_PASS2LV3 that are not academic
+LAST_POINTS = 2014  # last academic year of key stage 5 points before their scale changed
+
+# Route, and type of pathway -> the condition, over the relations below; the first that holds counts.
+ROUTES = {
+    "apprenticeship": "aim_19.apprenticeship OR ypmad_19.apprenticeship",
+    "A level": f"size.academic >= {FULL} OR ks5_19.a_level OR ks5_19.baccalaureate OR ypmad_19.baccalaureate",
+    "vocational": (
+        f"size.vocational >= {FULL} OR aim_19.diploma_3 OR aim_19.t_level OR ks5_19.vocational OR ypmad_19.vocational"
+    ),
+    "other level 3": f"size.level_3 >= {FULL} OR ks5_19.level_3 OR ypmad_19.level_3 OR learner_19.level_3",
+}
+NO_ROUTE = "none"
 PATHWAYS = {
     "level 4 or above": "aim_19.higher OR hesa_19.higher",
-    "level 3 apprenticeship": "aim_19.apprenticeship_3",
+    "level 3 apprenticeship": "aim_19.apprenticeship_3 OR ypmad_19.apprenticeship",
     "two or more A or AS levels": f"size.academic >= {FULL} OR ks5_19.a_level",
     "level 3 Diploma": "aim_19.diploma_3",
     "large level 3 BTEC, OCR or T level": f"size.national >= {FULL} OR ks5_19.national OR aim_19.t_level",
@@ -54,6 +69,11 @@ def _by_19(year: str) -> str:
     return f"{year} BETWEEN cohort AND cohort + 2"
 
 
+def academic_width(a_levels: str, as_levels: str) -> str:
+    """Return the width of a record's A and AS levels, in percent of a full level 3."""
+    return f"({A_LEVEL_WIDTH} * coalesce({a_levels}, 0) + {AS_WIDTH} * coalesce({as_levels}, 0))"
+
+
 def _width(width: str, full: str) -> str:
     """Return the share of a full level in percent, 100 at least where an aim is marked as a full one."""
     # Decimals, as the form has them: their sums are exact, so the same in any order.
@@ -62,8 +82,9 @@ def _width(width: str, full: str) -> str:
 
 
 def relations(block: Block) -> dict[str, str]:
-    """Return the relations of persons that the pathway is taken from; ``achieved_aim`` stands before them."""
+    """Return the relations of persons that traits are taken from; ``achieved_aim`` stands before them."""
     return {
+        "seen_to_19": _observed(block),
         "ks5_19": _key_stage_5(block),
         "ypmad_19": _young_people(block),
         "learner_19": _learners(block),
@@ -74,22 +95,54 @@ def relations(block: Block) -> dict[str, str]:
     }
 
 
+def _observed(block: Block) -> str:
+    """Return the relation of whether the sources of each trait reach the academic year C+2."""
+    sources = {
+        "a_levels": A_LEVEL_TABLES,
+        "routes": ROUTE_TABLES,
+        "pathways": (*ROUTE_TABLES, "hesa"),
+        "points": ("ks5",),
+    }
+    columns = ", ".join(f"{covered(block, tables, 'cohort + 2')} AS {name}" for name, tables in sources.items())
+    return f"SELECT number, {columns} FROM {PERSONS}"
+
+
 def _key_stage_5(block: Block) -> str:
-    names = ("KS5_ACADYR", "KS5_PASSES_GA", "KS5_PASSES_GAS", "KS5_PASS2LV3")
-    routes = {"a_level": "KS5_PASS2LV3ALEV", "national": "KS5_PASS2LV3BTOC", "nvq": "KS5_PASS2LV3NVR"}
-    passed = ", ".join(f"{any_row(column)} AS {name}" for name, column in routes.items())
-    width = f"{A_LEVEL_WIDTH} * coalesce(KS5_PASSES_GA, 0) + {AS_WIDTH} * coalesce(KS5_PASSES_GAS, 0)"
+    names = ("KS5_ACADYR", "KS5_PASSES_GA", "KS5_PASSES_GAS", "KS5_TOTPTSE")
+    routes = [f"KS5_PASS2LV3{route}" for route in VOCATIONAL]
+    flags = {
+        "a_level": "KS5_PASS2LV3ALEV",
+        "baccalaureate": "KS5_PASS2LV3IB",
+        "national": "KS5_PASS2LV3BTOC",
+        "nvq": "KS5_PASS2LV3NVR",
+        "level_3": "KS5_PASS2LV3",
+    }
+    passed = ", ".join(f"{any_row(column)} AS {name}" for name, column in flags.items())
+    points = f"CASE WHEN KS5_ACADYR <= {LAST_POINTS} THEN KS5_TOTPTSE END"
     return f"""
-        SELECT number, {passed}, {any_row("KS5_PASS2LV3")} AS level_3, max({width}) AS academic
-        FROM {rows(block, "ks5", (*names, *routes.values()))} JOIN {PERSONS} USING (number)
+        SELECT number, {passed}, {any_row(" OR ".join(routes))} AS vocational, max(KS5_PASSES_GA) AS a_levels,
+            max({academic_width("KS5_PASSES_GA", "KS5_PASSES_GAS")}) AS academic,
+            first({points} ORDER BY KS5_ACADYR DESC, KS5_TOTPTSE DESC NULLS LAST) AS points
+        FROM {rows(block, "ks5", dict.fromkeys((*names, *flags.values(), *routes)))} JOIN {PERSONS} USING (number)
         WHERE {_by_19("KS5_ACADYR")} GROUP BY number"""
 
 
 def _young_people(block: Block) -> str:
-    names = ("YPMAD_Academic_Year", "YPMAD_L3_A_PASS", "YPMAD_L3_AS_PASS", "YPMAD_L3_OVERALL")
-    width = f"{A_LEVEL_WIDTH} * coalesce(YPMAD_L3_A_PASS, 0) + {AS_WIDTH} * coalesce(YPMAD_L3_AS_PASS, 0)"
+    flags = {
+        "level_3": "YPMAD_L3_OVERALL",
+        "baccalaureate": "YPMAD_L3_IB_PASS > 0",
+        "vocational": "YPMAD_L3_NISVQ OR YPMAD_L3_FE_ILR",
+        "apprenticeship": "YPMAD_L3_APPRENTICESHIP_WBL_ILR > 0",
+    }
+    names = (
+        "YPMAD_Academic_Year",
+        *(f"YPMAD_L3_{name}" for name in ("A_PASS", "AS_PASS", "IB_PASS", "NISVQ", "FE_ILR", "OVERALL")),
+        "YPMAD_L3_APPRENTICESHIP_WBL_ILR",
+    )
+    columns = ", ".join(f"{any_row(condition)} AS {name}" for name, condition in flags.items())
     return f"""
-        SELECT number, {any_row("YPMAD_L3_OVERALL")} AS level_3, max({width}) AS academic
+        SELECT number, {columns}, max(YPMAD_L3_A_PASS) AS a_levels,
+            max({academic_width("YPMAD_L3_A_PASS", "YPMAD_L3_AS_PASS")}) AS academic
         FROM {rows(block, "ypmad", names)} JOIN {PERSONS} USING (number)
         WHERE {_by_19("YPMAD_Academic_Year")} GROUP BY number"""
 
@@ -113,6 +166,7 @@ def _aims() -> str:
     """Return the relation of what single achieved aims tell."""
     marks = {
         "higher": f"level >= {HIGHER_LEVEL}",
+        "apprenticeship": "is_apprenticeship AND level >= 3",
         "apprenticeship_3": "is_apprenticeship AND level = 3",
         "apprenticeship_2": "is_apprenticeship AND level = 2",
         "diploma_3": f"level = 3 AND {among('programme_type', ADVANCED_DIPLOMAS)}",
@@ -157,5 +211,21 @@ def _sizes() -> str:
             LEFT JOIN width_19 USING (number)"""
 
 
-_CASES = " ".join(f"WHEN {condition} THEN '{label}'" for label, condition in PATHWAYS.items())
-TRAITS = {"pathway": Trait(f"CASE {_CASES} ELSE '{OTHERWISE}' END", "DfE, HESA", (ROUTE_TABLES,))}
+def _first_of(conditions: Mapping[str, str], otherwise: str, seen: str) -> str:
+    """Return the first label whose condition holds; missing where the sources end before the person is 19."""
+    cases = " ".join(f"WHEN {condition} THEN '{label}'" for label, condition in conditions.items())
+    return f"CASE WHEN NOT seen_to_19.{seen} THEN NULL {cases} ELSE '{otherwise}' END"
+
+
+TRAITS: Mapping[str, Trait] = MappingProxyType(
+    {
+        "ks5_route": Trait(_first_of(ROUTES, NO_ROUTE, "routes"), "DfE", (ROUTE_TABLES,)),
+        "n_a_levels": Trait(
+            "CASE WHEN seen_to_19.a_levels THEN CAST(greatest(ks5_19.a_levels, ypmad_19.a_levels, 0) AS INTEGER) END",
+            "DfE",
+            (A_LEVEL_TABLES,),
+        ),
+        "ks5_points": Trait("CASE WHEN seen_to_19.points THEN ks5_19.points END", "DfE", (("ks5",),), "points"),
+        "pathway": Trait(_first_of(PATHWAYS, OTHERWISE, "pathways"), "DfE, HESA", (ROUTE_TABLES,)),
+    }
+)

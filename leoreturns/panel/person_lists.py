@@ -6,15 +6,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from leoreturns.extract.tables_further import HESA, SUBJECTS
+from leoreturns.panel import degrees
 from leoreturns.panel.aims import ACHIEVED
-from leoreturns.panel.rules import read, rows
+from leoreturns.panel.rules import among, read, rows
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
-# Columns of subject k: those of 2007-08 on, of 2019-20, and of the years before.
-SUBJECT_CODES = ("HE_XJACS01_{k}", "HE_XCAH03_{k}", "HE_SBJQA{k}")
 # List -> the table that it comes from.
 LISTS = {"subjects": "hesa", "aims": "ilr_aims", "benefits": "benefits"}
 COLUMNS = 'number, code, start, "end", weight'
@@ -51,21 +49,19 @@ def derive_lists(block: Block) -> dict[str, pa.Table]:
 
 def _subjects(block: Block) -> str:
     """Return an entry for each subject of each qualification obtained in higher education, by its share of the time."""
-    names = {k: [name for each in SUBJECT_CODES if (name := each.format(k=k)) in HESA] for k in SUBJECTS}
-    shares = {k: f"HE_XFPE01_{k}" for k in SUBJECTS}
-    codes = ", ".join(f"coalesce({', '.join(columns)})" for columns in names.values())
-    dates = ("HE_ACADYR", "HE_COMDATE", "HE_ENDDATE", "HE_DATELEFT", "HE_XPQUAL01")
-    columns = (*dates, *(name for columns in names.values() for name in columns), *shares.values())
+    columns = (*degrees.COLUMNS, "HE_COMDATE", "HE_ENDDATE", "HE_DATELEFT", *degrees.subject_columns())
     # Each record is of one academic year of a course. `greatest` and `least` pass over what is missing.
     return f"""
-        SELECT number, code, start, "end", greatest(coalesce(share / 100, 1 / n_subject), 0) AS weight
+        SELECT number, coalesce(level, 'unknown level') || ':' || subject AS code, start, "end", weight
         FROM (
-            SELECT number, greatest(HE_COMDATE, make_date(HE_ACADYR, 8, 1)) AS start,
-                least(coalesce(HE_ENDDATE, HE_DATELEFT), make_date(HE_ACADYR + 1, 7, 31)) AS "end",
-                unnest([{codes}]) AS code, unnest([{", ".join(shares.values())}]) AS share,
-                list_count([{codes}]) AS n_subject
-            FROM {rows(block, "hesa", columns)} WHERE HE_XPQUAL01
-        ) WHERE code IS NOT NULL"""
+            SELECT number, level, start, "end", unnest(codes) AS subject, unnest(weights) AS weight
+            FROM (
+                SELECT number, {degrees.LEVEL} AS level, {degrees.subjects()},
+                    greatest(HE_COMDATE, make_date(HE_ACADYR, 8, 1)) AS start,
+                    least(coalesce(HE_ENDDATE, HE_DATELEFT), make_date(HE_ACADYR + 1, 7, 31)) AS "end"
+                FROM {rows(block, "hesa", columns)} WHERE HE_XPQUAL01
+            )
+        ) WHERE subject IS NOT NULL"""
 
 
 def _aims(block: Block) -> str:
@@ -74,7 +70,7 @@ def _aims(block: Block) -> str:
     return f"""
         SELECT number, learning_aim_id AS code, start_date AS start, end_date AS "end",
             greatest(coalesce(FL3Width, 0), 0) / 100 AS weight
-        FROM {rows(block, "ilr_aims", names)} WHERE outcome = '{ACHIEVED}'"""
+        FROM {rows(block, "ilr_aims", names)} WHERE {among("outcome", ACHIEVED)}"""
 
 
 def _benefits(block: Block) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +13,13 @@ from leoreturns.errors import ExtractError
 from leoreturns.extract.database import quoted
 from leoreturns.extract.link import LOOKUPS, can_link, link_table
 from leoreturns.extract.source import Extract
-from leoreturns.extract.tables import table
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.ids import PersonIds, sorted_persons
-from leoreturns.panel.inputs import AT_END, PMR, YEAR, all_read, columns_read
+from leoreturns.panel.inputs import AGE, AT_END, PMR, YEAR, all_read, columns_read
+from leoreturns.panel.traits_attainment import FIVE_AC, LAST_WITHOUT_LEVEL2, POINTS
 
-FIRST_WITH_LEVEL2 = 2004  # first cohort whose records hold 5 A*-C with equivalents
+AGE_AT_START = 15  # at the start of the academic year in which key stage 4 ends
+OTHER_POINTS = [name for name in POINTS if name != "ks4_points"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,20 +64,21 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
             f"lookup_pmr (with {LOOKUPS['PMR'][1]} and AE_ID)"
         )
     _rank_records(extract, definitions)
-    steps = [("records at the end of key stage 4", _by_cohort(extract, "SELECT cohort FROM ks4_ranked"))]
+    among = f"cohort IN ({', '.join(map(str, definitions.cohorts))})"
+    steps = [("records at the end of key stage 4", _by_cohort(extract, f"SELECT cohort FROM ks4_ranked WHERE {among}"))]
     pupils = "SELECT * FROM ks4_ranked WHERE place = 1"
-    steps.append(("one record per pupil", _by_cohort(extract, f"SELECT cohort FROM ({pupils})")))
+    steps.append(("one record per pupil", _by_cohort(extract, f"SELECT cohort FROM ({pupils}) WHERE {among}")))
     linked = (
         f"SELECT pupils.*, link.person FROM ({pupils}) AS pupils JOIN {link_table('PMR')} AS link "
         f"ON pupils.{quoted(PMR)} = link.via"
     )
-    steps.append(("linked to one resolved person", _by_cohort(extract, f"SELECT cohort FROM ({linked})")))
+    steps.append(("linked to one resolved person", _by_cohort(extract, f"SELECT cohort FROM ({linked}) WHERE {among}")))
     # The order of the records goes on to hold between the pupils of a person.
     extract.make_table(
         "ks4_record",
-        f"""SELECT * EXCLUDE (place, turn) FROM (
+        f"""SELECT * EXCLUDE (place, turn, {", ".join(OTHER_POINTS)}) FROM (
             SELECT *, row_number() OVER (PARTITION BY person ORDER BY {_order(extract)}) AS turn FROM ({linked})
-        ) WHERE turn = 1""",
+        ) WHERE turn = 1 AND {among}""",
         "ks4",
     )
     extract.drop_table("ks4_ranked")
@@ -99,23 +102,37 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
 
 
 def _rank_records(extract: Extract, definitions: Definitions) -> None:
-    """Make the working table of the cohorts' records, each with its place among the records of its pupil."""
-    columns = ", ".join(map(quoted, all_read(extract)["ks4"]))
+    """Make the working table of records at the end of key stage 4, each with its place among those of its pupil.
+
+    Records of cohorts that are not asked for are there as far as they may be the ones to keep: those of pupils, and of
+    pupils of persons, who have one of the cohorts too. So nobody's cohort depends on which cohorts are asked for.
+    """
+    read = all_read(extract)["ks4"]
+    columns = ", ".join(map(quoted, read))
     cohorts = ", ".join(map(str, definitions.cohorts))
-    at_end = f" AND {AT_END} IS DISTINCT FROM false" if extract.has("ks4", AT_END) else ""
+    points = ", ".join(f"{_first(extract, names, kind='DOUBLE')} AS {name}" for name, names in POINTS.items())
+    gcse, five = (_first(extract, names, kind="BOOLEAN") for names in (("KS4_FIVEAC",), FIVE_AC))
+    records = f"SELECT * FROM {extract.select('ks4', read)} WHERE {quoted(PMR)} IS NOT NULL AND {_at_end(extract)}"
+    own = f"SELECT {quoted(PMR)} AS pmr FROM {extract.select('ks4', (PMR, YEAR))} WHERE {YEAR} + 1 IN ({cohorts})"
+    link = link_table("PMR")
+    wanted = f"{own} UNION SELECT via FROM {link} WHERE person IN (SELECT person FROM {link} WHERE via IN ({own}))"
     extract.make_table(
         "ks4_ranked",
         f"""SELECT *, row_number() OVER (PARTITION BY {quoted(PMR)} ORDER BY {_order(extract)}) AS place FROM (
-            SELECT {columns}, CAST({YEAR} + 1 AS SMALLINT) AS cohort,
-                {_first(extract, "KS4_PTSTNEWE", "KS4_PTSTNEWG", kind="DOUBLE")} AS ks4_points,
-                CASE WHEN {YEAR} + 1 >= {FIRST_WITH_LEVEL2}
-                    THEN {_first(extract, "KS4_LEVEL2", "KS4_FIVEAC", kind="BOOLEAN")}
-                    ELSE {_first(extract, "KS4_FIVEAC", kind="BOOLEAN", variants=False)} END AS ks4_five_ac
-            FROM {extract.select("ks4", all_read(extract)["ks4"])}
-            WHERE {YEAR} + 1 IN ({cohorts}) AND {quoted(PMR)} IS NOT NULL{at_end}
+            SELECT {columns}, CAST({YEAR} + 1 AS SMALLINT) AS cohort, {points},
+                CASE WHEN {YEAR} + 1 <= {LAST_WITHOUT_LEVEL2} THEN {gcse} ELSE {five} END AS ks4_five_ac
+            FROM ({records}) WHERE {quoted(PMR)} IN ({wanted})
         )""",
         "ks4",
     )
+
+
+def _at_end(extract: Extract) -> str:
+    """Return the condition that a record is of the end of key stage 4: as it tells, else by age, which is 15 then."""
+    tests = [
+        test for name, test in {AT_END: AT_END, AGE: f"{AGE} = {AGE_AT_START}"}.items() if extract.has("ks4", name)
+    ]
+    return f"coalesce({', '.join([*tests, 'true'])})"
 
 
 def _order(extract: Extract) -> str:
@@ -127,14 +144,13 @@ def _order(extract: Extract) -> str:
     school = [quoted(name) for name in ("KS4_URN_anon", "KS4_LAESTAB_anon") if extract.has("ks4", name)]
     coded = f"coalesce({', '.join([*school, 'NULL'])})"
     rest = ", ".join(f"CAST({quoted(name)} AS VARCHAR) NULLS LAST" for name in columns_read(extract, "ks4"))
-    return f"ks4_points DESC NULLS LAST, ks4_five_ac DESC NULLS LAST, {YEAR}, {coded} NULLS LAST, {quoted(PMR)}, {rest}"
+    best = ", ".join(f"{name} DESC NULLS LAST" for name in (*POINTS, "ks4_five_ac"))
+    return f"{best}, {YEAR}, {coded} NULLS LAST, {quoted(PMR)}, {rest}"
 
 
-def _first(extract: Extract, *names: str, kind: str, variants: bool = True) -> str:
-    """Return the SQL of the first of these columns (with those that continue them) that is not missing."""
-    known = table("ks4")
-    found = [each for name in names for each in (known.variants(name) if variants else (name,))]
-    present = [quoted(name) for name in found if extract.has("ks4", name)]
+def _first(extract: Extract, names: Iterable[str], kind: str) -> str:
+    """Return the SQL of the first of these columns that is not missing."""
+    present = [quoted(name) for name in names if extract.has("ks4", name)]
     return f"coalesce({', '.join(present)}, NULL)" if present else f"CAST(NULL AS {kind})"
 
 

@@ -5,6 +5,8 @@ A table or a column that the extract does not have reads as one without rows or 
 
 from __future__ import annotations
 
+import dataclasses
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from leoreturns._typing import AnyArray, IntArray
+from leoreturns._typing import AnyArray, BoolArray, IntArray
 from leoreturns.extract.database import at_work, quoted
 from leoreturns.panel import encode
 from leoreturns.panel.encode import Encoded
@@ -29,7 +31,7 @@ NO_YEAR = -1  # in place of a year that is missing: no row of anybody
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Records of one table that the years cannot use, by the reason; they add up over blocks.
+    """What of one table the years cannot use, by the reason; counts add up over blocks.
 
     Attributes
     ----------
@@ -38,11 +40,19 @@ class LeftOut:
     reversed : int
         Spells that end before they start.
     uncertain : int
-        Spells left out because a day of theirs is a default.
+        Spells of which days were left out because their first or last day is a default; person-years whose days of
+        employment hang on such spells.
     outside : int
         Records of a tax year that is no row of the person, or of none.
     repeated : int
         Further records of amounts of an id in a tax year, beside the highest.
+    no_year : int
+        Records without the academic year that they need.
+    withdrawn : int
+        Aims of learners who left on a day that is not known.
+    no_days, no_pay, few_days, capped : int
+        Person-years of pay without a day of employment, of days without pay, of fewer days than the definitions want,
+        and with annualised pay above their cap.
     """
 
     no_first_day: int = 0
@@ -50,15 +60,15 @@ class LeftOut:
     uncertain: int = 0
     outside: int = 0
     repeated: int = 0
+    no_year: int = 0
+    withdrawn: int = 0
+    no_days: int = 0
+    no_pay: int = 0
+    few_days: int = 0
+    capped: int = 0
 
     def __add__(self, other: LeftOut) -> LeftOut:
-        return LeftOut(
-            self.no_first_day + other.no_first_day,
-            self.reversed + other.reversed,
-            self.uncertain + other.uncertain,
-            self.outside + other.outside,
-            self.repeated + other.repeated,
-        )
+        return LeftOut(*map(operator.add, dataclasses.astuple(self), dataclasses.astuple(other)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -86,6 +96,10 @@ class Records:
     def texts(self, name: str) -> Encoded:
         """Return a text column as codes into its sorted labels."""
         return encode.encode(name, self.data[name])
+
+    def where(self, kept: BoolArray) -> Records:
+        """Return some of the records."""
+        return Records(self.table, self.data.filter(pa.array(kept)))
 
     def ranks(self, name: str) -> NDArray[np.int32]:
         """Return the place of each text in the order of the column's distinct texts (of their bytes); -1 missing."""

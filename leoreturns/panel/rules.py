@@ -102,6 +102,12 @@ def lookup(block: Block, name: str) -> str:
     return f"(SELECT code, min(label) AS label FROM {quoted(LOOKUP + name)} GROUP BY code)"
 
 
+def covered(block: Block, names: Iterable[str], year: str) -> str:
+    """Return the condition that each of these tables that is there reaches an academic year, an expression."""
+    last = [block.coverage[name] for name in names if name in block.tables and name in block.coverage]
+    return f"{year} <= {min(last)}" if last else "true"
+
+
 def among(column: str, codes: Iterable[str]) -> str:
     """Return the condition that a text is one of some codes."""
     return f"{column} IN ({', '.join(map(literal, codes))})"

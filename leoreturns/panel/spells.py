@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leoreturns._core import spells as kernel
 from leoreturns._typing import AnyArray, BoolArray
-from leoreturns.panel.calendar import MONTHS, TAX_YEAR
+from leoreturns.panel.calendar import MONTHS, TAX_YEAR, Calendar
 from leoreturns.panel.grid import Grid
 from leoreturns.panel.lists import NO_DATE
 from leoreturns.panel.records import LeftOut, Records
@@ -86,8 +86,11 @@ def spells_of(block: Block, records: Records) -> tuple[Spells, BoolArray, LeftOu
     return spells, kept, LeftOut(no_first_day=len(dated) - n_dated, reversed=n_dated - int(kept.sum()))
 
 
-def unite(spells: Spells, grid: Grid) -> Coverage:
-    """Return the union of spells on a grid: overlapping, abutting, nested and repeated ones are joined."""
+def unite(spells: Spells, grid: Grid, year: Calendar = TAX_YEAR) -> Coverage:
+    """Return the union of spells on a grid: overlapping, abutting, nested and repeated ones are joined.
+
+    Another calendar than that of tax years gives the days and months of its own years, by the year that they start in.
+    """
     n_person, n_row = len(grid.cohort), grid.n_row
     days, months = np.zeros(n_row, dtype=np.int16), np.zeros(n_row, dtype=np.uint16)
     longest = np.zeros(n_row, dtype=np.int32)
@@ -96,7 +99,7 @@ def unite(spells: Spells, grid: Grid) -> Coverage:
         offsets = np.empty(n_person + 1, dtype=np.int64)
         kernel.order_spells(spells.persons, spells.starts, spells.ends, pairs, offsets)
         base = int(grid.first_year.min())
-        calendar = TAX_YEAR.month_starts(base, grid.last_year)
+        calendar = year.month_starts(base, grid.last_year)
         kernel.unite(
             pairs, offsets, 0, n_person, calendar, base, grid.row_offsets, grid.first_year, days, months, longest
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from leoreturns.panel import pathways, traits_post16, traits_schools
+from leoreturns.panel import degrees, pathways, traits_attainment, traits_post16, traits_risk, traits_schools
 from leoreturns.panel.aims import achieved_aims
 from leoreturns.panel.rules import LOOKUP, PERSONS, Trait, read
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
 # Every trait that rests on a table, in the panel's order.
-TRAITS: Mapping[str, Trait] = MappingProxyType({**traits_schools.TRAITS, **traits_post16.TRAITS, **pathways.TRAITS})
+PARTS = (traits_schools, traits_attainment, traits_risk, pathways, traits_post16)
+TRAITS: Mapping[str, Trait] = MappingProxyType({name: trait for part in PARTS for name, trait in part.TRAITS.items()})
 SHARED = "achieved_aim"  # read once, by the traits of education and by the pathway
 
 
@@ -38,8 +39,10 @@ def derive_traits(block: Block) -> dict[str, pa.Array]:
     Raises
     ------
     ExtractError
-        If a table cannot be read; without DuckDB's own text, which may quote values.
+        If a table cannot be read, without DuckDB's own text, which may quote values; or if no level or class of
+        qualifications in higher education is known.
     """
+    degrees.check_codes(block)
     chosen = {name: trait for name, trait in TRAITS.items() if not absent_tables(trait, block)}
     found = read(block, _statement(block, chosen), "traits")
     return {name: found.column(name).combine_chunks() for name in chosen}
@@ -53,7 +56,7 @@ def absent_tables(trait: Trait, block: Block) -> tuple[str, ...]:
 
 def _statement(block: Block, chosen: Mapping[str, Trait]) -> str:
     """Return the query: the relations of persons, joined by their number, and an expression for every trait."""
-    relations = {**traits_schools.relations(block), **traits_post16.relations(block), **pathways.relations(block)}
+    relations = {name: relation for part in PARTS for name, relation in part.relations(block).items()}
     named = [f"{SHARED} AS MATERIALIZED ({achieved_aims(block)})"]
     named += [f"{name} AS ({relation})" for name, relation in relations.items()]
     columns = ["person.number", *(f"{trait.value} AS {name}" for name, trait in chosen.items())]

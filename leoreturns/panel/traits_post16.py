@@ -1,4 +1,4 @@
-"""Traits from what follows compulsory schooling: key stage 5, further education, higher education."""
+"""Traits from all that follows compulsory schooling: the highest level reached, and the first degree."""
 
 from __future__ import annotations
 
@@ -6,70 +6,62 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from leoreturns.panel import degrees
 from leoreturns.panel.aims import HIGHER_LEVEL
+from leoreturns.panel.pathways import FULL, ROUTE_TABLES, academic_width
 from leoreturns.panel.rules import Trait, any_row, rows
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
 
-TWO_A_LEVELS = 2  # make a full level 3
-VOCATIONAL = ("BTOC", "AVCE", "NVR", "OTH")  # routes of KS5_PASS2LV3 that are neither A levels nor the Baccalaureate
-DEGREE_LEVEL = 6
-FIRST_DEGREE = "first degree"
-DEGREES = (FIRST_DEGREE, "higher degree", "other postgraduate")
+DEGREE_LEVEL, POSTGRADUATE_LEVEL = 6, 7
+ROUTES = ("ALEV", "BTOC", "AVCE", "IB", "NVR", "OTH")
+SOURCES = ("ACADEMIC", "NISVQ", "FE_ILR", "WBL_ILR", "OVERALL")  # of YPMAD's level 3
+HIGHEST_LEVELS = ("below level 2", "level 2", "level 3", "level 4 or 5", "level 6", "level 7 or above")
+EDUCATION_LEVELS = ("level 2 or below", "level 3 or above", "graduate")
 
 
-# ---- relations of persons -------------------------------------------------------------------------------------------
+# ---- relations of persons: what any record of any year shows --------------------------------------------------------
 
 
 def key_stage_5(block: Block) -> str:
-    """Return the key stage 5 relation: two A levels or their equivalent, by route, in any record."""
-    routes = [f"KS5_PASS2LV3{route}" for route in VOCATIONAL]
-    names = ("KS5_PASS2LV3ALEV", "KS5_PASSES_GA", "KS5_PASS2LV3", *routes)
+    """Return the key stage 5 relation: two A levels or their equivalent."""
+    flags = ("KS5_PASS2LV3", *(f"KS5_PASS2LV3{route}" for route in ROUTES))
+    passes = ("KS5_PASSES_GA", "KS5_PASSES_GAS")
+    full = f"{' OR '.join(flags)} OR {academic_width(*passes)} >= {FULL}"
     return f"""
-        SELECT number, {any_row(f"KS5_PASS2LV3ALEV OR KS5_PASSES_GA >= {TWO_A_LEVELS}")} AS a_level,
-            {any_row(" OR ".join(routes))} AS vocational, {any_row("KS5_PASS2LV3")} AS level_3
-        FROM {rows(block, "ks5", names)} GROUP BY number"""
+        SELECT number, {any_row(full)} AS level_3
+        FROM {rows(block, "ks5", (*flags, *passes))} GROUP BY number"""
 
 
 def young_people(block: Block) -> str:
-    """Return the relation of level 3 by any route, and by vocational qualifications of awarding bodies."""
+    """Return the relation of levels 2 and 3 of young people, by any route."""
+    flags = tuple(f"YPMAD_L3_{source}" for source in SOURCES)
+    passes = ("YPMAD_L3_A_PASS", "YPMAD_L3_AS_PASS")
+    full = f"{' OR '.join(flags)} OR {academic_width(*passes)} >= {FULL}"
     return f"""
-        SELECT number, {any_row("YPMAD_L3_NISVQ")} AS vocational, {any_row("YPMAD_L3_OVERALL")} AS level_3
-        FROM {rows(block, "ypmad", ("YPMAD_L3_NISVQ", "YPMAD_L3_OVERALL"))} GROUP BY number"""
+        SELECT number, {any_row(full)} AS level_3, {any_row("YPMAD_L2_OVERALL")} AS level_2
+        FROM {rows(block, "ypmad", (*flags, *passes, "YPMAD_L2_OVERALL"))} GROUP BY number"""
 
 
 def learners(block: Block) -> str:
-    """Return the relation of learners in further education who achieved a full level 3."""
-    return f"""
-        SELECT number, {any_row("L_FullLevel3Ach")} AS level_3
-        FROM {rows(block, "ilr_learners", ("L_FullLevel3Ach",))} GROUP BY number"""
+    """Return the relation of full levels 2 and 3 of learners in further education."""
+    names = {"level_2": "L_FullLevel2Ach", "level_3": "L_FullLevel3Ach"}
+    columns = ", ".join(f"{any_row(column)} AS {name}" for name, column in names.items())
+    return f"SELECT number, {columns} FROM {rows(block, 'ilr_learners', names.values())} GROUP BY number"
 
 
-def achievements(block: Block) -> str:
+def achievements() -> str:
     """Return the relation of what a person's achieved aims amount to."""
-    young = "start_date < make_date(cohort + 3, 9, 1)"
-    return f"""
-        SELECT number, {any_row(f"is_apprenticeship AND level >= 3 AND {young}")} AS apprenticeship,
-            {any_row(f"FullL3 OR level >= {HIGHER_LEVEL}")} AS level_3, {any_row(f"level >= {DEGREE_LEVEL}")} AS degree
-        FROM achieved_aim GROUP BY number"""
-
-
-def higher_education(block: Block) -> str:
-    """Return the relation of qualifications obtained in higher education, with the earliest first degree."""
-    names = ("HE_ACADYR", "HE_XPQUAL01", "HE_XQLEV601", "HE_XCLASS01", "HE_INSTID_ANON")
-    level = "lower(HE_XQLEV601)"
-    degree = " OR ".join(f"contains({level}, '{words}')" for words in DEGREES)
-    order = "HE_ACADYR NULLS LAST, HE_XCLASS01 NULLS LAST, HE_INSTID_ANON NULLS LAST"
-
-    def of_degree(column: str) -> str:
-        # Not the first value that is not missing: all three are of one row.
-        return f"first({column} ORDER BY {order}) FILTER (WHERE contains({level}, '{FIRST_DEGREE}'))"
-
-    return f"""
-        SELECT number, true AS qualified, {any_row(degree)} AS graduate, {of_degree("HE_XCLASS01")} AS class,
-            {of_degree("HE_ACADYR")} + 1 AS year, {of_degree("HE_INSTID_ANON")} AS university
-        FROM {rows(block, "hesa", names)} WHERE HE_XPQUAL01 GROUP BY number"""
+    levels = {
+        "level_2": "FullL2 OR is_apprenticeship AND level = 2",
+        "level_3": "FullL3 OR is_apprenticeship AND level = 3",
+        "higher": f"level >= {HIGHER_LEVEL}",
+        "degree": f"level >= {DEGREE_LEVEL}",
+        "postgraduate": f"level >= {POSTGRADUATE_LEVEL}",
+    }
+    columns = ", ".join(f"{any_row(condition)} AS {name}" for name, condition in levels.items())
+    return f"SELECT number, {columns} FROM achieved_aim GROUP BY number"
 
 
 def relations(block: Block) -> dict[str, str]:
@@ -78,34 +70,39 @@ def relations(block: Block) -> dict[str, str]:
         "key_stage_5": key_stage_5(block),
         "young": young_people(block),
         "learner": learners(block),
-        "achieved": achievements(block),
-        "qualification": higher_education(block),
+        "achieved": achievements(),
+        "qualification": degrees.qualifications(block),
     }
 
 
 # ---- traits ---------------------------------------------------------------------------------------------------------
 
-ROUTE_TABLES = ("ks5", "ypmad", "ilr_learners", "ilr_aims")
 _HESA = (("hesa",),)
-_ROUTE = (
-    "CASE WHEN key_stage_5.a_level THEN 'A level' "
-    "WHEN key_stage_5.vocational OR young.vocational THEN 'vocational' "
-    "WHEN achieved.apprenticeship THEN 'apprenticeship' "
-    "WHEN key_stage_5.level_3 OR young.level_3 OR learner.level_3 THEN 'other level 3' ELSE 'none' END"
+_LEVELS = (ROUTE_TABLES, ("hesa",))
+# Without the level of a qualification the highest one is known only where it is the top.
+_HIGHEST = (
+    "CASE WHEN qualification.postgraduate OR achieved.postgraduate THEN 'level 7 or above' "
+    "WHEN qualification.unknown THEN NULL "
+    "WHEN qualification.degree OR achieved.degree THEN 'level 6' "
+    "WHEN qualification.undergraduate OR achieved.higher THEN 'level 4 or 5' "
+    "WHEN key_stage_5.level_3 OR young.level_3 OR learner.level_3 OR achieved.level_3 THEN 'level 3' "
+    "WHEN key_stage_4.five_ac OR young.level_2 OR learner.level_2 OR achieved.level_2 THEN 'level 2' "
+    "ELSE 'below level 2' END"
 )
 
 TRAITS: Mapping[str, Trait] = MappingProxyType(
     {
-        "ks5_route": Trait(_ROUTE, "DfE", (ROUTE_TABLES,)),
+        "highest_level": Trait(_HIGHEST, "DfE, HESA", _LEVELS),
         "education_level": Trait(
-            "CASE WHEN qualification.graduate OR achieved.degree THEN 'graduate' "
-            f"WHEN {_ROUTE} <> 'none' OR qualification.qualified OR achieved.level_3 THEN 'level 3 or above' "
-            "ELSE 'level 2 or below' END",
+            "CASE WHEN qualification.postgraduate OR qualification.degree OR achieved.degree THEN 'graduate' "
+            "WHEN highest_level IN ('level 3', 'level 4 or 5') THEN 'level 3 or above' "
+            "WHEN highest_level IN ('below level 2', 'level 2') THEN 'level 2 or below' END",
             "DfE, HESA",
-            ((*ROUTE_TABLES, "hesa"),),
+            _LEVELS,
         ),
         "degree_class": Trait("qualification.class", "HESA", _HESA),
         "degree_year": Trait("qualification.year", "HESA", _HESA, "calendar year"),
+        "degree_subject": Trait("qualification.subject", "HESA", _HESA),
         "university": Trait("qualification.university", "HESA", _HESA, entity=True),
     }
 )
