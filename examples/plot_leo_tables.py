@@ -24,16 +24,16 @@ print(extract)
 print(f"{len(extract.tables)} tables, {extract.count('employment'):,} employment spells")
 
 # %%
-# `check` reads everything once and says in counts what is wrong: repeated keys, dates that cannot be, codes that the form
-# does not know, years that are not covered, lookups that are not one to one.
+# `check` reads everything once and says in counts what is wrong: repeated keys, dates that cannot be, codes that the
+# form does not know, years that are not covered, lookups that are not one to one.
 findings = extract.check().to_frame()
 print(findings.groupby("severity").size() if "severity" in findings else len(findings))
 
 # %%
 # The definitions
 # ---------------
-# What counts as sustained employment, as a year's main activity, as real earnings: a preset, any setting of which can be
-# changed. The price index is made up, as its name says.
+# What counts as sustained employment, as a year's main activity, as real earnings: a preset, any setting of which can
+# be changed. The price index is made up, as its name says.
 definitions = lr.Definitions.preset(
     "dfe-2021", deflator=lr.illustrative_deflator(), last_tax_year=2019, minimum_days=14
 )
@@ -42,8 +42,8 @@ print(definitions)
 # %%
 # The panel
 # ---------
-# Every pupil whom the lookups resolve, in every tax year after key stage 4, with or without a record in it. The steps by
-# which pupils were left out are part of the panel, and so is what was done to records that could not be used.
+# Every pupil whom the lookups resolve, in every tax year after key stage 4, with or without a record in it. The steps
+# by which pupils were left out are part of the panel, and so is what was done to records that could not be used.
 panel = lr.build_panel(extract, definitions=definitions, to=folder / "panel")
 print(panel)
 print(lr.Waterfall.of(panel.settings))
