@@ -27,13 +27,14 @@ STAGED = (
     "ks2", "ks4", "school_census", "absence", "exclusions", "cin", "cla", "ks5", "ypmad", "ilr_learners", "ilr_aims",
     "hesa", "employment", "earnings", "self_assessment", "benefits", "cjrs", "geography",
 )  # fmt: skip
-# Columns of the two largest tables that no rule reads.
+# Columns of the largest tables that no rule reads.
 UNREAD = {
     "earnings": {
         "main_enterprise", "enterprise_earnings", "tied_main_record_enterprise_sic_fg", "Num_Employments",
         "Section_Earnings", "Tied_Main_Section_Flag", "Num_Sections", "Main_SIC2007", "SIC_Earnings",
         "Tied_Main_SIC_Flag", "Num_SIC", "main_enterprise_linked_sic2007",
     },
+    "absence": {name for name in table("absence").names if name.startswith(("Authorised", "Unauthorised"))},
     "geography": {"PCON", "PCONNM", "GOR", "CTRY"},
 }  # fmt: skip
 # Rows that are held per block, table and thread before they are written.
