@@ -126,7 +126,7 @@ def test_build_names_what_is_absent(extract: Path, tmp_path: Path) -> None:
     result = run("build", without, "--to", tmp_path / "p", "--preset", "fft", "--deflator", "illustrative")
     assert result.exit_code == 0, result.output
     assert "without cjrs: no furloughed, furlough_weeks" in result.output
-    assert "without lookup_regions: no region" in result.output
+    assert "without lookup_regions: no home_region" in result.output
     assert "ilr_aims cannot be linked to persons: lookup_recid is missing" in result.output
 
 
