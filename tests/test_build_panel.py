@@ -384,28 +384,36 @@ EMPLOYMENT = (
     "continuous_employment",
 )  # fmt: skip
 RATED = ("annualised_earnings", "real_earnings", "log_earnings")
+TOTAL = ("total_earnings", "real_total_earnings")
 LEVELS = ("ks5_route", "education_level", "pathway")
 # Table -> (what cannot be derived without it, what is derived without it but may differ).
 WITHOUT = {
     "ks2": (("prior_attainment", "prior_attainment_band"), ("sex",)),
     "school_census": (
         ("ethnicity", "ethnicity_minor", "first_language", "fsm_ever", "sen", "idaci_quintile", "region"),
-        ("sex", "fsm", "school", "school_type"),
+        ("sex", "fsm", "school", "school_type", "main_activity"),
     ),
     "ks5": ((), (*LEVELS, "main_activity")),
+    "plams": ((), ("main_activity",)),
     "ypmad": ((), LEVELS),
     "ilr_learners": ((), LEVELS),
     "ilr_aims": (
         ("months_further_education", "months_apprenticeship", "aims"),
-        (*LEVELS, "months_higher_education", "main_activity"),
+        (*LEVELS, "main_activity"),
     ),
     "hesa": (
-        ("degree_class", "degree_year", "university", "subjects"),
-        ("education_level", "pathway", "months_higher_education", "main_activity"),
+        ("degree_class", "degree_year", "university", "subjects", "years_since_graduation", "months_higher_education"),
+        ("education_level", "pathway", "main_activity"),
     ),
     "employment": ((*EMPLOYMENT, *RATED), ("main_activity",)),
-    "earnings": (("earnings", *RATED, "sector", "sector_vintage"), ("in_paid_work", "main_activity")),
-    "self_assessment": (("self_employed", "self_employment_earnings"), ("main_activity",)),
+    "earnings": (
+        (
+            "earnings", *RATED, *TOTAL, "employer", "n_enterprises", "sector", "sector_tied", "sector_group",
+            "sector_vintage",
+        ),
+        ("in_paid_work", "main_activity"),
+    ),
+    "self_assessment": ((*TOTAL, "self_employed", "self_employment_earnings"), ("main_activity",)),
     "benefits": (
         (
             "days_unemployment_benefit", "days_incapacity_benefit", "days_other_out_of_work_benefit",
@@ -488,7 +496,7 @@ def test_a_table_without_its_column_of_ids_is_named(extract, tmp_path):
         ("regions", ("region",), ()),
         ("school_types", (), ("school_type",)),
         ("travel_to_work", (), ("area", "moved")),
-        ("sectors", (), ()),
+        ("sectors", ("sector_group",), ()),
     ],
 )
 def test_without_an_outside_lookup(lookup, absent, differing, extract, undisturbed):
