@@ -126,6 +126,7 @@ def test_a_preset_on_simulated_records(extract: Extract) -> None:
     # The records reach the rules.
     assert twin.years["main_activity"].nunique() == 8
     assert twin.persons["ks5_route"].nunique() >= 4
+    assert 0 < twin.years["sustained_employment"].isna().sum() < len(twin.years)
     assert twin.persons["education_level"].nunique() == 3
     assert twin.persons["pathway"].nunique() >= 10
     assert min(twin.left_out["earnings"].values()) > 0
