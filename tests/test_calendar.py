@@ -1,14 +1,12 @@
-"""The calendar of tax years and academic years against Python's dates, and the forms in which tables write years."""
+"""The calendar of tax years and academic years against Python's dates."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import reference_spells as twin
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leoreturns.errors import PanelError
-from leoreturns.panel.calendar import ACADEMIC_YEAR, SCHOOL_YEAR, TAX_YEAR, Calendar, cohorts, span_label, tax_years
+from leoreturns.panel.calendar import ACADEMIC_YEAR, SCHOOL_YEAR, TAX_YEAR, Calendar
 
 CALENDARS = {"tax": (TAX_YEAR, 4, 6), "school": (SCHOOL_YEAR, 9, 1), "academic": (ACADEMIC_YEAR, 8, 1)}
 each_calendar = pytest.mark.parametrize(("calendar", "month", "day"), CALENDARS.values(), ids=CALENDARS)
@@ -81,80 +79,3 @@ def test_a_calendar_refuses_what_it_cannot_hold():
         TAX_YEAR.month_starts(2004, 2003)
     with pytest.raises(TypeError, match="whole"):
         TAX_YEAR.first_day(2003.5)
-
-
-# ---- the forms of years ---------------------------------------------------------------------------------------------
-
-FORMS = [
-    200304,
-    200304.0,
-    np.int32(200304),
-    "200304",
-    "2003/2004",
-    "2003/04",
-    "2003-04",
-    "2003-2004",
-    "2003\u201304",
-    " 2003/04 ",
-]
-
-
-@pytest.mark.parametrize("form", FORMS, ids=repr)
-def test_every_form_of_a_year_gives_its_start(form):
-    assert tax_years([form]).tolist() == [2003]
-    assert cohorts([form]).tolist() == [2004]
-
-
-@given(st.lists(st.integers(1900, 2098), max_size=20), st.sampled_from(["number", "short", "long", "label"]))
-def test_forms_are_read_back(starts, form):
-    write = {
-        "number": lambda year: 100 * year + (year + 1) % 100,
-        "short": lambda year: f"{year}/{(year + 1) % 100:02d}",
-        "long": lambda year: f"{year}/{year + 1}",
-        "label": span_label,
-    }[form]
-    read = tax_years([write(year) for year in starts])
-    assert read.dtype == np.int16
-    assert read.tolist() == starts
-
-
-def test_the_century_turns():
-    assert tax_years(["1999/00", "1999/2000", 199900]).tolist() == [1999] * 3
-    assert span_label(1999) == "1999-00"
-    assert cohorts(["2001/2002"]).tolist() == [2002]
-
-
-def test_columns_of_any_library_are_taken():
-    for dtype in ("int64", "float64", "str", "object", "category"):
-        assert tax_years(pd.Series([200304, 200405, 200304]).astype(dtype)).tolist() == [2003, 2004, 2003]
-
-
-def test_a_year_alone_is_refused_unless_named():
-    for form in (2004, "2004", 2004.0):
-        with pytest.raises(PanelError, match="alone"):
-            tax_years([form])
-        assert tax_years([form], single="start").tolist() == [2004]
-        assert tax_years([form], single="end").tolist() == [2003]
-        assert cohorts([form], single="end").tolist() == [2004]
-    with pytest.raises(ValueError, match="'start' or the 'end'"):
-        tax_years([2004], single="middle")
-
-
-UNKNOWN_FORMS = ["2003/05", "200305", 200303, 1304, "03/04", "2003.04", "spring 2004", "", 31217, 200304.5, "2003/004"]
-
-
-@pytest.mark.parametrize("form", UNKNOWN_FORMS, ids=repr)
-def test_what_is_no_year_is_refused(form):
-    with pytest.raises(PanelError, match=r"no year in 1 row"):
-        tax_years([form], single="start")
-
-
-def test_messages_count_rows_and_quote_nothing():
-    values = ["2003/04", "31217", "31217", "2004/05"]
-    with pytest.raises(PanelError, match="'TaxYear' holds no year in 2 rows") as refused:
-        tax_years(values, name="TaxYear")
-    assert "31217" not in str(refused.value)
-    with pytest.raises(PanelError, match="'TaxYear' holds a year alone, such as 2004, in 3 rows"):
-        tax_years([2011, 200304, 2012, 2011], name="TaxYear")
-    with pytest.raises(PanelError, match=r"'TaxYear' \(year\) is missing in 2 rows"):
-        tax_years(pd.Series([200304, None, np.nan]), name="TaxYear")

@@ -403,7 +403,7 @@ def test_a_table_that_cannot_be_read_is_named_without_values():
         derive_years(block, define())
     assert "987654" not in str(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_what_is_shown_holds_counts_only():

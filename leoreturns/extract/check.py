@@ -13,21 +13,14 @@ from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
 from leoreturns.extract.convert import SQL_TYPES
 from leoreturns.extract.database import literal, quoted
-from leoreturns.extract.schema import PersonKey, Table
-from leoreturns.extract.tables import TABLES
+from leoreturns.extract.schema import Table
+from leoreturns.extract.tables import LINKS, TABLES
 from leoreturns.results.flow import MASK, MASKED_BELOW
 
 if TYPE_CHECKING:
     from leoreturns.extract.source import Extract
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
-
-# Kind of person id -> the lookup that resolves it, and its column there.
-LOOKUPS: dict[PersonKey, tuple[str, str]] = {
-    "PMR": ("lookup_pmr", "PUPILMATCHINGREFANONYMOUS"),
-    "RECORDID": ("lookup_recid", "RECORDID"),
-    "EDUKEY": ("lookup_edukey", "EDUKEY"),
-}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -242,9 +235,9 @@ class _TableCheck:
             first, second = self._table.key
             yield from self._several(first, second)
             yield from self._several(second, first)
-        if person is None or kind not in LOOKUPS or not self._has(person):
+        if person is None or kind not in LINKS or not self._has(person):
             return
-        lookup, column = LOOKUPS[kind]
+        lookup, column = LINKS[kind]
         if self._extract.has(lookup, column):
             name = quoted(person)
             mine = f"SELECT DISTINCT {name} AS id FROM {self._source(person)} WHERE {name} IS NOT NULL"

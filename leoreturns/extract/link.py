@@ -14,15 +14,9 @@ from typing import Literal, TypeAlias
 from leoreturns.extract.database import quoted
 from leoreturns.extract.schema import PersonKey, Table
 from leoreturns.extract.source import Extract
+from leoreturns.extract.tables import LINKS
 
 SharedIds: TypeAlias = Literal["drop", "first"]
-
-# Kind of id -> (lookup, its column).
-LOOKUPS: dict[PersonKey, tuple[str, str]] = {
-    "PMR": ("lookup_pmr", "PUPILMATCHINGREFANONYMOUS"),
-    "RECORDID": ("lookup_recid", "RECORDID"),
-    "EDUKEY": ("lookup_edukey", "EDUKEY"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ def link_table(kind: PersonKey) -> str:
 
 def can_link(extract: Extract, kind: PersonKey) -> bool:
     """Tell whether the extract has the lookup of a kind of id, with both its columns."""
-    lookup, column = LOOKUPS[kind]
+    lookup, column = LINKS[kind]
     return extract.has(lookup, "AE_ID", column)
 
 
@@ -81,12 +75,12 @@ def link_persons(extract: Extract, shared_ids: SharedIds) -> list[Linked]:
     list of Linked
         What was kept and dropped, by kind.
     """
-    return [_link(extract, kind, shared_ids) for kind in LOOKUPS if can_link(extract, kind)]
+    return [_link(extract, kind, shared_ids) for kind in LINKS if can_link(extract, kind)]
 
 
 def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
     """Make the links of one kind of id."""
-    lookup, column = LOOKUPS[kind]
+    lookup, column = LINKS[kind]
     name = link_table(kind)
     both = extract.select(lookup, ("AE_ID", column))
     rows = f"SELECT AE_ID AS person, CAST({quoted(column)} AS VARCHAR) AS via FROM {both}"
@@ -123,11 +117,11 @@ def _link(extract: Extract, kind: PersonKey, shared_ids: SharedIds) -> Linked:
 def unlinked(extract: Extract, table: Table) -> str | None:
     """Return what a table of the extract lacks to be linked to persons: its column of ids, or a lookup; else None."""
     kind = table.person_key
-    if table.person is None or kind not in LOOKUPS:
+    if table.person is None or kind not in LINKS:
         return "ids of persons"
     if not extract.has(table.name, table.person):
         return table.person
-    return None if can_link(extract, kind) else LOOKUPS[kind][0]
+    return None if can_link(extract, kind) else LINKS[kind][0]
 
 
 def place_links(extract: Extract, kinds: Iterable[PersonKey], places: str) -> None:
@@ -147,7 +141,7 @@ def place_links(extract: Extract, kinds: Iterable[PersonKey], places: str) -> No
             _placed(kind),
             f"""SELECT link.via, places.block, places.number
                 FROM {link_table(kind)} AS link JOIN {places} AS places USING (person)""",
-            LOOKUPS[kind][0],
+            LINKS[kind][0],
         )
 
 

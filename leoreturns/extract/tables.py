@@ -16,7 +16,7 @@ from typing import NamedTuple
 from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
 from leoreturns.extract import tables_care, tables_further, tables_leo, tables_post16, tables_schools
-from leoreturns.extract.schema import Table, Variable
+from leoreturns.extract.schema import PersonKey, Table, Variable
 
 TABLES: Mapping[str, Table] = MappingProxyType(
     {
@@ -25,6 +25,13 @@ TABLES: Mapping[str, Table] = MappingProxyType(
         for table in part.TABLES
     }
 )
+
+# Kind of person id -> the lookup that ties it to resolved persons (AE_ID), and its column there.
+LINKS: dict[PersonKey, tuple[str, str]] = {
+    "PMR": ("lookup_pmr", "PUPILMATCHINGREFANONYMOUS"),
+    "RECORDID": ("lookup_recid", "RECORDID"),
+    "EDUKEY": ("lookup_edukey", "EDUKEY"),
+}
 
 TERM_NAMES = tables_schools.TERMS  # aut -> Autumn, as CensusTerm holds them
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from leoreturns.extract.tables_post16 import PROGRAMMES
-from leoreturns.panel.rules import PERSONS, among, rows
+from leoreturns.panel.rules import PERSONS, among, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -59,6 +59,6 @@ def achieved_aims(block: Block) -> str:
     """Return the aims that were achieved, each with its level and whether it is an apprenticeship as a whole."""
     return f"""
         SELECT *, {LEVEL} AS level, {APPRENTICESHIP} AND {IS_PROGRAMME} AS is_apprenticeship
-        FROM {rows(block, "ilr_aims", (*OTHER_COLUMNS, *LEVEL_COLUMNS, *APPRENTICESHIP_COLUMNS))}
+        FROM {rows_of(block, "ilr_aims", (*OTHER_COLUMNS, *LEVEL_COLUMNS, *APPRENTICESHIP_COLUMNS))}
             JOIN {PERSONS} USING (number)
         WHERE {among("outcome", ACHIEVED)}"""

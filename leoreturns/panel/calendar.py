@@ -1,4 +1,4 @@
-"""Tax years and academic years: which one a day falls in, and the forms in which tables write them.
+"""Tax years and academic years: which one a day falls in.
 
 A year is named by one number. A tax year T, the one it starts in, runs from 6 April T to 5 April T + 1: 2003 is
 2003-04. A cohort C, the one its academic year ends in, left key stage 4 in the academic year C - 1 to C: 2002 is
@@ -7,30 +7,18 @@ A year is named by one number. A tax year T, the one it starts in, runs from 6 A
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-
-from leoreturns import _checks
-from leoreturns.errors import PanelError
 
 MONTHS = 12
 EPOCH = 1970
 LONGEST_COMMON_DAY = 28  # a day of the month that every month has
-YEARS = range(1900, 2100)  # what a year in a table can be
-UNKNOWN, ALONE = -1, -2  # in place of the starting year of a form that has none
-
-# One year, written as a span: 200304, 2003/2004, 2003/04, 2003-04, 2003-2004, with a hyphen or a dash.
-SPAN = re.compile(r"(\d{4})\s*[/\-\u2013]?\s*(\d{4}|\d{2})")
-SINGLE = re.compile(r"\d{4}")
 
 DayArray: TypeAlias = NDArray[np.int32]
 YearArray: TypeAlias = NDArray[np.int16]
-Named: TypeAlias = Literal["start", "end"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,76 +86,6 @@ TAX_YEAR = Calendar(4, 6)
 SCHOOL_YEAR = Calendar(9, 1)  # censuses, school exams and school sixth-form aims
 ACCOUNTING_YEAR = Calendar(4, 1)  # the calendar months April to March, where tax months will not do
 ACADEMIC_YEAR = Calendar(8, 1)  # further education (ILR) and higher education (HESA)
-
-
-def tax_years(values: ArrayLike, *, single: Named | None = None, name: str = "tax_year") -> YearArray:
-    """Return tax years as the year they start in, from any form in which tables write them.
-
-    Parameters
-    ----------
-    values : array-like of shape (n,)
-        Numbers or text: 200304, "200304", "2003/2004", "2003/04", "2003-04". A year alone, such as 2004, could be the
-        one that the tax year starts in or the one that it ends in: it is refused unless `single` says which.
-    single : "start" or "end", optional
-        What a year alone stands for.
-    name : str
-        The column's name, for messages.
-
-    Returns
-    -------
-    int16 of shape (n,)
-
-    Raises
-    ------
-    PanelError
-        If values are missing, are not a year in one of these forms, or are a year alone that `single` does not name.
-    """
-    if single not in (None, "start", "end"):
-        raise ValueError(f"a year alone stands for the 'start' or the 'end', not for {single!r}")
-    codes, forms = pd.factorize(pd.Series(values))
-    _checks.no_missing(name, int((codes < 0).sum()), "year")
-    starts = np.array([_start_of(_text(form), single) for form in forms], dtype=np.int64)
-    rows = np.bincount(codes, minlength=len(starts))
-    if alone := int(rows[starts == ALONE].sum()):
-        raise PanelError(
-            f"column {name!r} holds a year alone, such as 2004, in {_checks.counted(alone, 'row')}; "
-            "say with single= whether it is the year in which the year starts or ends"
-        )
-    if unknown := int(rows[starts == UNKNOWN].sum()):
-        raise PanelError(
-            f"column {name!r} holds no year in {_checks.counted(unknown, 'row')}; "
-            "write years as 200304, 2003/2004, 2003/04 or 2003-04"
-        )
-    return starts.astype(np.int16)[codes]
-
-
-def cohorts(values: ArrayLike, *, single: Named | None = None, name: str = "cohort") -> YearArray:
-    """Return academic years as the year they end in, by which cohorts are named: "2001/2002" is 2002.
-
-    Forms, `single`, missing values and errors are those of `tax_years`.
-    """
-    return tax_years(values, single=single, name=name) + np.int16(1)
-
-
-def span_label(year: int) -> str:
-    """Return a tax year, or an academic year by its start, as it is printed: 2003 is ``2003-04``."""
-    return f"{year}-{(year + 1) % 100:02d}"
-
-
-def _start_of(text: str, single: Named | None) -> int:
-    """Starting year of one form; `UNKNOWN` or `ALONE` where it has none."""
-    if SINGLE.fullmatch(text) and int(text) in YEARS:
-        return ALONE if single is None else int(text) - (single == "end")
-    if (span := SPAN.fullmatch(text)) is None or int(span[1]) not in YEARS:
-        return UNKNOWN
-    start, end = int(span[1]), span[2]
-    return start if int(end) == (start + 1) % 10 ** len(end) else UNKNOWN
-
-
-def _text(form: Any) -> str:
-    """A form as text; a float column holds whole years as 200304.0."""
-    whole = isinstance(form, float) and form.is_integer()
-    return str(int(form) if whole else form).strip()
 
 
 def _whole(values: ArrayLike) -> NDArray[np.int64]:

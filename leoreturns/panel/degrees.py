@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from leoreturns._checks import counted
 from leoreturns.errors import ExtractError
 from leoreturns.extract.tables_further import HESA, SUBJECTS
-from leoreturns.panel.rules import among, any_row, read, rows
+from leoreturns.panel.rules import among, any_row, read, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -128,7 +128,7 @@ def qualifications(block: Block) -> str:
             SELECT *, CASE class {place} END AS class_place, {_main_subject()} AS subject
             FROM (
                 SELECT number, {columns}, {subjects()}
-                FROM {rows(block, "hesa", (*COLUMNS, *subject_columns()))} WHERE HE_XPQUAL01
+                FROM {rows_of(block, "hesa", (*COLUMNS, *subject_columns()))} WHERE HE_XPQUAL01
             )
         ) GROUP BY number"""
 
@@ -143,7 +143,7 @@ def check_codes(block: Block) -> None:
     """
     known = {"HE_XQLEV601": LEVEL, "HE_XCLASS01": _class("HE_XCLASS01", CLASSES | NO_CLASS)}
     counts = ", ".join(f"count({column}), count({value})" for column, value in known.items())
-    found = read(block, f"SELECT {counts} FROM {rows(block, 'hesa', COLUMNS)} WHERE HE_XPQUAL01", "table 'hesa'")
+    found = read(block, f"SELECT {counts} FROM {rows_of(block, 'hesa', COLUMNS)} WHERE HE_XPQUAL01", "table 'hesa'")
     numbers = [column[0].as_py() for column in found.columns]
     for column, n, n_known in zip(known, numbers[::2], numbers[1::2], strict=True):
         if n and not n_known:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from leoreturns.extract.link import LOOKUPS as LINKS
 from leoreturns.extract.lookups import SHAPES
 from leoreturns.extract.source import Extract
-from leoreturns.extract.tables import table
+from leoreturns.extract.tables import LINKS, table
 
 # Key stage 4: the pupil, the year, and whether the pupil is at the end of it; they tell who is in the panel.
 PMR, YEAR = "KS4_PupilMatchingRefAnonymous", "KS4_ACADYR"

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from leoreturns.panel.aims import HIGHER_LEVEL
-from leoreturns.panel.rules import PERSONS, Trait, among, any_row, covered, rows
+from leoreturns.panel.rules import PERSONS, Trait, among, any_row, covered, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -123,7 +123,7 @@ def _key_stage_5(block: Block) -> str:
         SELECT number, {passed}, {any_row(" OR ".join(routes))} AS vocational, max(KS5_PASSES_GA) AS a_levels,
             max({academic_width("KS5_PASSES_GA", "KS5_PASSES_GAS")}) AS academic,
             first({points} ORDER BY KS5_ACADYR DESC, KS5_TOTPTSE DESC NULLS LAST) AS points
-        FROM {rows(block, "ks5", dict.fromkeys((*names, *flags.values(), *routes)))} JOIN {PERSONS} USING (number)
+        FROM {rows_of(block, "ks5", dict.fromkeys((*names, *flags.values(), *routes)))} JOIN {PERSONS} USING (number)
         WHERE {_by_19("KS5_ACADYR")} GROUP BY number"""
 
 
@@ -143,14 +143,14 @@ def _young_people(block: Block) -> str:
     return f"""
         SELECT number, {columns}, max(YPMAD_L3_A_PASS) AS a_levels,
             max({academic_width("YPMAD_L3_A_PASS", "YPMAD_L3_AS_PASS")}) AS academic
-        FROM {rows(block, "ypmad", names)} JOIN {PERSONS} USING (number)
+        FROM {rows_of(block, "ypmad", names)} JOIN {PERSONS} USING (number)
         WHERE {_by_19("YPMAD_Academic_Year")} GROUP BY number"""
 
 
 def _learners(block: Block) -> str:
     return f"""
         SELECT number, {any_row("L_FullLevel2Ach")} AS level_2, {any_row("L_FullLevel3Ach")} AS level_3
-        FROM {rows(block, "ilr_learners", ("Year", "L_FullLevel2Ach", "L_FullLevel3Ach"))}
+        FROM {rows_of(block, "ilr_learners", ("Year", "L_FullLevel2Ach", "L_FullLevel3Ach"))}
             JOIN {PERSONS} USING (number)
         WHERE {_by_19("Year")} GROUP BY number"""
 
@@ -158,7 +158,7 @@ def _learners(block: Block) -> str:
 def _higher_education(block: Block) -> str:
     return f"""
         SELECT number, true AS higher
-        FROM {rows(block, "hesa", ("HE_ACADYR", "HE_XPQUAL01"))} JOIN {PERSONS} USING (number)
+        FROM {rows_of(block, "hesa", ("HE_ACADYR", "HE_XPQUAL01"))} JOIN {PERSONS} USING (number)
         WHERE HE_XPQUAL01 AND {_by_19("HE_ACADYR")} GROUP BY number"""
 
 

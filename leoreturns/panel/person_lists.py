@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from leoreturns.panel import degrees
 from leoreturns.panel.aims import ACHIEVED
-from leoreturns.panel.rules import among, read, rows
+from leoreturns.panel.rules import among, read, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -59,7 +59,7 @@ def _subjects(block: Block) -> str:
                 SELECT number, {degrees.LEVEL} AS level, {degrees.subjects()},
                     greatest(HE_COMDATE, make_date(HE_ACADYR, 8, 1)) AS start,
                     least(coalesce(HE_ENDDATE, HE_DATELEFT), make_date(HE_ACADYR + 1, 7, 31)) AS "end"
-                FROM {rows(block, "hesa", columns)} WHERE HE_XPQUAL01
+                FROM {rows_of(block, "hesa", columns)} WHERE HE_XPQUAL01
             )
         ) WHERE subject IS NOT NULL"""
 
@@ -70,11 +70,11 @@ def _aims(block: Block) -> str:
     return f"""
         SELECT number, learning_aim_id AS code, start_date AS start, end_date AS "end",
             greatest(coalesce(FL3Width, 0), 0) / 100 AS weight
-        FROM {rows(block, "ilr_aims", names)} WHERE {among("outcome", ACHIEVED)}"""
+        FROM {rows_of(block, "ilr_aims", names)} WHERE {among("outcome", ACHIEVED)}"""
 
 
 def _benefits(block: Block) -> str:
     """Return an entry for each spell on a benefit."""
     return f"""
         SELECT number, Benefit_type AS code, StartDate AS start, EndDate AS "end", CAST(1 AS DOUBLE) AS weight
-        FROM {rows(block, "benefits", ("Benefit_type", "StartDate", "EndDate"))}"""
+        FROM {rows_of(block, "benefits", ("Benefit_type", "StartDate", "EndDate"))}"""

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from leoreturns._typing import BoolArray, IntArray, UIntArray
 from leoreturns.errors import ExtractError
 from leoreturns.extract.database import quoted
-from leoreturns.extract.link import LOOKUPS, can_link, link_table
+from leoreturns.extract.link import can_link, link_table
 from leoreturns.extract.source import Extract
+from leoreturns.extract.tables import LINKS
 from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.ids import PersonIds, sorted_persons
 from leoreturns.panel.inputs import AGE, AT_END, PMR, YEAR, all_read, columns_read
@@ -61,7 +62,7 @@ def select_population(extract: Extract, definitions: Definitions) -> Population:
     if not extract.has("ks4", PMR, YEAR) or not can_link(extract, "PMR"):
         raise ExtractError(
             f"a panel is made of pupils at the end of key stage 4: it needs tables ks4 (with {PMR} and {YEAR}) and "
-            f"lookup_pmr (with {LOOKUPS['PMR'][1]} and AE_ID)"
+            f"lookup_pmr (with {LINKS['PMR'][1]} and AE_ID)"
         )
     _rank_records(extract, definitions)
     among = f"cohort IN ({', '.join(map(str, definitions.cohorts))})"

@@ -21,7 +21,7 @@ from leoreturns.extract.database import at_work, quoted
 from leoreturns.panel import encode
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import Grid
-from leoreturns.panel.rules import rows
+from leoreturns.panel.rules import rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -130,7 +130,7 @@ def fetch(block: Block, table: str, names: Iterable[str], values: Mapping[str, s
         If the statement fails; DuckDB's own text, which quotes values, is withheld.
     """
     expressions = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in values.items())
-    sql = f"SELECT record.number AS number, {expressions} FROM {rows(block, table, names)} AS record {join}"
+    sql = f"SELECT record.number AS number, {expressions} FROM {rows_of(block, table, names)} AS record {join}"
     with at_work(f"table {table!r}"):
         relation: Any = block.connection.sql(sql)
         return Records(table, relation.to_arrow_table())

@@ -68,7 +68,7 @@ def read(block: Block, sql: str, what: str) -> pa.Table:
             block.connection.unregister(PERSONS)
 
 
-def rows(block: Block, table: str, names: Iterable[str], view: str | None = None) -> str:
+def rows_of(block: Block, table: str, names: Iterable[str], view: str | None = None) -> str:
     """Return a subquery with ``number`` and columns of a table by their canonical names; what is absent is missing.
 
     Parameters

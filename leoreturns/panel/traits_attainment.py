@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leoreturns.extract.tables import table
 from leoreturns.extract.tables_schools import GRADES, REFORMED_GRADES
-from leoreturns.panel.rules import PERSONS, Trait, first, known, labelled, rows
+from leoreturns.panel.rules import PERSONS, Trait, first, known, labelled, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -87,7 +87,7 @@ def key_stage_2(block: Block) -> str:
             FROM (
                 SELECT *, {known("KS2_GENDER", SEXES)} AS sex, {month("KS2_MONTHOFBIRTH")} AS month,
                     {english} AS english, {mathematics} AS mathematics
-                FROM {rows(block, "ks2", KS2_COLUMNS)}
+                FROM {rows_of(block, "ks2", KS2_COLUMNS)}
             ) JOIN {PERSONS} USING (number)
         ) GROUP BY number"""
 
@@ -104,7 +104,7 @@ def key_stage_4(block: Block) -> str:
             KS4_NFTYPE AS institution, {points}, coalesce({maths}) AS maths, coalesce({english}) AS english,
             coalesce({", ".join(FIVE_AC_EM)}) AS five_ac_em,
             CASE WHEN cohort <= {LAST_WITHOUT_LEVEL2} THEN KS4_FIVEAC ELSE coalesce({", ".join(FIVE_AC)}) END AS five_ac
-        FROM {rows(block, "ks4", columns, view="ks4_record")} JOIN {PERSONS} USING (number)"""
+        FROM {rows_of(block, "ks4", columns, view="ks4_record")} JOIN {PERSONS} USING (number)"""
 
 
 def relations(block: Block) -> dict[str, str]:

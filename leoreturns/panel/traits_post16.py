@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from leoreturns.panel import degrees
 from leoreturns.panel.aims import HIGHER_LEVEL
 from leoreturns.panel.pathways import FULL, ROUTE_TABLES, academic_width
-from leoreturns.panel.rules import Trait, any_row, rows
+from leoreturns.panel.rules import Trait, any_row, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -31,7 +31,7 @@ def key_stage_5(block: Block) -> str:
     full = f"{' OR '.join(flags)} OR {academic_width(*passes)} >= {FULL}"
     return f"""
         SELECT number, {any_row(full)} AS level_3
-        FROM {rows(block, "ks5", (*flags, *passes))} GROUP BY number"""
+        FROM {rows_of(block, "ks5", (*flags, *passes))} GROUP BY number"""
 
 
 def young_people(block: Block) -> str:
@@ -41,14 +41,14 @@ def young_people(block: Block) -> str:
     full = f"{' OR '.join(flags)} OR {academic_width(*passes)} >= {FULL}"
     return f"""
         SELECT number, {any_row(full)} AS level_3, {any_row("YPMAD_L2_OVERALL")} AS level_2
-        FROM {rows(block, "ypmad", (*flags, *passes, "YPMAD_L2_OVERALL"))} GROUP BY number"""
+        FROM {rows_of(block, "ypmad", (*flags, *passes, "YPMAD_L2_OVERALL"))} GROUP BY number"""
 
 
 def learners(block: Block) -> str:
     """Return the relation of full levels 2 and 3 of learners in further education."""
     names = {"level_2": "L_FullLevel2Ach", "level_3": "L_FullLevel3Ach"}
     columns = ", ".join(f"{any_row(column)} AS {name}" for name, column in names.items())
-    return f"SELECT number, {columns} FROM {rows(block, 'ilr_learners', names.values())} GROUP BY number"
+    return f"SELECT number, {columns} FROM {rows_of(block, 'ilr_learners', names.values())} GROUP BY number"
 
 
 def achievements() -> str:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from leoreturns.extract.tables import table
-from leoreturns.panel.rules import PERSONS, Trait, any_row, rows
+from leoreturns.panel.rules import PERSONS, Trait, any_row, rows_of
 
 if TYPE_CHECKING:
     from leoreturns.panel.block import Block
@@ -38,7 +38,7 @@ def absence(block: Block) -> str:
         SELECT number, sum(missed) / sum(possible) AS rate
         FROM (
             SELECT number, CASE {missed} END AS missed, CASE {possible} END AS possible
-            FROM {rows(block, "absence", ("AcademicYear", *columns))} JOIN {PERSONS} USING (number)
+            FROM {rows_of(block, "absence", ("AcademicYear", *columns))} JOIN {PERSONS} USING (number)
             WHERE AcademicYear = cohort - 1
         ) WHERE missed IS NOT NULL GROUP BY number"""
 
@@ -48,7 +48,7 @@ def _ever(block: Block, name: str, condition: str, columns: tuple[str, ...], yea
     first, last = table(name).years or (0, 0)
     covers = f"cohort - 1 BETWEEN {first} AND {block.coverage.get(name, last)} AND {seen}"
     held = f"""
-        SELECT number, {any_row(condition)} AS held FROM {rows(block, name, columns)} JOIN {PERSONS} USING (number)
+        SELECT number, {any_row(condition)} AS held FROM {rows_of(block, name, columns)} JOIN {PERSONS} USING (number)
         WHERE {year} <= cohort - 1 GROUP BY number"""
     return f"""
         SELECT number, CASE WHEN held THEN true WHEN {covers} THEN false END AS ever
@@ -62,7 +62,7 @@ def relations(block: Block) -> dict[str, str]:
     # Independent schools tell of no exclusions, and are not in the census.
     at_school = f"cohort > {FIXED_FROM}"
     if "school_census" in block.tables:
-        at_school += f" AND number IN (SELECT number FROM {rows(block, 'school_census', ('AcademicYear',))})"
+        at_school += f" AND number IN (SELECT number FROM {rows_of(block, 'school_census', ('AcademicYear',))})"
     in_need = ("CIN_ACADYR", "CIN_ReferralNFA", "CIN_PrimaryNeedCode")
     # The year to March that a record is of ends in the academic year that starts the calendar year before.
     care_year = "cla_PROCESSING_YEAR - 1"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from leoreturns.extract.tables import TERM_NAMES
 from leoreturns.extract.tables_schools import ETHNIC_EARLIER, ETHNIC_MAJOR, ETHNIC_MINOR
-from leoreturns.panel.rules import PERSONS, VIA, Trait, first, known, labelled, lookup, rows
+from leoreturns.panel.rules import PERSONS, VIA, Trait, first, known, labelled, lookup, rows_of
 from leoreturns.panel.traits_attainment import SEXES, month
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def census(block: Block) -> str:
                 CASE CensusTerm {TERM_PLACES} ELSE {len(TERM_NAMES)} END AS term,
                 AcademicYear = cohort - 1 AS in_year_11, AcademicYear >= cohort - {SIX_YEARS} AS in_six_years,
                 {attributes}
-            FROM {rows(block, "school_census", CENSUS_COLUMNS)} JOIN {PERSONS} USING (number)
+            FROM {rows_of(block, "school_census", CENSUS_COLUMNS)} JOIN {PERSONS} USING (number)
             WHERE (RecordStatus IS NULL OR RecordStatus BETWEEN 1 AND 10 OR RecordStatus = 20)
                 AND OnRoll IS DISTINCT FROM false AND AcademicYear <= cohort - 1
         ) GROUP BY number"""
@@ -132,7 +132,7 @@ def residence(block: Block) -> str:
         SELECT number, {first("area", "TaxYear, via")} AS area
         FROM (
             SELECT record.number, TaxYear, via, {area} AS area
-            FROM {rows(block, "geography", ("TaxYear", "COA_2011", "LAUA_anon", VIA))} AS record
+            FROM {rows_of(block, "geography", ("TaxYear", "COA_2011", "LAUA_anon", VIA))} AS record
                 LEFT JOIN {lookup(block, AREAS)} AS area ON area.code = record.COA_2011
         ) JOIN {PERSONS} USING (number)
         WHERE TaxYear BETWEEN cohort AND cohort + 1 GROUP BY number"""
