@@ -1,7 +1,7 @@
 """The panel of linked LEO tables a second time, in plain pandas: tables read, persons linked, and who is in.
 
 Written from the contract of the derived columns alone. Every rule is spelled out where it is used; nothing is streamed,
-nothing is shared with the package but the names and types of the tables' columns.
+nothing is shared with the package but the names and types of the tables' columns, and which of them rules read.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from leoreturns.extract.tables import TABLES, TERM_NAMES, resolve_columns
+from leoreturns.panel.inputs import READ
 
 EPOCH = dt.date(1970, 1, 1)
 # Tables that columns are derived from, each with its column of the person's id and the lookup that id is in.
@@ -187,8 +188,8 @@ def _best_first(records: pd.DataFrame) -> pd.DataFrame:
     keys = -records[["ks4_points", "ks4_gcse_points", "ks4_gcse_points_old"]]
     keys["five_ac"] = records["ks4_five_ac"].astype("Int64").rsub(1).fillna(2)
     keys[["year", "school", "pmr"]] = records[["KS4_ACADYR", "school_code", "pmr"]]
-    # What is equal so far is told apart by the other columns as text, so that no row's place decides.
-    texts = {name: _as_text(records[name]) for name in TABLES["ks4"].names}
+    # What is equal so far is told apart by the other columns of rules as text, so that no row's place decides.
+    texts = {name: _as_text(records[name]) for name in TABLES["ks4"].names if name in READ["ks4"]}
     keys = pd.concat([keys, pd.DataFrame(texts)], axis=1)
     return records.loc[keys.sort_values(list(keys), na_position="last").index]
 
