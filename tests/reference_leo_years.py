@@ -267,7 +267,7 @@ def _pay(grid: Grid, rows: pd.DataFrame, sectors: Mapping[str, str] | None, defi
     section, industry, tied = names[definitions.sector]
     best = rows[true(rows["Earnings"] > 0)]
     best = best.assign(group=mapped(best[industry], sectors or {}), untied=1 - best[tied].astype("Int64"))
-    order = ["Earnings", "via", section, "group", "main_enterprise", "untied"]
+    order = ["Earnings", "via", "main_enterprise", section, "group", "untied"]
     best = best.sort_values(order, ascending=[False, *[True] * 5], na_position="last")
     best = best.drop_duplicates(["person", "TaxYear"])
     sector = grid.table(best, section, "TaxYear")

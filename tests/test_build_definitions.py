@@ -125,6 +125,7 @@ def test_a_preset_on_simulated_records(extract: Extract) -> None:
     assert_same(build(extract, definitions), twin)
     # The records reach the rules.
     assert twin.years["main_activity"].nunique() == 8
+    assert 0 < twin.years["sustained_employment"].isna().sum() < len(twin.years)
     assert twin.persons["ks5_route"].nunique() == 5
     assert twin.persons["education_level"].nunique() == 3
     assert twin.persons["pathway"].nunique() >= 10

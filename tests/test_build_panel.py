@@ -385,6 +385,7 @@ EMPLOYMENT = (
     "continuous_employment",
 )  # fmt: skip
 RATED = ("annualised_earnings", "real_earnings", "log_earnings")
+TOTAL = ("total_earnings", "real_total_earnings")
 REACHED = ("highest_level", "education_level")
 LEVELS = ("ks5_route", "pathway", *REACHED)
 # Table -> (what cannot be derived without it, what is derived without it but may differ).
@@ -392,26 +393,39 @@ WITHOUT = {
     "ks2": (("prior_attainment", "prior_attainment_band"), ("sex", "birth_month")),
     "school_census": (
         ("ethnicity", "ethnicity_minor", "first_language", "fsm_ever", "sen", "idaci_quintile", "home_region"),
-        ("sex", "birth_month", "fsm", "fsm_6", "idaci_score", "school", "school_type", "ever_excluded"),
+        (
+            "sex", "birth_month", "fsm", "fsm_6", "idaci_score", "school", "school_type", "ever_excluded",
+            "main_activity",
+        ),
     ),
     "absence": (("absence_rate",), ()),
     "exclusions": (("ever_excluded",), ()),
     "cin": (("ever_in_need",), ()),
     "cla": (("ever_looked_after",), ()),
     "ks5": (("ks5_points",), (*LEVELS, "n_a_levels", "main_activity")),
+    "plams": ((), ("main_activity",)),
     "ypmad": ((), (*LEVELS, "n_a_levels")),
     "ilr_learners": ((), LEVELS),
     "ilr_aims": (
         ("months_further_education", "months_apprenticeship", "aims"),
-        (*LEVELS, "months_higher_education", "main_activity"),
+        (*LEVELS, "main_activity"),
     ),
     "hesa": (
-        (*REACHED, "degree_class", "degree_year", "degree_subject", "university", "subjects"),
-        ("pathway", "months_higher_education", "main_activity"),
+        (
+            *REACHED, "degree_class", "degree_year", "degree_subject", "university", "subjects",
+            "years_since_graduation", "months_higher_education",
+        ),
+        ("pathway", "main_activity"),
     ),
     "employment": ((*EMPLOYMENT, *RATED), ("main_activity",)),
-    "earnings": (("earnings", *RATED, "sector", "sector_vintage"), ("in_paid_work", "main_activity")),
-    "self_assessment": (("self_employed", "self_employment_earnings"), ("main_activity",)),
+    "earnings": (
+        (
+            "earnings", *RATED, *TOTAL, "employer", "n_enterprises", "sector", "sector_tied", "sector_group",
+            "sector_vintage",
+        ),
+        ("in_paid_work", "main_activity"),
+    ),
+    "self_assessment": ((*TOTAL, "self_employed", "self_employment_earnings"), ("main_activity",)),
     "benefits": (
         (
             "days_unemployment_benefit", "days_incapacity_benefit", "days_other_out_of_work_benefit",
@@ -495,7 +509,7 @@ def test_a_table_without_its_column_of_ids_is_named(extract, tmp_path):
         ("regions", ("home_region",), ()),
         ("school_types", (), ("school_type",)),
         ("travel_to_work", (), ("area_at_16", "area", "moved")),
-        ("sectors", (), ()),
+        ("sectors", ("sector_group",), ()),
     ],
 )
 def test_without_an_outside_lookup(lookup, absent, differing, extract, undisturbed):

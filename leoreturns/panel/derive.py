@@ -228,7 +228,8 @@ def _observed(
 
 def _unobserved(block: Block, grid: Grid, tables: Iterable[str]) -> BoolArray | None:
     """Rows of tax years after the last year of one of the tables; None where there can be none."""
-    last = min((block.coverage[table] for table in tables if table in block.coverage), default=grid.last_year)
+    there = [table for table in tables if table in block.tables and table in block.coverage]
+    last = min((block.coverage[table] for table in there), default=grid.last_year)
     return None if last >= grid.last_year else grid.tax_year > last
 
 

@@ -96,7 +96,7 @@ def read_pay(block: Block, grid: Grid, definitions: Definitions) -> tuple[Pay, L
     main = {name: found.texts(name) for name in ("sector", "sector_group", "employer")}
     main["sector_tied"] = Encoded(found.numbers("tied"), "code", CONDITION)
     # An id without an amount sorts behind any that has one. The keys after ids decide between records that repeat one.
-    texts = [missing_last(main[name].values) for name in ("sector", "sector_group", "employer")]
+    texts = [missing_last(main[name].values) for name in ("employer", "sector", "sector_group")]
     most = chosen(rows, grid.n_row, -amounts, ids, *texts, -main["sector_tied"].values)
     most[~(earnings > 0)] = -1
     n_enterprises = largest(rows, found.numbers("n_enterprises").astype(np.float64), grid.n_row)
