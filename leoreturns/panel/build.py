@@ -81,7 +81,8 @@ def build_panel(
     ExtractError
         If tables without which there is no panel are absent, or values are not of their type.
     PanelError
-        If the target exists, or the disk is full; the finished blocks are kept for the next run then.
+        If the definitions' last tax year lies after that of the extract, if the target exists, or if the disk is full;
+        the finished blocks are kept for the next run then.
     """
     if not isinstance(extract, Extract):
         raise TypeError(f"extract is what open_extract returns, not {type(extract).__name__}")

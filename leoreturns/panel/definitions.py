@@ -66,7 +66,7 @@ class Definitions:
     cohorts : tuple of int
         Calendar years in which key stage 4 ended.
     last_tax_year : int
-        Start year of the last tax year of the panel.
+        Start year of the last tax year of the panel; at most that of the extract.
     sustained : "twelve months", "five of six" or "181 days"
         Sustained employment: a day in every tax month; a day in at least five of the calendar months October to March;
         or a joined spell of at least 181 days.
