@@ -503,7 +503,7 @@ def test_nothing_that_is_shown_of_a_build_shows_a_canary(extract, undisturbed, t
         block = build.Block(connection, n_person, population.cohort[:n_person], tables, 2017)
         shown += [
             block,
-            *build.assemble_block(block, population.ids[:n_person], population.keys[:n_person], None, chosen),
+            *build.assemble_block(block, population.ids[:n_person], population.keys[:n_person], chosen),
         ]
         connection.close()
         shown += [source._relation("earnings"), source._database]
