@@ -459,7 +459,10 @@ WITHOUT = {
     "ks2": (("prior_attainment", "prior_attainment_band"), ("sex", "birth_month")),
     "school_census": (
         ("ethnicity", "ethnicity_minor", "first_language", "fsm_ever", "sen", "idaci_quintile", "home_region"),
-        ("sex", "birth_month", "fsm", "fsm_6", "idaci_score", "school", "school_type", "ever_excluded", "main_activity"),
+        (
+            "sex", "birth_month", "fsm", "fsm_6", "idaci_score", "school", "school_type", "ever_excluded",
+            "main_activity",
+        ),
     ),
     "absence": (("absence_rate",), ()),
     "exclusions": (("ever_excluded",), ()),
