@@ -14,13 +14,15 @@ import pyarrow as pa
 from leoreturns.errors import ExtractError
 from leoreturns.extract.check import ExtractCheck, check_tables
 from leoreturns.extract.database import BATCH_ROWS, Database
-from leoreturns.extract.lookups import open_lookup
+from leoreturns.extract.lookups import SHAPES, open_lookup
 from leoreturns.extract.parts import FILES, FramePart, Part, ViewPart, open_files
 from leoreturns.extract.relation import Relation
 from leoreturns.extract.schema import Table
 from leoreturns.extract.tables import TABLES, Occasion, match_table, occasion_of, table
 from leoreturns.results.flow import MASK, MASKED_BELOW
 
+# Subfolder of an extract that holds outside lookups.
+LOOKUP_FOLDER = "lookups"
 # How names begin of what a writer has not finished, or keeps for itself: `_temporary/part-0.parquet`.
 LEFT_OVER = (".", "_")
 # Table -> its pieces, with the occasions that their names tell.
@@ -228,7 +230,9 @@ def open_extract(
         Table -> its view or yearly views, with schema: ``{"earnings": 'LEO_i2."2002237".leo_earnings'}``. They are read
         in chunks, when first asked for.
     lookups : mapping of str -> frame or path, optional
-        Outside lookups: ``travel_to_work`` with columns COA_2011 and area, ``sectors`` with SIC2007 and sector.
+        Outside lookups: ``travel_to_work`` with columns COA_2011 and area, ``sectors`` with SIC2007 and sector; also
+        ``regions``, ``home_areas``, ``school_regions``, ``school_types`` and ``institution_types``. By default those
+        in the subfolder ``lookups`` of a folder, if it has one: files of these names.
 
     Returns
     -------
@@ -252,8 +256,11 @@ def open_extract(
         raise ExtractError(
             "views= names the views of a connection to a database; files and frames have their own names"
         )
+    given = lookups or {}
     if isinstance(path_or_tables, str | Path):
         found = _in_folder(Path(path_or_tables), unknown)
+        if lookups is None:
+            given = _lookups_in(Path(path_or_tables), unknown)
     elif isinstance(path_or_tables, Mapping):
         found = _in_mapping(path_or_tables)
     elif hasattr(path_or_tables, "cursor"):
@@ -267,7 +274,7 @@ def open_extract(
     database = Database()
     try:
         relations = {name: Relation(TABLES[name], parts, database) for name, parts in found.items()}
-        opened = {name: open_lookup(name, given, database) for name, given in (lookups or {}).items()}
+        opened = {name: open_lookup(name, table, database) for name, table in given.items()}
     except BaseException:
         database.close()
         raise
@@ -280,7 +287,7 @@ def _in_folder(folder: Path, unknown: list[str]) -> _Found:
         raise ExtractError(f"{str(folder)!r} is no folder; give the folder that holds the tables' files")
     found: _Found = {}
     for entry in sorted(folder.iterdir()):
-        if entry.name.startswith(LEFT_OVER):
+        if entry.name.startswith(LEFT_OVER) or (entry.is_dir() and entry.name == LOOKUP_FOLDER):
             continue
         known = match_table(entry.stem if entry.is_file() else entry.name)
         if entry.is_dir() and known is None:
@@ -291,6 +298,13 @@ def _in_folder(folder: Path, unknown: list[str]) -> _Found:
         else:
             _add(found, known.name, _path_parts(entry))
     return found
+
+
+def _lookups_in(folder: Path, unknown: list[str]) -> dict[str, Path]:
+    """Return the outside lookups that lie beside the tables of a folder, by name."""
+    entries = sorted((folder / LOOKUP_FOLDER).glob("*"))
+    unknown += [entry.name for entry in entries if entry.stem not in SHAPES]
+    return {entry.stem: entry for entry in entries if entry.stem in SHAPES}
 
 
 def _path_parts(path: Path) -> list[tuple[Part, Occasion]]:
