@@ -22,7 +22,7 @@ from leoreturns.extract.simulate import (
     schools,
     work,
 )
-from leoreturns.extract.simulate.careers import make_careers
+from leoreturns.extract.simulate.careers import Careers, make_careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.rows import Rows, shuffled
 from leoreturns.extract.simulate.world import World, idbr, lars, make_world
@@ -45,6 +45,8 @@ class Plan:
     cohorts : tuple of int
         Calendar years in which key stage 4 ends.
     defects : bool
+    n_schools : int, optional
+        As many as suit the persons if left out.
     """
 
     n_persons: int
@@ -52,6 +54,7 @@ class Plan:
     chunk_persons: int
     cohorts: tuple[int, ...]
     defects: bool
+    n_schools: int | None = None
 
     @property
     def n_chunks(self) -> int:
@@ -69,7 +72,7 @@ class Plan:
 
     def world(self) -> World:
         """Return the world of all chunks."""
-        return make_world(self.n_persons, self.stream(WORLD))
+        return make_world(self.n_persons, self.stream(WORLD), n_schools=self.n_schools)
 
 
 def world_tables(plan: Plan, world: World) -> Iterator[tuple[str, str, Rows]]:
@@ -96,7 +99,8 @@ def _tables(
     first = chunk * plan.chunk_persons
     persons = np.arange(first, min(first + plan.chunk_persons, plan.n_persons))
     pupils = people.make_people(len(persons), plan.cohorts, world, rng["people"])
-    courses = further.make_courses(pupils, rng["courses"])
+    careers = make_careers(pupils, world, rng["careers"])
+    courses = further.make_courses(pupils, careers, rng["courses"])
     learns = np.zeros(len(persons), bool)
     learns[courses.person] = True
     known = ids.make_all_ids(persons, pupils.linked, learns, plan.salt, defects)
@@ -108,7 +112,7 @@ def _tables(
     yield "ilr_aims", "ilr_aims", aims
     yield "hesa", "hesa", higher.hesa(pupils, known, world, rng["higher"], defects)
     yield "ucas", "ucas", higher.ucas(pupils, known, rng["higher"])
-    yield from _leo_tables(pupils, known, world, rng, defects)
+    yield from _leo_tables(pupils, careers, known, world, rng, defects)
 
 
 def _school_tables(
@@ -138,9 +142,13 @@ def _school_tables(
 
 
 def _leo_tables(
-    pupils: people.People, known: ids.Ids, world: World, rng: dict[str, Generator], defects: Defects
+    pupils: people.People,
+    careers: Careers,
+    known: ids.Ids,
+    world: World,
+    rng: dict[str, Generator],
+    defects: Defects,
 ) -> Iterator[tuple[str, str, Rows]]:
-    careers = make_careers(pupils, world, rng["careers"])
     worked = work.working_days(pupils, careers, rng["work"])
     yield "employment", "employment", work.employment(worked, known, rng["employment"], defects)
     yield "earnings", "earnings", work.earnings(pupils, careers, worked, known, world, rng["earnings"], defects)
