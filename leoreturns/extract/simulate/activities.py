@@ -16,7 +16,7 @@ from scipy.special import ndtr
 
 from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate import fitted
-from leoreturns.extract.simulate.population import GROUPS, N_LEVEL
+from leoreturns.extract.simulate.effects import YEARS, Effects
 
 # In the order of the latent positions: first what a year without education is, then the kinds of education.
 ACTIVITIES = (
@@ -31,7 +31,6 @@ ACTIVITIES = (
 )
 NOT_CAPTURED, BENEFITS, NO_SUSTAINED, EMPLOYED, FURTHER, OTHER_EDUCATION, KEY_STAGE_5, HIGHER = range(8)
 FIRST_EDUCATION = FURTHER
-YEARS = 15  # published
 # Which activities a year can have: key stage 5 and other education in years 1 and 2, further education later.
 POSSIBLE = np.array(
     [[True] * 4 + [n > 2, n <= 2, n <= 2, n >= 2] for n in range(1, YEARS + 1)],
@@ -41,9 +40,12 @@ EDUCATION_KEPT, EDUCATION_FADES = 0.25, 0.80
 WORK_KEPT, WORK_FADES = 0.55, 0.85
 
 
-def positions(n: int, years: int, kept: float, fades: float, rng: Generator) -> FloatArray:
-    """Return a uniform position for each person and year, which persists."""
-    person = np.sqrt(kept) * rng.standard_normal(n, np.float32)
+def positions(
+    n: int, years: int, kept: float, fades: float, rng: Generator, person: FloatArray | None = None
+) -> FloatArray:
+    """Return a uniform position for each person and year, which persists; `person` is the part that stays, if known."""
+    drawn = rng.standard_normal(n, np.float32)
+    person = np.sqrt(kept) * (drawn if person is None else person)
     latent = rng.standard_normal(n, np.float32)
     found = np.empty((n, years), np.float32)
     for year in range(years):
@@ -53,54 +55,32 @@ def positions(n: int, years: int, kept: float, fades: float, rng: Generator) -> 
     return found
 
 
-# Dimensions whose effects are added up once, for all combinations of their groups and a last one that is not known.
-_TOGETHER = (
-    ("sex", "fsm", "sen", "school_type", "ks4_five_ac", "first_language"),
-    ("ethnicity_minor", "school_region", "idaci"),
-)
-
-
 @cache
-def _tables() -> tuple[FloatArray, ...]:
-    """Return log weights by level, year and activity for the combinations of each set of dimensions."""
-    logs = fitted.load().activity
-    found = []
-    for dimensions in _TOGETHER:
-        total = np.zeros((1, N_LEVEL, YEARS, len(ACTIVITIES)))
-        for name in dimensions:
-            effects = np.concatenate([logs[name], np.zeros((1, *logs[name].shape[1:]))])
-            total = (total[:, None] + effects).reshape(-1, *total.shape[1:])
-        found.append(total)
-    found[0] += logs["all"]
-    return tuple(np.ascontiguousarray(table.transpose(2, 0, 1, 3)).astype(np.float32) for table in found)
-
-
-def combinations(codes: Mapping[str, AnyArray]) -> tuple[AnyArray, ...]:
-    """Return the place of each person in each of the tables."""
-    found = []
-    for dimensions in _TOGETHER:
-        place = np.zeros(len(codes["sex"]), np.int64)
-        for name in dimensions:
-            size = len(GROUPS[name])
-            place = place * (size + 1) + np.where(codes[name] < 0, size, codes[name])
-        found.append(place)
-    return tuple(found)
+def effects() -> Effects:
+    """Return log weights of the activities."""
+    return Effects(fitted.load().activity)
 
 
 def chances(places: tuple[AnyArray, ...], level: AnyArray, year: int) -> FloatArray:
-    """Return the chance of each activity in a year after key stage 4 (1, 2, ...); after the last published, that one's."""
-    at = min(year, YEARS) - 1
-    first, second = (table[at][place, level] for table, place in zip(_tables(), places, strict=True))
-    weights = np.exp(first + second)
+    """Return the chance of each activity in a year after key stage 4 (1, 2, ...)."""
+    weights = np.exp(effects().of(places, level, year))
     found: FloatArray = weights / weights.sum(axis=1, keepdims=True)
     return found
 
 
-def draw_activities(codes: Mapping[str, AnyArray], level: AnyArray, years: int, rng: Generator) -> AnyArray:
-    """Return the main activity of each person in years 1, 2, ... after key stage 4."""
-    n, places = len(level), combinations(codes)
+def draw_activities(
+    codes: Mapping[str, AnyArray], level: AnyArray, years: int, attachment: FloatArray, rng: Generator
+) -> AnyArray:
+    """Return the main activity of each person in years 1, 2, ... after key stage 4.
+
+    Parameters
+    ----------
+    attachment : float array
+        Standard normal: what keeps a person in work from year to year.
+    """
+    n, places = len(level), effects().places(codes)
     education = positions(n, years, EDUCATION_KEPT, EDUCATION_FADES, rng)
-    work = positions(n, years, WORK_KEPT, WORK_FADES, rng)
+    work = positions(n, years, WORK_KEPT, WORK_FADES, rng, attachment)
     drawn = np.empty((n, years), np.int8)
     for year in range(years):
         bounds = np.cumsum(chances(places, level, year + 1), axis=1)

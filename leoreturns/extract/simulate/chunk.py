@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
@@ -17,6 +17,7 @@ from leoreturns.extract.simulate import (
     geography,
     higher,
     ids,
+    pay,
     people,
     post16,
     schools,
@@ -25,12 +26,13 @@ from leoreturns.extract.simulate import (
 from leoreturns.extract.simulate.careers import Careers, make_careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.rows import Rows, shuffled
+from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import World, idbr, lars, make_world
 
 # A topic has its own stream of random numbers: a change in one leaves the others as they are.
 TOPICS = (
     "people", "careers", "courses", "census", "absence", "exclusions", "ks2", "ks4", "post16", "further", "higher",
-    "care", "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order",
+    "care", "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order", "pay",
 )  # fmt: skip
 WORLD = 0  # spawn key; chunk c has c + 1
 
@@ -45,6 +47,7 @@ class Plan:
     cohorts : tuple of int
         Calendar years in which key stage 4 ends.
     defects : bool
+    truth : Truth
     n_schools : int, optional
         As many as suit the persons if left out.
     """
@@ -54,6 +57,7 @@ class Plan:
     chunk_persons: int
     cohorts: tuple[int, ...]
     defects: bool
+    truth: Truth = field(default_factory=Truth)
     n_schools: int | None = None
 
     @property
@@ -98,7 +102,7 @@ def _tables(
 ) -> Iterator[tuple[str, str, Rows]]:
     first = chunk * plan.chunk_persons
     persons = np.arange(first, min(first + plan.chunk_persons, plan.n_persons))
-    pupils = people.make_people(len(persons), plan.cohorts, world, rng["people"])
+    pupils = people.make_people(len(persons), plan.cohorts, world, plan.truth, rng["people"])
     careers = make_careers(pupils, world, rng["careers"])
     courses = further.make_courses(pupils, careers, rng["courses"])
     learns = np.zeros(len(persons), bool)
@@ -112,7 +116,7 @@ def _tables(
     yield "ilr_aims", "ilr_aims", aims
     yield "hesa", "hesa", higher.hesa(pupils, known, world, rng["higher"], defects)
     yield "ucas", "ucas", higher.ucas(pupils, known, rng["higher"])
-    yield from _leo_tables(pupils, careers, known, world, rng, defects)
+    yield from _leo_tables(plan, pupils, careers, known, world, rng, defects)
 
 
 def _school_tables(
@@ -142,6 +146,7 @@ def _school_tables(
 
 
 def _leo_tables(
+    plan: Plan,
     pupils: people.People,
     careers: Careers,
     known: ids.Ids,
@@ -149,9 +154,10 @@ def _leo_tables(
     rng: dict[str, Generator],
     defects: Defects,
 ) -> Iterator[tuple[str, str, Rows]]:
+    earned = pay.make_pay(pupils, careers, world, plan.truth, rng["pay"])
     worked = work.working_days(pupils, careers, rng["work"])
     yield "employment", "employment", work.employment(worked, known, rng["employment"], defects)
-    yield "earnings", "earnings", work.earnings(pupils, careers, worked, known, world, rng["earnings"], defects)
+    yield "earnings", "earnings", work.earnings(pupils, careers, earned, worked, known, world, rng["earnings"], defects)
     own = work.self_employed(pupils, careers, rng["own"])
     yield "self_assessment", "self_assessment", work.self_assessment(own, known, rng["own"])
     yield "benefits", "benefits", benefits.benefits(pupils, careers, known, rng["benefits"], defects)

@@ -12,7 +12,7 @@ import numpy as np
 # Shares of pupils (percent) at the end of key stage 4 in 2001-02 to 2006-07.
 FEMALE = 48.4
 FIVE_AC = 56.1
-GRADUATE = 33.8
+FSM = 0.148  # eligible, of all
 REGIONS = {  # region: (code, share, log-points of pay)
     "North East": ("E12000001", 5.3, -0.06),
     "North West": ("E12000002", 14.7, -0.04),
@@ -78,25 +78,8 @@ AREAS = (
     (0.10, 0.62, 0.28), (0.36, 0.53, 0.11), (0.08, 0.56, 0.36), (0.10, 0.68, 0.22),
 )  # fmt: skip
 
-# Median annualised earnings in pounds of 2017-18, years 1 to 15 after key stage 4.
-# fmt: off
-MEDIANS = {
-    ("F", "level 2 or below"): (
-        6644, 9718, 11730, 12737, 13376, 13718, 13809, 13801, 13758, 13667, 13373, 13115, 12989, 12864, 12752),
-    ("F", "level 3 or above"): (
-        4470, 7357, 11013, 12911, 14128, 14987, 15641, 16221, 16706, 17037, 17199, 17240, 17293, 17222, 17179),
-    ("F", "graduate"): (
-        3481, 4388, 4680, 4678, 6772, 12570, 17493, 20641, 22781, 24442, 25720, 26635, 27304, 27556, 27500),
-    ("M", "level 2 or below"): (
-        8704, 11890, 14020, 15278, 16186, 16803, 17391, 18061, 18814, 19621, 20265, 20916, 21592, 22181, 22693),
-    ("M", "level 3 or above"): (
-        5806, 9455, 13105, 15340, 16957, 18196, 19336, 20550, 21826, 23115, 24316, 25466, 26455, 27377, 28225),
-    ("M", "graduate"): (
-        3699, 4797, 5086, 5179, 6928, 12580, 18465, 22048, 24624, 26824, 28771, 30612, 32245, 33747, 35254),
-}
-# fmt: on
 LEVELS = ("level 2 or below", "level 3 or above", "graduate")
-PRICE_YEAR, INFLATION = 2017, 0.022  # the simulated price level grows evenly
+PRICE_YEAR, INFLATION = 2017, 0.02  # the simulated price level grows evenly
 
 # Chances of paid work in a year, by level (2 or below, 3 or above, graduate) and main activity (not captured, benefits, no
 # sustained activity, employment, further, other education, key stage 5, higher education); of those beside other
@@ -121,6 +104,7 @@ EMPLOYEES = np.array([
 # Median pay of the section against that of all, in logs; furlough in the first and second tax year of the scheme.
 SECTION_PAY = np.array([
     -.10, .35, .10, .25, .10, .20, -.15, .08, -.35, .25, .22, .05, .15, -.12, .10, -.05, -.12, -.15, -.18])
+MEAN_SECTION_PAY = EMPLOYEES @ SECTION_PAY / EMPLOYEES.sum(axis=1)  # by level
 FURLOUGH = np.array([
     .15, .15, .22, .08, .10, .35, .28, .25, .68, .15, .06, .25, .15, .28, .01, .06, .08, .55, .45])
 DIVISIONS = (

@@ -30,9 +30,11 @@ from leoreturns.extract.simulate.population import (
     OTHER,
     SELECTIVE,
     SPECIAL,
+    Cells,
     cells,
 )
 from leoreturns.extract.simulate.rows import draw, draw_each
+from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import N_QUINTILE, World
 
 __all__ = ["GRADUATE", "INDEPENDENT", "LEVEL_2", "LEVEL_3", "MAINSTREAM", "OTHER", "SELECTIVE", "SPECIAL"]
@@ -69,6 +71,8 @@ class People:
         Level reached at last (`LEVEL_2`, `LEVEL_3`, `GRADUATE`); way to it at key stage 5.
     activity : int8 matrix of persons by `YEARS`
         Main activity in years 1, 2, ... after key stage 4.
+    luck : float array
+        Standard normal: what stays with the person of the chance in pay.
     linked : bool array
         Whether the person is found in tax records.
     """
@@ -92,6 +96,7 @@ class People:
     level: AnyArray
     route: AnyArray
     activity: AnyArray
+    luck: FloatArray
     linked: AnyArray
 
     def __len__(self) -> int:
@@ -122,10 +127,12 @@ class People:
         return found
 
 
-def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) -> People:
-    """Return `n` persons of these cohorts."""
+def make_people(
+    n: int, cohorts: tuple[int, ...], world: World, truth: Truth, rng: Generator, pupils: Cells | None = None
+) -> People:
+    """Return `n` persons of these cohorts; `pupils` instead of the fitted distribution oversamples some."""
     cohort = np.array(cohorts, np.int32)[rng.integers(0, len(cohorts), n)]
-    codes, level = cells().draw(n, rng)
+    codes, level = (pupils or cells()).draw(n, rng)
     kind, region, five_ac = codes["school_type"], codes["school_region"].astype(np.int16), codes["ks4_five_ac"] == 1
     ethnicity, english = _origins(codes, rng)
     lsoa = _homes(codes, world, rng)
@@ -134,7 +141,9 @@ def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) 
     cell = school_type.astype(np.int64) * len(facts.REGIONS) + region
     # Pupils of higher attainment are more often found together.
     place = ndtr(0.35 * ks4 + np.sqrt(1 - 0.35**2) * rng.standard_normal(n))
-    activity = draw_activities(codes, level, YEARS, rng)
+    luck, other = rng.standard_normal(n), rng.standard_normal(n)
+    attachment = truth.selection * luck + np.sqrt(1 - truth.selection**2) * other
+    activity = draw_activities(codes, level, YEARS, attachment.astype(np.float32), rng)
     at_work = np.isin(activity, (EMPLOYED, BENEFITS, NO_SUSTAINED)).any(axis=1)
     return People(
         cohort=cohort,
@@ -156,6 +165,7 @@ def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) 
         level=level,
         route=_routes(cohort, level, activity, rng),
         activity=activity,
+        luck=luck,
         linked=at_work | (rng.random(n) >= UNLINKED),
     )
 

@@ -56,6 +56,9 @@ class World:
         Areas by region and fifth of deprivation.
     lsoa_ttwa : int16 array
         Travel-to-work area of each area.
+    ttwa_region : int8 array
+    ttwa_effect : float array
+        What living in a travel-to-work area adds to log pay, in standard deviations.
     school_type, school_region : int8 arrays
     school_effect : float array
         What a school adds to log pay, in standard deviations.
@@ -71,6 +74,8 @@ class World:
     lsoa_of_region: Groups
     lsoa_of_cell: Groups
     lsoa_ttwa: AnyArray
+    ttwa_region: AnyArray
+    ttwa_effect: FloatArray
     lsoa_of_ttwa: Groups
     school_type: AnyArray
     school_region: AnyArray
@@ -114,6 +119,8 @@ def make_world(n_person: int, rng: Generator, *, n_schools: int | None = None) -
         lsoa_of_region=Groups.of(lsoa_region, len(shares)),
         lsoa_of_cell=Groups.of(lsoa_region * N_QUINTILE + quintile, len(shares) * N_QUINTILE),
         lsoa_ttwa=ttwa.astype(np.int16),
+        ttwa_region=ttwa_region.astype(np.int8),
+        ttwa_effect=rng.standard_normal(N_TTWA),
         lsoa_of_ttwa=Groups.of(ttwa, N_TTWA),
         school_type=school_type,
         school_region=school_region,
