@@ -1,6 +1,6 @@
 """The simulated population against every published median and percentage.
 
-    python benchmarks/calibration.py [--persons 3600000] [--seed 1] [--to docs/calibration.md] [--panel FOLDER]
+    python -m benchmarks.calibration [--persons 3600000] [--seed 1] [--to docs/calibration.md] [--panel FOLDER]
 
 simulates an extract, builds its panel with the definitions of the report of May 2021, and compares: 3,270 medians and
 25,200 percentages in ``published.csv.gz``. The price index is the illustrative one that the simulation has as its own.
@@ -132,16 +132,10 @@ def _groups(panel: Panel) -> Iterator[tuple[str, str, np.ndarray]]:
     for dimension in table["dimension"].unique():
         if dimension == "all":
             continue
-        values, labels = _coded(panel, _column(panel, dimension))
+        values, labels = _coded(panel, "idaci_quintile" if dimension == "idaci" else dimension)
         for group in table.loc[table["dimension"] == dimension, "group"].unique():
             places = [labels.index(label) for label in MEMBERS.get(group, (group,)) if label in labels]
             yield dimension, group, np.isin(values, places)
-
-
-def _column(panel: Panel, dimension: str) -> str:
-    if dimension == "idaci":
-        return "idaci_quintile"
-    return "region" if dimension == "school_region" and dimension not in panel.schema.columns else dimension
 
 
 def page(table: pd.DataFrame, n_persons: int, notes: list[str]) -> str:
@@ -154,8 +148,8 @@ def page(table: pd.DataFrame, n_persons: int, notes: list[str]) -> str:
     lines = [
         "# The simulated population against the published tables",
         "",
-        'Made by `python benchmarks/calibration.py`. Published: Department for Education, "Post-16 education and labour',
-        'market activities, pathways and outcomes (LEO)", 27 May 2021.',
+        "Made by `python -m benchmarks.calibration`. Published: Department for Education, "
+        '"Post-16 education and labour market activities, pathways and outcomes (LEO)", 27 May 2021.',
         "",
         f"{n_persons:,} persons. " + " ".join(notes),
         "",
@@ -185,8 +179,8 @@ def _misses(told: pd.DataFrame) -> list[str]:
     missed = told[~told["within"]]
     few = missed["persons"] < SMALL_CELL
     lines = [
-        f"{len(missed):,} figures, {int(few.sum()):,} of them of fewer than {SMALL_CELL:,} simulated persons, where chance"
-        " alone moves a figure by as much.",
+        f"{len(missed):,} figures, {int(few.sum()):,} of them of fewer than {SMALL_CELL:,} simulated persons, where "
+        "chance alone moves a figure by as much.",
         "",
         "| dimension | level | medians | percentages |",
         "|---|---|---:|---:|",
@@ -216,8 +210,7 @@ def simulated_panel(n_persons: int, seed: int, folder: Path) -> tuple[Panel, lis
     extract = simulate_extract(folder / "extract", n_persons=n_persons, seed=seed)
     simulated = time.perf_counter()
     definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator())
-    names = {"regions": "regions", "school_types": "school_types"}
-    lookups = {name: extract / "lookups" / f"{stem}.csv" for name, stem in names.items()}
+    lookups = {name: extract / "lookups" / f"{name}.csv" for name in ("regions", "school_regions", "school_types")}
     with open_extract(extract, lookups=lookups) as opened:
         build_panel(opened, definitions=definitions, to=folder / "panel")
     built = time.perf_counter()

@@ -1,8 +1,9 @@
-"""The main activity of every person in every tax year, drawn so that published percentages are met and persons persist.
+"""The main activity of every person in every tax year: published percentages are met, and persons persist.
 
-The chance of an activity depends on level, year after key stage 4 and the characteristics of `population`. It is drawn in
-two steps from two latent positions that a person keeps to a degree from year to year: first whether the year is one of
-education and of which kind, then what a year without is. As each position is uniform in every year, the chances are met.
+The chance of an activity depends on level, year after key stage 4 and the characteristics of `population`. It is
+drawn in two steps from two latent positions that a person keeps to a degree from year to year: first whether the year
+is one of education and of which kind, then what a year without is. As each position is uniform in every year, the
+chances are met.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ WORK_KEPT, WORK_FADES = 0.55, 0.85
 
 def positions(
     n: int, years: int, kept: float, fades: float, rng: Generator, person: FloatArray | None = None
-) -> FloatArray:
+) -> AnyArray:
     """Return a uniform position for each person and year, which persists; `person` is the part that stays, if known."""
     drawn = rng.standard_normal(n, np.float32)
     person = np.sqrt(kept) * (drawn if person is None else person)

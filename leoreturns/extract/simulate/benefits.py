@@ -11,7 +11,7 @@ from leoreturns.extract.simulate.careers import LONG_CLAIM, NO_CLAIM, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import People
-from leoreturns.extract.simulate.rows import Rows, coded, days, draw_each, flag, tax_year_bounds
+from leoreturns.extract.simulate.rows import Rows, coded, draw_each, flag, tax_year_bounds
 from leoreturns.extract.simulate.spells import Spells, joined, strike
 from leoreturns.extract.tables_leo import BENEFITS
 
@@ -86,19 +86,19 @@ def _first_of(spells: Spells, merged: Spells) -> AnyArray:
 
 def _beside(people: People, careers: Careers, rng: Generator) -> tuple[Spells, AnyArray]:
     """Return spells of benefits that are not for those out of work, in years in which the person is known."""
-    n, span = careers.seen.shape
+    n, span = len(people), careers.seen.shape[1]
     known = careers.seen & (careers.activity != NOT_CAPTURED)
     # Last column of the run of known years that a column is in.
     until = np.tile(np.arange(span), (n, 1))
-    for k in range(span - 2, -1, -1):
-        until[:, k] = np.where(known[:, k + 1], until[:, k + 1], k)
+    for at in range(span - 2, -1, -1):
+        until[:, at] = np.where(known[:, at + 1], until[:, at + 1], at)
     persons, starts, ends, kinds = [], [], [], []
     for code, share in BESIDE.items():
         chance = share * np.where(people.sen == 2, 4.0, 1.0)
-        k = rng.integers(0, span, n)
-        drawn = (rng.random(n) < chance) & known[np.arange(n), k]
-        person = np.flatnonzero(drawn & (people.cohort + 1 + k >= (2013 if code in FROM_2013 else 2003)))
-        k = k[person]
+        column = rng.integers(0, span, n)
+        drawn = (rng.random(n) < chance) & known[np.arange(n), column]
+        person = np.flatnonzero(drawn & (people.cohort + 1 + column >= (2013 if code in FROM_2013 else 2003)))
+        k = column[person]
         first, last = tax_year_bounds(people.cohort[person] + 1 + k)
         start = first + (rng.random(len(person)) * (last - first)).astype(np.int32)
         length = 30 + rng.exponential(700, len(person)).clip(max=4_000)

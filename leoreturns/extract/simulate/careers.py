@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.random import Generator
@@ -92,16 +93,22 @@ def make_careers(people: People, world: World, rng: Generator) -> Careers:
     )
 
 
-def work_chance(activity: AnyArray, level: AnyArray) -> AnyArray:
-    """Return the chance of paid work in a year of this main activity."""
-    chances: AnyArray = np.asarray(facts.PAID_WORK, np.float32)[level][np.arange(len(level))[:, None], activity]
-    return chances
+@cache
+def _work_chances() -> AnyArray:
+    """Return the chance of paid work by level, main activity and year after key stage 4."""
+    years, knots = np.arange(1, YEARS + 1), np.array(facts.WORK_KNOTS)
+    by_level = [
+        [np.interp(years, knots[: np.size(chances)], np.atleast_1d(chances)) for chances in of_level]
+        for of_level in facts.PAID_WORK
+    ]
+    return np.array(by_level, np.float32)
 
 
 def _work(people: People, activity: AnyArray, seen: AnyArray, rng: Generator) -> AnyArray:
     """Return how much of each year has paid work."""
-    taste = positions(*activity.shape, JOB_KEPT, JOB_FADES, rng)
-    works = seen & (taste < work_chance(activity, people.level))
+    n, span = activity.shape
+    taste = positions(n, span, JOB_KEPT, JOB_FADES, rng)
+    works = seen & (taste < _work_chances()[people.level[:, None], activity, np.arange(span)])
     whole = (activity != NO_SUSTAINED) & (rng.random(activity.shape, np.float32) < facts.ALL_YEAR_BESIDE)
     whole |= activity == EMPLOYED
     return np.where(works, np.where(whole, ALL_YEAR, PART_YEAR), NO_JOB).astype(np.int8)

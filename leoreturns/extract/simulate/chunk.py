@@ -13,6 +13,7 @@ from leoreturns.extract.simulate import (
     attainment,
     benefits,
     care,
+    estimands,
     further,
     geography,
     higher,
@@ -88,21 +89,22 @@ def world_tables(plan: Plan, world: World) -> Iterator[tuple[str, str, Rows]]:
 def chunk_tables(plan: Plan, world: World, chunk: int, counts: Counter[str]) -> Iterator[tuple[str, str, Rows]]:
     """Give the tables of one chunk as they are made: canonical name, name of the file, rows in random order.
 
-    Defects made are added to `counts` when all tables have been taken.
+    Defects made, and sums of true effects, are added to `counts` when all tables have been taken.
     """
     rng = {topic: plan.stream(chunk + 1, place) for place, topic in enumerate(TOPICS)}
     defects = Defects(rng["defects"], enabled=plan.defects)
-    for table, stem, rows in _tables(plan, world, chunk, rng, defects):
+    for table, stem, rows in _tables(plan, world, chunk, rng, defects, counts):
         yield table, stem, shuffled(rows, rng["order"])
     counts.update(defects.counts)
 
 
 def _tables(
-    plan: Plan, world: World, chunk: int, rng: dict[str, Generator], defects: Defects
+    plan: Plan, world: World, chunk: int, rng: dict[str, Generator], defects: Defects, counts: Counter[str]
 ) -> Iterator[tuple[str, str, Rows]]:
     first = chunk * plan.chunk_persons
     persons = np.arange(first, min(first + plan.chunk_persons, plan.n_persons))
     pupils = people.make_people(len(persons), plan.cohorts, world, plan.truth, rng["people"])
+    counts.update(estimands.tally(pupils, plan.truth))
     careers = make_careers(pupils, world, rng["careers"])
     courses = further.make_courses(pupils, careers, rng["courses"])
     learns = np.zeros(len(persons), bool)

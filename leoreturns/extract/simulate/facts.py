@@ -1,4 +1,4 @@
-"""Published figures that the simulated population is set to. A first setting: nothing is fitted to them yet.
+"""Published figures that the simulated population starts from, and what is assumed where nothing is published.
 
 Department for Education (2021), "Post-16 education and labour market activities, pathways and outcomes (LEO)" for
 medians, activities and shares; Department for Education, "Career pathways: post-16 qualifications held by employees"
@@ -27,8 +27,8 @@ REGIONS = {  # region: (code, share, log-points of pay)
 INDEPENDENT, OTHER_SCHOOL = 6.8, 0.2  # percent of pupils
 SCHOOL_TYPES = ("mainstream", "selective", "independent", "special", "other")
 
-# Ethnic group as published: (share of pupils of state schools in percent, major group, share with another first language
-# than English, relative poverty of the areas). Shares are those that agree with the published shares of levels.
+# Ethnic group as published: (share of pupils of state schools in percent, major group, share with another first
+# language than English, relative poverty of the areas). Shares are those that agree with the published ones of levels.
 ETHNICITY = {
     "WBRI": (83.6, "WHIT", 0.01, 1.0),
     "W non-British": (2.4, "WHIT", 0.50, 1.2),
@@ -70,8 +70,8 @@ ETHNIC_CODES = {
     "REFU": ("unclassified", 0.4),
     "NOBT": ("unclassified", 0.6),
 }
-# By region, in the order of REGIONS: how many more pupils of ethnic minorities than in proportion; shares of pupils in the
-# most deprived fifth of areas, the middle three and the least deprived fifth.
+# By region, in the order of REGIONS: how many more pupils of ethnic minorities than in proportion; shares of pupils in
+# the most deprived fifth of areas, the middle three and the least deprived fifth.
 MINORITY_TILT = (0.25, 0.75, 0.8, 0.7, 1.4, 0.6, 4.5, 0.6, 0.3)
 AREAS = (
     (0.34, 0.52, 0.14), (0.32, 0.51, 0.17), (0.28, 0.54, 0.18), (0.20, 0.60, 0.20), (0.28, 0.55, 0.17),
@@ -81,13 +81,14 @@ AREAS = (
 LEVELS = ("level 2 or below", "level 3 or above", "graduate")
 PRICE_YEAR, INFLATION = 2017, 0.02  # the simulated price level grows evenly
 
-# Chances of paid work in a year, by level (2 or below, 3 or above, graduate) and main activity (not captured, benefits, no
-# sustained activity, employment, further, other education, key stage 5, higher education); of those beside other
-# activities, how many work all year. Nobody has published them: assumed.
+# Chances of paid work in a year, by level (2 or below, 3 or above, graduate) and main activity (not captured, benefits,
+# no sustained activity, employment, further, other education, key stage 5, higher education), at knots of years after
+# key stage 4. Nobody has published them: set so that published medians of all are mixtures of those of the levels.
+WORK_KNOTS = (1, 2, 3, 5, 8, 12)
 PAID_WORK = (
-    (0.0, 0.30, 0.84, 1.0, 0.75, 0.50, 0.45, 0.60),
-    (0.0, 0.35, 0.88, 1.0, 0.80, 0.55, 0.50, 0.65),
-    (0.0, 0.35, 0.90, 1.0, 0.80, 0.50, 0.50, 0.65),
+    (0, (0.15, 0.20, 0.20, 0.12, 0.15, 0.30), (0.58, 0.84, 0.84, 0.72, 0.70, 0.84), 1, 0.7, (0.36, 0.5), 0.4, 0.6),
+    (0, 0.35, 0.88, 1, (0.8, 0.8, 0.8, 0.85), (0.5, 0.55), (0.56, 0.5), 0.65),
+    (0, 0.35, 0.90, 1, 0.8, 0.5, (0.62, 0.45), (0.45, 0.45, 0.38, 0.35, 0.50, 0.65)),
 )
 ALL_YEAR_BESIDE = 0.5
 # Chances, by level, of a claim or a course too short to be a year's activity.

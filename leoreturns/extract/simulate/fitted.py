@@ -42,7 +42,7 @@ class Fitted:
 def load() -> Fitted:
     """Return the parameters."""
     with resources.files(__package__).joinpath(FILE).open("rb") as file, np.load(file) as arrays:
-        found = {part: {} for part in PARTS}
+        found: dict[str, dict[str, FloatArray]] = {part: {} for part in PARTS}
         for name in arrays.files:
             part, _, dimension = name.partition(".")
             found[part][dimension] = arrays[name].astype(np.float64)

@@ -18,7 +18,6 @@ from leoreturns.extract.simulate.world import N_UNIVERSITY, REGION_NAMES, World
 from leoreturns.extract.tables_further import JACS_SUBJECTS, SUBJECTS
 from leoreturns.extract.tables_schools import PMR
 
-CLASSES = ("First class honours", "Upper second class honours", "Lower second class honours", "Third class honours")
 AWARDS = (
     "Higher degree (research)",
     "Higher degree (taught)",
@@ -26,6 +25,7 @@ AWARDS = (
     "First degree",
     "Other undergraduate",
 )
+CODES = ("1", "2", "3", "4", "5")  # of levels in this order, and of classes from the first to the unclassified
 RESEARCH, TAUGHT, OTHER_POSTGRADUATE, FIRST_DEGREE, OTHER_UNDERGRADUATE = range(5)
 SBJQA = tuple(f"{letter}{number}00" for letter in "ABCDFGHJKLMNPQRTVWX" for number in (1, 3, 5))
 JACS = SBJQA
@@ -134,6 +134,7 @@ def hesa(people: People, ids: Ids, world: World, rng: Generator, defects: Defect
         "HE_PUPILMATCHINGREFANONYMOUS": ids.pmr_of(person, rng),
         "HE_ACADYR": year,
         "HE_INSTID_ANON": Coded(university.astype(np.int32), world.university_codes),
+        "HE_XINSTID01__ANON": Coded(university.astype(np.int32), world.university_codes),
         "HE_XINSTG01": coded(university % 9, REGION_NAMES),
         "HE_XPQUAL01": flag(qualifies),
         "HE_XPSR01": np.ones(n, np.int8),
@@ -142,11 +143,11 @@ def hesa(people: People, ids: Ids, world: World, rng: Generator, defects: Defect
         "HE_ENDDATE": np.where(final, end, MISSING).astype(np.int32),
         "HE_YEARPRG": (place + 1).astype(np.int32),
         "HE_XMODE01": coded((rng.random(n) < 0.1).astype(np.int8), ("Full-time", "Part-time")),
-        "HE_XLEV601": coded(students.level, AWARDS),
+        "HE_XLEV601": coded(students.level, CODES),
         "HE_XQOBTN01": coded(award, AWARDS),
-        "HE_XQLEV601": coded(award, AWARDS),
+        "HE_XQLEV601": coded(award, CODES),
         "HE_XQLEV1003": coded(award, AWARDS),
-        "HE_XCLASS01": coded(np.where(award == FIRST_DEGREE, _classes(people, rng)[person], -1), CLASSES),
+        "HE_XCLASS01": coded(np.where(award == FIRST_DEGREE, _classes(people, rng)[person], -1), CODES),
         **_subjects(people, person, rng),
         "HE_SEXID": coded(people.female[person].astype(np.int8), ("1", "2")),
         "HE_XETHNIC01": coded(people.ethnicity[person], ETHNIC_CODES),

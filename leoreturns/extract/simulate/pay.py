@@ -1,12 +1,13 @@
 """Annualised earnings of simulated persons, as they are and as they would be at another level.
 
-In logs, at prices of 2017-18: what the fit gives to a person's characteristics, level and year (`fitted`), ability at the
-price of the year, what causes pay beside the level (`Truth`), and chance that belongs to the person. What a person would
-earn at another level has the same ability and the same chance.
+In logs, at prices of 2017-18: what the fit gives to a person's characteristics, level and year (`fitted`), ability at
+the price of the year, what causes pay beside the level (`Truth`), and chance that belongs to the person. What a person
+would earn at another level has the same ability and the same chance.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,16 +20,23 @@ from leoreturns.extract.simulate import facts, fitted
 from leoreturns.extract.simulate.careers import Careers
 from leoreturns.extract.simulate.effects import Effects
 from leoreturns.extract.simulate.people import APPRENTICESHIP, GRADUATE, LEVEL_3, OTHER_LEVEL_3, VOCATIONAL, People
+from leoreturns.extract.simulate.population import DIMENSIONS
 from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import World
 
-# Spread of chance by year after key stage 4, and how it splits into what stays with the person and what fades.
-SPREAD_AT, SPREAD = (1, 3, 5, 7, 10, 15), (0.95, 0.85, 0.74, 0.62, 0.55, 0.58)
+# Spread of chance by year after key stage 4 and level, and how it splits into what stays with the person and what fades.
+# Graduates differ most when some have just left and others still study.
+SPREAD_AT = (1, 3, 4, 5, 6, 7, 8, 10, 15)
+SPREAD = (
+    (0.90, 0.72, 0.68, 0.63, 0.59, 0.56, 0.54, 0.50, 0.52),
+    (0.90, 0.72, 0.68, 0.63, 0.59, 0.56, 0.54, 0.50, 0.52),
+    (0.90, 0.68, 0.66, 0.95, 0.95, 0.70, 0.57, 0.50, 0.52),
+)
 PERSON_SHARE, FADES = 0.55, 0.80
 TAIL_FROM = 0.90  # of chance: a Pareto tail above it
 TAIL_INDEX = (2.33, 3.17)  # men, women
 # Log pay by main activity against employment, in full up to a year and gone from another.
-BY_ACTIVITY = (0.0, -0.6, -0.35, 0.0, -0.3, -0.2, -0.1, -0.9)
+BY_ACTIVITY = (0.0, -0.6, -0.35, 0.0, -0.3, -0.2, -0.1, -1.2)
 FULL_UNTIL, GONE_FROM = 7, 12
 DEGREE_YEAR = 13  # after key stage 4: the year in which the effect of a degree is as `Truth` says
 
@@ -36,27 +44,29 @@ DEGREE_YEAR = 13  # after key stage 4: the year in which the effect of a degree 
 @cache
 def effects() -> Effects:
     """Return what characteristics, level and year add to log pay."""
-    return Effects({name: values for name, values in fitted.load().pay.items() if name != "ability"})
+    return Effects({name: values for name, values in fitted.load().pay.items() if name in ("all", *DIMENSIONS)})
 
 
 def ability_price(truth: Truth, year: int) -> FloatArray:
     """Return what a standard deviation of ability adds to log pay, of men and women: employers learn it with time."""
     learned = [1 - (1 - truth.ability_at_first) * np.exp(-truth.learning_speed * (n - 1)) for n in (year, DEGREE_YEAR)]
-    return fitted.load().pay["ability"] * (learned[0] / learned[1])
+    price: FloatArray = fitted.load().pay["ability"] * (learned[0] / learned[1])
+    return price
 
 
-def chance(people: People, years: int, rng: Generator) -> FloatArray:
+def chance(people: People, years: int, rng: Generator) -> AnyArray:
     """Return what chance adds to the log pay of each person and year: normal, with a Pareto upper tail."""
     n = len(people)
     index = np.array(TAIL_INDEX, np.float32)[people.female.astype(np.int8)]
     latent = rng.standard_normal(n, np.float32)
-    spread = np.interp(np.arange(1, years + 1), SPREAD_AT, SPREAD).astype(np.float32)
+    n_years = np.arange(1, years + 1)
+    spread = np.array([np.interp(n_years, SPREAD_AT, of_level) for of_level in SPREAD], np.float32)[people.level]
     found = np.empty((n, years), np.float32)
     for year in range(years):
         if year:
             latent = FADES * latent + np.sqrt(1 - FADES**2) * rng.standard_normal(n, np.float32)
         z = np.sqrt(PERSON_SHARE) * people.luck + np.sqrt(1 - PERSON_SHARE) * latent
-        found[:, year] = spread[year] * np.minimum(z, _TAIL_AT)
+        found[:, year] = spread[:, year] * np.minimum(z, _TAIL_AT)
         high = np.flatnonzero(z > _TAIL_AT)
         found[high, year] += (np.log(1 - TAIL_FROM) - log_ndtr(-z[high])) / index[high]
     return found
@@ -65,9 +75,9 @@ def chance(people: People, years: int, rng: Generator) -> FloatArray:
 _TAIL_AT = float(ndtri(TAIL_FROM))
 
 
-def causes(people: People, careers: Careers, world: World, truth: Truth) -> FloatArray:
+def causes(people: People, careers: Careers, world: World, truth: Truth) -> AnyArray:
     """Return what causes pay beside level, ability and chance: route, place, first move, sector, school, COVID."""
-    n, span = careers.activity.shape
+    span = careers.activity.shape[1]
     sex = people.female.astype(np.int8)
     route = np.zeros((2, 5))
     route[:, VOCATIONAL], route[:, APPRENTICESHIP], route[:, OTHER_LEVEL_3] = (
@@ -97,7 +107,7 @@ def causes(people: People, careers: Careers, world: World, truth: Truth) -> Floa
 LAST_OLD_REGISTER, COVID_YEAR = 2016, 2020
 
 
-def _places(world: World, truth: Truth) -> FloatArray:
+def _places(world: World, truth: Truth) -> AnyArray:
     """Return what living in each travel-to-work area adds to log pay."""
     region = truth.place * np.array([pay for _, _, pay in facts.REGIONS.values()])
     return (region[world.ttwa_region] + truth.place_sd * world.ttwa_effect).astype(np.float32)
@@ -106,17 +116,16 @@ def _places(world: World, truth: Truth) -> FloatArray:
 def level_pay(people: People, places: tuple[AnyArray, ...], level: AnyArray, year: int, truth: Truth) -> FloatArray:
     """Return log pay of a year by characteristics, level and ability, without causes beside and without chance."""
     price = ability_price(truth, year)[people.female.astype(np.int8)]
-    base = effects().of(places, level, year)
-    found: FloatArray = base + price * people.ability + _changed(people, level, truth)
+    extra = np.where(level == GRADUATE, extra_of_degree(people.codes, people.ks4, truth), 0.0)
+    found: FloatArray = effects().of(places, level, year) + price * people.ability + extra
     return found
 
 
-def _changed(people: People, level: AnyArray, truth: Truth) -> FloatArray:
-    """Return by how much the effect of a degree differs from the one that is fitted, centred in heterogeneity."""
+def extra_of_degree(codes: Mapping[str, AnyArray], ks4: FloatArray, truth: Truth) -> FloatArray:
+    """Return by how much the effect of a degree differs from the one that is fitted."""
     shift = np.log1p(truth.degree) - np.log1p(Truth().degree)
-    more = truth.degree_by_fsm * (people.fsm - facts.FSM) + truth.degree_by_ks4 * people.ks4
-    extra = shift[people.female.astype(np.int8)] + more
-    return np.where(level == GRADUATE, extra, 0.0)
+    more: FloatArray = truth.degree_by_fsm * ((codes["fsm"] == 1) - facts.FSM) + truth.degree_by_ks4 * ks4
+    return shift[codes["sex"]] + more
 
 
 @dataclass(frozen=True, slots=True)

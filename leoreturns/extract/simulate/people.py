@@ -173,9 +173,9 @@ def make_people(
 def _origins(codes: Mapping[str, AnyArray], rng: Generator) -> tuple[AnyArray, AnyArray]:
     """Return ethnic group as the census codes it, and whether the first language is English; unknown ones are drawn."""
     n, groups = len(codes["sex"]), list(facts.ETHNICITY)
-    shares = np.zeros((len(groups), len(ETHNIC_CODES)))
-    for place, (group, share) in enumerate(facts.ETHNIC_CODES.values()):
-        shares[groups.index(group), place] = share
+    shares = np.array(
+        [[share if held == group else 0.0 for held, share in facts.ETHNIC_CODES.values()] for group in groups]
+    )
     whole = np.array([share for share, _, _, _ in facts.ETHNICITY.values()])
     group = codes["ethnicity_minor"]
     group = np.where(group < 0, draw(rng, whole, n), group)
@@ -217,8 +217,8 @@ def _attainment(five_ac: AnyArray, level: AnyArray, rng: Generator) -> tuple[Flo
     return ability, ks2, ks4
 
 
-# Route by level reached at last (3 or a degree) and what the first two years are: with key stage 5, with other education,
-# with neither. Those without a route reach level 3 as adults.
+# Route by level reached at last (3 or a degree) and what the first two years are: with key stage 5, with other
+# education, with neither. Those without a route reach level 3 as adults.
 ROUTES = np.array(
     [
         [[0.46, 0.36, 0.0, 0.18, 0.0], [0.0, 0.44, 0.26, 0.20, 0.10], [0.0, 0.25, 0.05, 0.25, 0.45]],

@@ -1,8 +1,8 @@
 """The joint distribution of pupils' characteristics and of the level that they reach at last.
 
-A base with assumed interactions (deprivation with region and ethnicity, meals with deprivation, and so on) is multiplied by
-one factor per group and level, fitted so that every published share of levels by group is met. The factors are in
-``fitted.npz``; ``tools/fit_simulation.py`` makes them.
+A base with assumed interactions (deprivation with region and ethnicity, meals with deprivation, and so on) is
+multiplied by one factor per group and level, fitted so that every published share of levels by group is met. They are
+in ``fitted.npz``; ``tools/fit_simulation.py`` makes them.
 """
 
 from __future__ import annotations
@@ -116,19 +116,20 @@ def _state_chance(codes: Mapping[str, AnyArray]) -> FloatArray:
     of_region = shares * np.where(white, 1.0, np.array(facts.MINORITY_TILT)[:, None])
     of_region /= of_region.sum(axis=1, keepdims=True)
     chance = 0.5 * regions[region] * of_region[region, ethnicity]
-    chance = chance * np.choose(codes["first_language"], (1 - others[ethnicity], others[ethnicity], 1.0))
+    chance = chance * np.stack([1 - others, others, np.ones_like(others)])[codes["first_language"], ethnicity]
     areas = np.array(facts.AREAS)[region] * np.stack([poverty, np.ones_like(poverty), 1 / poverty], axis=1)[ethnicity]
     chance *= np.take_along_axis(areas, deprived[:, None], axis=1)[:, 0] / areas.sum(axis=1)
     meals = (np.array([0.33, 0.13, 0.03])[deprived] * poverty[ethnicity] ** 0.5).clip(max=0.8)
     chance *= np.where(fsm == 1, meals, 1 - meals)
     selective = np.array([0.012, 0.028, 0.05])[deprived] * np.where(fsm == 1, 0.3, 1.0)
     special = np.array([0.030, 0.016, 0.010])[deprived] * np.where(fsm == 1, 1.8, 1.0)
-    chance *= np.choose(school, (1 - selective - special, selective, 0.0, special))
+    chance *= np.select([school == SELECTIVE, school == SPECIAL], [selective, special], default=1 - selective - special)
     needs = np.where(female == 1, 0.10, 0.17) * np.where(fsm == 1, 1.7, 1.0) * np.where(school == SELECTIVE, 0.25, 1.0)
     stated = np.where(school == SPECIAL, 0.95, 0.25 * needs)
     needs = np.where(school == SPECIAL, 0.04, needs)
-    chance *= np.choose(sen, (1 - needs - stated, needs, stated))
-    return chance[:, None] * _levels(codes)
+    chance *= np.select([sen == 1, sen == 2], [needs, stated], default=1 - needs - stated)
+    by_level: FloatArray = chance[:, None] * _levels(codes)
+    return by_level
 
 
 def _levels(codes: Mapping[str, AnyArray]) -> FloatArray:
@@ -149,7 +150,7 @@ def _independent_chance(codes: Mapping[str, AnyArray]) -> FloatArray:
     regions = np.array([share for _, share, _ in facts.REGIONS.values()]) / 100
     tilt = np.array([0.6, 0.7, 0.7, 0.8, 0.8, 1.1, 1.5, 1.5, 1.2])  # independent schools are more common in the south
     chance = facts.INDEPENDENT / 100 * 0.5 * (regions * tilt)[codes["school_region"]]
-    five = np.where(codes["ks4_five_ac"] == 1, 0.9, 0.1)
-    return (chance * five)[:, None] * np.where(
-        codes["ks4_five_ac"] == 1, [[0.04], [0.17], [0.79]], [[0.4], [0.3], [0.3]]
-    ).T
+    high = codes["ks4_five_ac"] == 1
+    levels = np.where(high[:, None], (0.036, 0.153, 0.711), (0.04, 0.03, 0.03))
+    by_level: FloatArray = chance[:, None] * levels
+    return by_level

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
-from leoreturns.extract.simulate.activities import KEY_STAGE_5
+from leoreturns.extract.simulate.activities import KEY_STAGE_5, NOT_CAPTURED
 from leoreturns.extract.simulate.attainment import only_covered
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
@@ -31,7 +31,9 @@ def _at_ks5(people: People, rng: Generator) -> tuple[AnyArray, AnyArray]:
     """Return who is reported at key stage 5, and the academic year: one that overlaps the tax year that it makes."""
     first, second = people.in_year(1, KEY_STAGE_5), people.in_year(2, KEY_STAGE_5)
     once, again = np.flatnonzero(first), np.flatnonzero(second)
-    wait = np.where(rng.random(len(once)) < 0.03, 0, 1)
+    # After a year in which nothing is captured there is no record that would overlap it.
+    early = people.in_year(2, NOT_CAPTURED)[once] | (rng.random(len(once)) < 0.03)
+    wait = np.where(early, 0, 1)
     year = np.concatenate([people.cohort[once] + wait, people.cohort[again] + 2])
     return np.concatenate([once, again]), year.astype(np.int32)
 

@@ -24,8 +24,8 @@ class Truth:
         Effect of a degree against level 3 or above 13 years after key stage 4, of men and women, relative (0.06 is six
         per cent): the mean over all who have either.
     degree_by_fsm, degree_by_ks4 : float
-        How much larger the effect is for those eligible for free school meals, and by standard deviation of marks at key
-        stage 4, beyond what the fitted medians of these groups imply.
+        How much larger the effect is for those eligible for free school meals, and by standard deviation of marks at
+        key stage 4, beyond what the fitted medians of these groups imply.
     vocational, apprenticeship, other_route : pair of float
         Effect of the route at key stage 5 against A levels, of men and women who reach level 3.
     place, place_sd : float
@@ -70,8 +70,9 @@ class Truth:
         ValueError
             For a name that is no parameter, a value that is not a finite number, or not as many as there are groups.
         """
-        changes, made = dict(changes or {}), {}
-        known = {entry.name: entry.default for entry in dataclasses.fields(cls)}
+        changes = dict(changes or {})
+        made: dict[str, Any] = {}
+        known: dict[str, Any] = {entry.name: entry.default for entry in dataclasses.fields(cls)}
         if unknown := sorted(set(changes) - set(known)):
             raise ValueError(f"truth has no parameter {', '.join(unknown)}; there are {', '.join(known)}")
         for name, value in changes.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from leoreturns._typing import AnyArray, FloatArray
+from leoreturns._typing import AnyArray
 from leoreturns.extract.simulate import facts
 from leoreturns.extract.simulate.activities import FIRST_EDUCATION, NOT_CAPTURED
 from leoreturns.extract.simulate.careers import NO_JOB, PART_YEAR, Careers

@@ -246,6 +246,7 @@ def outside_lookups(world: World) -> dict[str, pa.Table]:
                 "area": world.ttwa_codes.take(pa.array(np.repeat(world.lsoa_ttwa, AREAS_PER_LSOA))),
             }
         ),
+        "school_regions": pa.table({"school": world.urn_codes, "region": names.take(pa.array(world.school_region))}),
         "school_types": pa.table({"school": world.urn_codes, "type": types.take(pa.array(world.school_type))}),
         "sectors": pa.table({"SIC2007": world.sic_codes, "sector": pa.array(facts.SECTIONS).take(pa.array(sections))}),
     }
