@@ -17,7 +17,9 @@ from leoreturns.extract.source import Extract, open_extract
 from leoreturns.panel import build
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 
-LOOKUPS = {"areas": "travel_to_work", "sectors": "sectors", "regions": "regions", "school_types": "school_types"}
+LOOKUPS = {"areas": "travel_to_work"} | {
+    name: name for name in ("sectors", "regions", "school_regions", "school_types")
+}
 # What a build does to the disk as far as Python sees it, beside the opening of files: moments at which to kill it.
 EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree", "tempfile.mkdtemp", "tempfile.mkstemp"}
 

@@ -301,7 +301,7 @@ def test_a_panel_in_memory_is_that_on_disk_and_needs_no_folder(extract, undistur
 def test_settings_and_flow_stay_with_the_panel(undisturbed, tmp_path):
     panel = Panel.open(undisturbed)
     assert panel.settings["definitions"]["name"] == "dfe-2021"
-    assert panel.settings["absent"] == {"school_region": ["lookup_school_regions"]}
+    assert panel.settings["absent"] == {}
     assert panel.settings["unlinked"] == {}
     panel.save(tmp_path / "again", partitions=3)
     for other in (Panel.open(tmp_path / "again"), Panel.scan(tmp_path / "again"), pickle.loads(pickle.dumps(panel))):

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
-from leoreturns.extract.simulate.careers import ON_BENEFITS, PART_YEAR, Careers
+from leoreturns.extract.simulate.activities import NOT_CAPTURED
+from leoreturns.extract.simulate.careers import LONG_CLAIM, NO_CLAIM, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import People
-from leoreturns.extract.simulate.rows import Rows, coded, days, draw_each, flag, tax_year_bounds
+from leoreturns.extract.simulate.rows import Rows, coded, draw_each, flag, tax_year_bounds
 from leoreturns.extract.simulate.spells import Spells, joined, strike
 from leoreturns.extract.tables_leo import BENEFITS
 
@@ -23,8 +24,9 @@ PERIODS = (2008, 2016)  # tax years in which the second and the third period beg
 SHARES = (
     {"JSA": 48, "IS": 28, "IB": 17, "ICA": 3, "JTA": 2, "SDA": 1, "PIB": 1},
     {"JSA": 46, "IS": 20, "ESA": 25, "ICA": 4, "JTA": 2, "IB": 2, "RP": 0.3, "PC": 0.4, "AA": 0.3},
-    {"JSA": 10, "IS": 6, "ESA": 20, "ICA": 4, "UAA": 30, "UBC": 14, "UCE": 9, "UDF": 5, "UNA": 1, "PC": 0.5, "RP": 0.5},
+    {"JSA": 10, "IS": 6, "ESA": 20, "ICA": 4, "UAA": 30, "UBC": 14, "UCE": 9, "UDF": 5, "PC": 0.5, "RP": 0.5},
 )
+LONG_DAYS = 190  # at least, so that six months in a row have a day
 # Benefits beside work or none, one spell each: share of persons.
 BESIDE = {"DLA": 0.02, "PIP": 0.015, "BB": 0.002, "WB": 0.001, "UBD": 0.006, "UAB": 0.03}
 FROM_2013 = ("PIP", "UAB", "UBD")
@@ -52,19 +54,15 @@ def benefits(people: People, careers: Careers, ids: Ids, rng: Generator, defects
 
 
 def _out_of_work(people: People, careers: Careers, rng: Generator) -> tuple[Spells, AnyArray]:
-    """Return spells out of work: most of a year on benefits, some of a year of work for part of it."""
-    state = careers.state
-    chance = np.where(people.level == 0, 0.10, 0.03)[:, None]
-    some = (state == PART_YEAR) & ~careers.studies & (rng.random(state.shape, np.float32) < chance)
-    claims = careers.seen & ((state == ON_BENEFITS) | some)
-    claims[:, :1] = False
-    person, k = careers.cells(claims)
-    year = people.cohort[person] + k
+    """Return spells out of work: months in a row of a year that counts as one of benefits, at most five of others."""
+    person, k = careers.cells(careers.claim != NO_CLAIM)
+    long = careers.claim[person, k] == LONG_CLAIM
+    year = people.cohort[person] + 1 + k
     first, last = tax_year_bounds(year)
     length = last - first + 1
-    full = (state[person, k] == ON_BENEFITS) & (rng.random(len(person)) < 0.75)
-    share = np.where(full, 1.0, 0.1 + 0.8 * rng.random(len(person)))
-    claimed = np.maximum((length * share).astype(np.int32), 1)
+    full = long & (rng.random(len(person)) < 0.75)
+    some = np.where(long, LONG_DAYS + (length - LONG_DAYS) * rng.random(len(person)), 7 + 105 * rng.random(len(person)))
+    claimed = np.where(full, length, some).astype(np.int32)
     start = (first + ((length - claimed) * rng.random(len(person))).astype(np.int32)).astype(np.int32)
     period = np.searchsorted(np.array(PERIODS), year, side="right")
     shares = np.array([[part.get(code, 0.0) for code in TYPES] for part in SHARES])
@@ -87,17 +85,24 @@ def _first_of(spells: Spells, merged: Spells) -> AnyArray:
 
 
 def _beside(people: People, careers: Careers, rng: Generator) -> tuple[Spells, AnyArray]:
-    """Return spells of benefits that are not for those out of work."""
-    known = careers.seen.any(axis=1)
+    """Return spells of benefits that are not for those out of work, in years in which the person is known."""
+    n, span = len(people), careers.seen.shape[1]
+    known = careers.seen & (careers.activity != NOT_CAPTURED)
+    # Last column of the run of known years that a column is in.
+    until = np.tile(np.arange(span), (n, 1))
+    for at in range(span - 2, -1, -1):
+        until[:, at] = np.where(known[:, at + 1], until[:, at + 1], at)
     persons, starts, ends, kinds = [], [], [], []
     for code, share in BESIDE.items():
-        chance = share * np.where(people.sen == 2, 4.0, 1.0) * known
-        person = np.flatnonzero(rng.random(len(people)) < chance)
-        first = 2013 if code in FROM_2013 else 2003
-        year = np.maximum(people.cohort[person] + 2, first)
-        start = days(year, 4, 6) + (rng.random(len(person)) * 2_000).astype(np.int32)
+        chance = share * np.where(people.sen == 2, 4.0, 1.0)
+        column = rng.integers(0, span, n)
+        drawn = (rng.random(n) < chance) & known[np.arange(n), column]
+        person = np.flatnonzero(drawn & (people.cohort + 1 + column >= (2013 if code in FROM_2013 else 2003)))
+        k = column[person]
+        first, last = tax_year_bounds(people.cohort[person] + 1 + k)
+        start = first + (rng.random(len(person)) * (last - first)).astype(np.int32)
         length = 30 + rng.exponential(700, len(person)).clip(max=4_000)
-        stop = tax_year_bounds(np.minimum(people.last_year[person], 2020))[1]
+        stop = tax_year_bounds(people.cohort[person] + 1 + until[person, k])[1]
         end = np.minimum(start + length, stop).astype(np.int32)
         there = start <= end
         persons.append(person[there])

@@ -1,106 +1,129 @@
-"""What simulated persons do in each tax year: study, work, draw benefits, and where they live."""
+"""What simulated persons do in each tax year beside or behind the main activity: work, claims, places."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.random import Generator
-from scipy.special import ndtri
 
-from leoreturns._typing import AnyArray, FloatArray
+from leoreturns._typing import AnyArray
 from leoreturns.extract.simulate import facts
-from leoreturns.extract.simulate.people import GRADUATE, LEVEL_2, People
+from leoreturns.extract.simulate.activities import (
+    BENEFITS,
+    EMPLOYED,
+    FIRST_EDUCATION,
+    HIGHER,
+    NO_SUSTAINED,
+    NOT_CAPTURED,
+    positions,
+)
+from leoreturns.extract.simulate.people import GRADUATE, YEARS, People
 from leoreturns.extract.simulate.rows import draw, draw_each
 from leoreturns.extract.simulate.world import World
 
 LAST_TAX_YEAR = 2020
-ALL_YEAR, PART_YEAR, NO_JOB, ON_BENEFITS = range(4)
-PERSISTENCE = 0.88  # of the latent attachment to work from one tax year to the next
+ALL_YEAR, PART_YEAR, NO_JOB = range(3)
+NO_CLAIM, SHORT_CLAIM, LONG_CLAIM = range(3)
+JOB_KEPT, JOB_FADES = 0.4, 0.7  # of the latent taste for jobs beside learning or claims
 JOB_STAYS, SECTOR_STAYS = 0.78, 0.87
 LONDON = tuple(facts.REGIONS).index("London")
 OUTSIDE = ("Abroad", "Scotland", "Wales", "Northern Ireland")
+UNSEEN_ADDRESS = 0.55  # of the years in which nothing else is captured
 
 
 @dataclass(frozen=True, slots=True)
 class Careers:
-    """Persons by tax years 0, 1, ... after key stage 4; column k is tax year cohort + k.
+    """Persons by tax years 1, 2, ... after key stage 4; column k is tax year cohort + 1 + k.
 
     Attributes
     ----------
+    activity : int8 matrix
+        Main activity, into ``activities.ACTIVITIES``.
     seen : bool matrix
-        In the country, found in tax records, and not after the last tax year.
-    studies : bool matrix
-        In higher education.
-    state : int8 matrix
-        `ALL_YEAR`, `PART_YEAR`, `NO_JOB` or `ON_BENEFITS`.
+        Found in tax records, up to the last tax year.
+    addressed : bool matrix
+        Has an address in that year.
+    work : int8 matrix
+        `ALL_YEAR`, `PART_YEAR` or `NO_JOB`.
+    claim : int8 matrix
+        `NO_CLAIM`, `SHORT_CLAIM` (too short for a main activity) or `LONG_CLAIM`, of out-of-work benefits.
+    course : bool matrix
+        On a course too short for a main activity.
     enterprise : int32 matrix
         Into the enterprises of the world.
     lsoa : int32 matrix
         Area of residence; below 0 for residence outside England: -1 - place in `OUTSIDE`.
     """
 
+    activity: AnyArray
     seen: AnyArray
-    studies: AnyArray
-    state: AnyArray
+    addressed: AnyArray
+    work: AnyArray
+    claim: AnyArray
+    course: AnyArray
     enterprise: AnyArray
     lsoa: AnyArray
 
     def cells(self, chosen: AnyArray) -> tuple[AnyArray, AnyArray]:
-        """Return persons and years after key stage 4 of the chosen cells, person by person."""
+        """Return persons and columns of the chosen cells, person by person."""
         person, k = np.nonzero(chosen)
         return person, k
 
 
 def make_careers(people: People, world: World, rng: Generator) -> Careers:
     """Return the careers of persons to the last tax year."""
-    span = LAST_TAX_YEAR - int(people.cohort.min()) + 1
-    year = people.cohort[:, None] + np.arange(span)
-    seen = (year <= np.minimum(people.last_year, LAST_TAX_YEAR)[:, None]) & people.linked[:, None]
-    # The tax year from April of C + k: at a university that started in autumn C + k or before.
-    start = people.he_start[:, None]
-    studies = (year >= start) & (year < start + people.he_years[:, None])
+    span = min(max(LAST_TAX_YEAR - int(people.cohort.min()), 1), YEARS)
+    activity = people.activity[:, :span]
+    within = people.cohort[:, None] + 1 + np.arange(span) <= LAST_TAX_YEAR
+    seen = within & people.linked[:, None]
+    work = _work(people, activity, seen, rng)
+    claim, course = _evidence(people, activity, work, rng)
+    gone = (activity == NOT_CAPTURED) & (rng.random(activity.shape, np.float32) < UNSEEN_ADDRESS)
     return Careers(
+        activity=activity,
         seen=seen,
-        studies=studies,
-        state=_states(people, studies, rng),
+        addressed=seen & ~gone,
+        work=work,
+        claim=np.where(seen, claim, NO_CLAIM),
+        course=course & within,
         enterprise=_enterprises(people, span, world, rng),
-        lsoa=_residence(people, studies, world, rng),
+        lsoa=_residence(people, activity, world, rng),
     )
 
 
-def _states(people: People, studies: AnyArray, rng: Generator) -> AnyArray:
-    """Return the state by year: a latent attachment to work that persists, cut at chances by level and year."""
-    n, span = studies.shape
-    all_year, any_job, benefits = _cuts(span)
-    states = np.empty((n, span), np.int8)
-    latent = rng.standard_normal(n)
-    pupils = people.level > LEVEL_2
-    for k in range(span):
-        latent = PERSISTENCE * latent + np.sqrt(1 - PERSISTENCE**2) * rng.standard_normal(n)
-        value = latent + 0.05 * people.ability - 0.05 * people.fsm - 0.3 * (people.sen == 2)
-        value = value - 0.12 * people.female * (k > 8)
-        student, pupil = studies[:, k], pupils & (k < 2)
-        upper = np.where(student, _STUDENT_CUTS[0], np.where(pupil, _PUPIL_CUTS[0], all_year[people.level, k]))
-        lower = np.where(student, _STUDENT_CUTS[1], np.where(pupil, _PUPIL_CUTS[1], any_job[people.level, k]))
-        idle = np.where(value < benefits[people.level, k], ON_BENEFITS, NO_JOB)
-        idle = np.where(student | pupil, NO_JOB, idle)
-        states[:, k] = np.where(value > upper, ALL_YEAR, np.where(value > lower, PART_YEAR, idle))
-    return states
-
-
-def _cuts(span: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return by level and year the latent values from which one works all year, works at all, is not on benefits."""
-    at = np.arange(span)
-    tables = [
-        np.stack([np.interp(at, facts.KNOTS, row) for row in table])
-        for table in (facts.EMPLOYED_ALL_YEAR, facts.EMPLOYED_PART_YEAR, facts.OUT_OF_WORK)
+@cache
+def _work_chances() -> AnyArray:
+    """Return the chance of paid work by level, main activity and year after key stage 4."""
+    years, knots = np.arange(1, YEARS + 1), np.array(facts.WORK_KNOTS)
+    by_level = [
+        [np.interp(years, knots[: np.size(chances)], np.atleast_1d(chances)) for chances in of_level]
+        for of_level in facts.PAID_WORK
     ]
-    return ndtri(1 - tables[0]), ndtri(1 - tables[0] - tables[1]), ndtri(tables[2])
+    return np.array(by_level, np.float32)
 
 
-_STUDENT_CUTS = ndtri(1 - np.cumsum([facts.STUDENTS_ALL_YEAR, facts.STUDENTS_PART_YEAR]))
-_PUPIL_CUTS = ndtri(1 - np.cumsum([facts.PUPILS_ALL_YEAR, facts.PUPILS_PART_YEAR]))
+def _work(people: People, activity: AnyArray, seen: AnyArray, rng: Generator) -> AnyArray:
+    """Return how much of each year has paid work."""
+    n, span = activity.shape
+    taste = positions(n, span, JOB_KEPT, JOB_FADES, rng)
+    works = seen & (taste < _work_chances()[people.level[:, None], activity, np.arange(span)])
+    whole = (activity != NO_SUSTAINED) & (rng.random(activity.shape, np.float32) < facts.ALL_YEAR_BESIDE)
+    whole |= activity == EMPLOYED
+    return np.where(works, np.where(whole, ALL_YEAR, PART_YEAR), NO_JOB).astype(np.int8)
+
+
+def _evidence(people: People, activity: AnyArray, work: AnyArray, rng: Generator) -> tuple[AnyArray, AnyArray]:
+    """Return claims and short courses: years without sustained activity or work have one of them, others may."""
+    chance = rng.random(activity.shape, np.float32)
+    empty = (activity == NO_SUSTAINED) & (work == NO_JOB)
+    captured = activity != NOT_CAPTURED
+    some = captured & (activity != BENEFITS) & (chance < np.array(facts.SHORT_CLAIM)[people.level][:, None])
+    short = np.where(empty, chance < 0.65, some & (activity < FIRST_EDUCATION))
+    claim = np.where(activity == BENEFITS, LONG_CLAIM, np.where(short, SHORT_CLAIM, NO_CLAIM)).astype(np.int8)
+    courses = rng.random(activity.shape, np.float32) < np.array(facts.SHORT_COURSE)[people.level][:, None]
+    return claim, np.where(empty & ~short, True, courses & captured & (activity < FIRST_EDUCATION))
 
 
 def _enterprises(people: People, span: int, world: World, rng: Generator) -> AnyArray:
@@ -120,9 +143,9 @@ def _enterprises(people: People, span: int, world: World, rng: Generator) -> Any
     return years
 
 
-def _residence(people: People, studies: AnyArray, world: World, rng: Generator) -> AnyArray:
+def _residence(people: People, activity: AnyArray, world: World, rng: Generator) -> AnyArray:
     """Return where persons live by year: students and graduates move more, and many of them to London."""
-    n, span = studies.shape
+    n, span = activity.shape
     lsoa = people.lsoa.copy()
     years = np.empty((n, span), np.int32)
     graduate = people.level == GRADUATE
@@ -130,7 +153,8 @@ def _residence(people: People, studies: AnyArray, world: World, rng: Generator) 
     away = np.where(np.arange(len(shares)) == LONDON, 2.5, 1.0) * shares
     region = people.region.astype(np.int64)
     for k in range(span):
-        chance = np.where(studies[:, k], 0.16, np.where(graduate, 0.10, 0.05) * (1 if k > 1 else 0.4))
+        studies, lost = activity[:, k] == HIGHER, activity[:, k] == NOT_CAPTURED
+        chance = np.where(studies, 0.16, np.where(graduate, 0.10, 0.05) * (1 if k > 0 else 0.4))
         movers = np.flatnonzero(rng.random(n) < chance)
         # Most moves stay in the travel-to-work area, half of the others in the region.
         reach, place = rng.random(len(movers)), rng.random(len(movers))
@@ -140,7 +164,7 @@ def _residence(people: People, studies: AnyArray, world: World, rng: Generator) 
         region[far] = draw(rng, away, len(far))
         local = world.lsoa_of_ttwa.pick(world.lsoa_ttwa[np.where(home, lsoa[movers], 0)], place)
         lsoa[movers] = np.where(near, local, world.lsoa_of_region.pick(region[movers], place))
-        abroad = movers[rng.random(len(movers)) < 0.04]
+        abroad = movers[rng.random(len(movers)) < np.where(lost[movers], 0.5, 0.02)]
         lsoa[abroad] = -1 - draw(rng, (30, 30, 30, 10), len(abroad))
         years[:, k] = lsoa
     return years

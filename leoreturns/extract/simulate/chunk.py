@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.random import Generator, Philox, SeedSequence
@@ -13,24 +13,27 @@ from leoreturns.extract.simulate import (
     attainment,
     benefits,
     care,
+    estimands,
     further,
     geography,
     higher,
     ids,
+    pay,
     people,
     post16,
     schools,
     work,
 )
-from leoreturns.extract.simulate.careers import make_careers
+from leoreturns.extract.simulate.careers import Careers, make_careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.rows import Rows, shuffled
+from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import World, idbr, lars, make_world
 
 # A topic has its own stream of random numbers: a change in one leaves the others as they are.
 TOPICS = (
     "people", "careers", "courses", "census", "absence", "exclusions", "ks2", "ks4", "post16", "further", "higher",
-    "care", "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order",
+    "care", "work", "employment", "earnings", "own", "benefits", "geography", "support", "defects", "order", "pay",
 )  # fmt: skip
 WORLD = 0  # spawn key; chunk c has c + 1
 
@@ -45,6 +48,9 @@ class Plan:
     cohorts : tuple of int
         Calendar years in which key stage 4 ends.
     defects : bool
+    truth : Truth
+    n_schools : int, optional
+        As many as suit the persons if left out.
     """
 
     n_persons: int
@@ -52,6 +58,8 @@ class Plan:
     chunk_persons: int
     cohorts: tuple[int, ...]
     defects: bool
+    truth: Truth = field(default_factory=Truth)
+    n_schools: int | None = None
 
     @property
     def n_chunks(self) -> int:
@@ -69,7 +77,7 @@ class Plan:
 
     def world(self) -> World:
         """Return the world of all chunks."""
-        return make_world(self.n_persons, self.stream(WORLD))
+        return make_world(self.n_persons, self.stream(WORLD), n_schools=self.n_schools)
 
 
 def world_tables(plan: Plan, world: World) -> Iterator[tuple[str, str, Rows]]:
@@ -81,22 +89,24 @@ def world_tables(plan: Plan, world: World) -> Iterator[tuple[str, str, Rows]]:
 def chunk_tables(plan: Plan, world: World, chunk: int, counts: Counter[str]) -> Iterator[tuple[str, str, Rows]]:
     """Give the tables of one chunk as they are made: canonical name, name of the file, rows in random order.
 
-    Defects made are added to `counts` when all tables have been taken.
+    Defects made, and sums of true effects, are added to `counts` when all tables have been taken.
     """
     rng = {topic: plan.stream(chunk + 1, place) for place, topic in enumerate(TOPICS)}
     defects = Defects(rng["defects"], enabled=plan.defects)
-    for table, stem, rows in _tables(plan, world, chunk, rng, defects):
+    for table, stem, rows in _tables(plan, world, chunk, rng, defects, counts):
         yield table, stem, shuffled(rows, rng["order"])
     counts.update(defects.counts)
 
 
 def _tables(
-    plan: Plan, world: World, chunk: int, rng: dict[str, Generator], defects: Defects
+    plan: Plan, world: World, chunk: int, rng: dict[str, Generator], defects: Defects, counts: Counter[str]
 ) -> Iterator[tuple[str, str, Rows]]:
     first = chunk * plan.chunk_persons
     persons = np.arange(first, min(first + plan.chunk_persons, plan.n_persons))
-    pupils = people.make_people(len(persons), plan.cohorts, world, rng["people"])
-    courses = further.make_courses(pupils, rng["courses"])
+    pupils = people.make_people(len(persons), plan.cohorts, world, plan.truth, rng["people"])
+    counts.update(estimands.tally(pupils, plan.truth))
+    careers = make_careers(pupils, world, rng["careers"])
+    courses = further.make_courses(pupils, careers, rng["courses"])
     learns = np.zeros(len(persons), bool)
     learns[courses.person] = True
     known = ids.make_all_ids(persons, pupils.linked, learns, plan.salt, defects)
@@ -108,7 +118,7 @@ def _tables(
     yield "ilr_aims", "ilr_aims", aims
     yield "hesa", "hesa", higher.hesa(pupils, known, world, rng["higher"], defects)
     yield "ucas", "ucas", higher.ucas(pupils, known, rng["higher"])
-    yield from _leo_tables(pupils, known, world, rng, defects)
+    yield from _leo_tables(plan, pupils, careers, known, world, rng, defects)
 
 
 def _school_tables(
@@ -138,12 +148,18 @@ def _school_tables(
 
 
 def _leo_tables(
-    pupils: people.People, known: ids.Ids, world: World, rng: dict[str, Generator], defects: Defects
+    plan: Plan,
+    pupils: people.People,
+    careers: Careers,
+    known: ids.Ids,
+    world: World,
+    rng: dict[str, Generator],
+    defects: Defects,
 ) -> Iterator[tuple[str, str, Rows]]:
-    careers = make_careers(pupils, world, rng["careers"])
+    earned = pay.make_pay(pupils, careers, world, plan.truth, rng["pay"])
     worked = work.working_days(pupils, careers, rng["work"])
     yield "employment", "employment", work.employment(worked, known, rng["employment"], defects)
-    yield "earnings", "earnings", work.earnings(pupils, careers, worked, known, world, rng["earnings"], defects)
+    yield "earnings", "earnings", work.earnings(pupils, careers, earned, worked, known, world, rng["earnings"], defects)
     own = work.self_employed(pupils, careers, rng["own"])
     yield "self_assessment", "self_assessment", work.self_assessment(own, known, rng["own"])
     yield "benefits", "benefits", benefits.benefits(pupils, careers, known, rng["benefits"], defects)

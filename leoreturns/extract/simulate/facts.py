@@ -1,4 +1,4 @@
-"""Published figures that the simulated population is set to. A first setting: nothing is fitted to them yet.
+"""Published figures that the simulated population starts from, and what is assumed where nothing is published.
 
 Department for Education (2021), "Post-16 education and labour market activities, pathways and outcomes (LEO)" for
 medians, activities and shares; Department for Education, "Career pathways: post-16 qualifications held by employees"
@@ -12,7 +12,7 @@ import numpy as np
 # Shares of pupils (percent) at the end of key stage 4 in 2001-02 to 2006-07.
 FEMALE = 48.4
 FIVE_AC = 56.1
-GRADUATE = 33.8
+FSM = 0.148  # eligible, of all
 REGIONS = {  # region: (code, share, log-points of pay)
     "North East": ("E12000001", 5.3, -0.06),
     "North West": ("E12000002", 14.7, -0.04),
@@ -24,69 +24,75 @@ REGIONS = {  # region: (code, share, log-points of pay)
     "South East": ("E12000008", 16.0, 0.07),
     "South West": ("E12000009", 9.9, -0.01),
 }
-INDEPENDENT, SELECTIVE, SPECIAL, OTHER_SCHOOL = 7.0, 4.5, 1.3, 0.7
+INDEPENDENT, OTHER_SCHOOL = 6.8, 0.2  # percent of pupils
 SCHOOL_TYPES = ("mainstream", "selective", "independent", "special", "other")
 
-# Minor ethnic group: (share, major group, share with another first language than English). Census shares of the time.
-ETHNIC_GROUPS = {
-    "WBRI": (79.0, "WHIT", 0.01),
-    "WIRI": (0.5, "WHIT", 0.02),
-    "WIRT": (0.1, "WHIT", 0.10),
-    "WROM": (0.2, "WHIT", 0.20),
-    "WOTH": (2.4, "WHIT", 0.60),
-    "MWBC": (1.1, "MIXD", 0.03),
-    "MWBA": (0.3, "MIXD", 0.10),
-    "MWAS": (0.6, "MIXD", 0.15),
-    "MOTH": (1.0, "MIXD", 0.20),
-    "AIND": (2.5, "ASIA", 0.75),
-    "APKN": (2.8, "ASIA", 0.85),
-    "ABAN": (1.1, "ASIA", 0.92),
-    "AOTH": (0.9, "ASIA", 0.75),
-    "BCRB": (1.5, "BLAC", 0.06),
-    "BAFR": (1.8, "BLAC", 0.60),
-    "BOTH": (0.5, "BLAC", 0.30),
-    "CHNE": (0.4, "CHIN", 0.75),
-    "OOTH": (1.0, "AOEG", 0.75),
-    "REFU": (0.9, "UNCL", 0.10),
-    "NOBT": (1.4, "UNCL", 0.10),
+# Ethnic group as published: (share of pupils of state schools in percent, major group, share with another first
+# language than English, relative poverty of the areas). Shares are those that agree with the published ones of levels.
+ETHNICITY = {
+    "WBRI": (83.6, "WHIT", 0.01, 1.0),
+    "W non-British": (2.4, "WHIT", 0.50, 1.2),
+    "MWBC": (0.75, "MIXD", 0.03, 1.7),
+    "MWBA": (0.20, "MIXD", 0.10, 1.7),
+    "MWAS": (0.40, "MIXD", 0.15, 1.1),
+    "MOTH": (0.65, "MIXD", 0.20, 1.4),
+    "AIND": (2.25, "ASIA", 0.75, 1.2),
+    "APKN": (2.45, "ASIA", 0.85, 2.5),
+    "ABAN": (0.90, "ASIA", 0.92, 3.5),
+    "AOTH": (0.60, "ASIA", 0.75, 1.4),
+    "BCRB": (1.30, "BLAC", 0.06, 2.4),
+    "BAFR": (1.45, "BLAC", 0.60, 2.8),
+    "BOTH": (0.35, "BLAC", 0.30, 2.5),
+    "CHNE": (0.33, "CHIN", 0.75, 1.1),
+    "OOTH": (0.60, "AOEG", 0.75, 1.8),
+    "unclassified": (1.77, "UNCL", 0.0, 1.2),
 }
-# Log-odds of going on to a degree at the same attainment.
-DEGREE_SHIFT = {"WHIT": -0.1, "MIXD": 0.2, "ASIA": 0.9, "BLAC": 0.9, "CHIN": 1.0, "AOEG": 0.8, "UNCL": 0.1}
+# Codes of the census within a published group: (group, share within it).
+ETHNIC_CODES = {
+    "WBRI": ("WBRI", 1.0),
+    "WIRI": ("W non-British", 0.14),
+    "WIRT": ("W non-British", 0.02),
+    "WROM": ("W non-British", 0.04),
+    "WOTH": ("W non-British", 0.80),
+    "MWBC": ("MWBC", 1.0),
+    "MWBA": ("MWBA", 1.0),
+    "MWAS": ("MWAS", 1.0),
+    "MOTH": ("MOTH", 1.0),
+    "AIND": ("AIND", 1.0),
+    "APKN": ("APKN", 1.0),
+    "ABAN": ("ABAN", 1.0),
+    "AOTH": ("AOTH", 1.0),
+    "BCRB": ("BCRB", 1.0),
+    "BAFR": ("BAFR", 1.0),
+    "BOTH": ("BOTH", 1.0),
+    "CHNE": ("CHNE", 1.0),
+    "OOTH": ("OOTH", 1.0),
+    "REFU": ("unclassified", 0.4),
+    "NOBT": ("unclassified", 0.6),
+}
+# By region, in the order of REGIONS: how many more pupils of ethnic minorities than in proportion; shares of pupils in
+# the most deprived fifth of areas, the middle three and the least deprived fifth.
+MINORITY_TILT = (0.25, 0.75, 0.8, 0.7, 1.4, 0.6, 4.5, 0.6, 0.3)
+AREAS = (
+    (0.34, 0.52, 0.14), (0.32, 0.51, 0.17), (0.28, 0.54, 0.18), (0.20, 0.60, 0.20), (0.28, 0.55, 0.17),
+    (0.10, 0.62, 0.28), (0.36, 0.53, 0.11), (0.08, 0.56, 0.36), (0.10, 0.68, 0.22),
+)  # fmt: skip
 
-# Median annualised earnings in pounds of 2017-18, years 1 to 15 after key stage 4.
-# fmt: off
-MEDIANS = {
-    ("F", "level 2 or below"): (
-        6644, 9718, 11730, 12737, 13376, 13718, 13809, 13801, 13758, 13667, 13373, 13115, 12989, 12864, 12752),
-    ("F", "level 3 or above"): (
-        4470, 7357, 11013, 12911, 14128, 14987, 15641, 16221, 16706, 17037, 17199, 17240, 17293, 17222, 17179),
-    ("F", "graduate"): (
-        3481, 4388, 4680, 4678, 6772, 12570, 17493, 20641, 22781, 24442, 25720, 26635, 27304, 27556, 27500),
-    ("M", "level 2 or below"): (
-        8704, 11890, 14020, 15278, 16186, 16803, 17391, 18061, 18814, 19621, 20265, 20916, 21592, 22181, 22693),
-    ("M", "level 3 or above"): (
-        5806, 9455, 13105, 15340, 16957, 18196, 19336, 20550, 21826, 23115, 24316, 25466, 26455, 27377, 28225),
-    ("M", "graduate"): (
-        3699, 4797, 5086, 5179, 6928, 12580, 18465, 22048, 24624, 26824, 28771, 30612, 32245, 33747, 35254),
-}
-# fmt: on
 LEVELS = ("level 2 or below", "level 3 or above", "graduate")
-PRICE_YEAR, INFLATION = 2017, 0.022  # the simulated price level grows evenly
+PRICE_YEAR, INFLATION = 2017, 0.02  # the simulated price level grows evenly
 
-# Of those not in education, by level and years after key stage 4 (knots 0, 3, 6, 10, 15): employed all year, employed
-# for part of it, on out-of-work benefits. Read off the published activities, which count education first.
-KNOTS = (0, 3, 6, 10, 15)
-EMPLOYED_ALL_YEAR = np.array(
-    [[0.08, 0.31, 0.44, 0.52, 0.58], [0.10, 0.45, 0.60, 0.71, 0.76], [0.10, 0.50, 0.65, 0.78, 0.82]]
+# Chances of paid work in a year, by level (2 or below, 3 or above, graduate) and main activity (not captured, benefits,
+# no sustained activity, employment, further, other education, key stage 5, higher education), at knots of years after
+# key stage 4. Nobody has published them: set so that published medians of all are mixtures of those of the levels.
+WORK_KNOTS = (1, 2, 3, 5, 8, 12)
+PAID_WORK = (
+    (0, (0.15, 0.20, 0.20, 0.12, 0.15, 0.30), (0.58, 0.84, 0.84, 0.72, 0.70, 0.84), 1, 0.7, (0.36, 0.5), 0.4, 0.6),
+    (0, 0.35, 0.88, 1, (0.8, 0.8, 0.8, 0.85), (0.5, 0.55), (0.56, 0.5), 0.65),
+    (0, 0.35, 0.90, 1, 0.8, 0.5, (0.62, 0.45), (0.45, 0.45, 0.38, 0.35, 0.50, 0.65)),
 )
-EMPLOYED_PART_YEAR = np.array(
-    [[0.20, 0.28, 0.22, 0.17, 0.14], [0.25, 0.30, 0.22, 0.15, 0.12], [0.25, 0.38, 0.26, 0.13, 0.10]]
-)
-OUT_OF_WORK = np.array(
-    [[0.02, 0.22, 0.23, 0.20, 0.165], [0.01, 0.06, 0.07, 0.055, 0.05], [0.01, 0.02, 0.035, 0.017, 0.016]]
-)
-STUDENTS_ALL_YEAR, STUDENTS_PART_YEAR = 0.20, 0.40
-PUPILS_ALL_YEAR, PUPILS_PART_YEAR = 0.08, 0.30  # the first two years of those on a course of level 3
+ALL_YEAR_BESIDE = 0.5
+# Chances, by level, of a claim or a course too short to be a year's activity.
+SHORT_CLAIM, SHORT_COURSE = (0.08, 0.03, 0.01), (0.05, 0.05, 0.02)
 
 # Thousands of employees aged 25 to 30 by industry section and level.
 # fmt: off
@@ -99,6 +105,7 @@ EMPLOYEES = np.array([
 # Median pay of the section against that of all, in logs; furlough in the first and second tax year of the scheme.
 SECTION_PAY = np.array([
     -.10, .35, .10, .25, .10, .20, -.15, .08, -.35, .25, .22, .05, .15, -.12, .10, -.05, -.12, -.15, -.18])
+MEAN_SECTION_PAY = EMPLOYEES @ SECTION_PAY / EMPLOYEES.sum(axis=1)  # by level
 FURLOUGH = np.array([
     .15, .15, .22, .08, .10, .35, .28, .25, .68, .15, .06, .25, .15, .28, .01, .06, .08, .55, .45])
 DIVISIONS = (

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
+from leoreturns.extract.simulate.activities import FURTHER, NOT_CAPTURED, OTHER_EDUCATION
 from leoreturns.extract.simulate.attainment import only_covered
+from leoreturns.extract.simulate.careers import Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids, external_ids
 from leoreturns.extract.simulate.people import (
@@ -20,6 +22,7 @@ from leoreturns.extract.simulate.people import (
     NO_ROUTE,
     OTHER_LEVEL_3,
     VOCATIONAL,
+    YEARS,
     People,
 )
 from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, array, coded, days, draw, expand, flag, take
@@ -55,65 +58,86 @@ class Courses:
     achieved: AnyArray
 
 
-def make_courses(people: People, rng: Generator) -> Courses:
-    """Return the aims of all persons: at 16 to 18, of apprentices, and of adults."""
-    parts = (_college(people, rng), _apprenticeships(people, rng), _adult(people, rng))
+def make_courses(people: People, careers: Careers, rng: Generator) -> Courses:
+    """Return the aims of all persons: those of years whose main activity they are, and short ones."""
+    parts = (_sustained(people, rng), _short(people, careers, rng))
     return Courses(
         **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Courses)}
     )
 
 
-def _college(people: People, rng: Generator) -> Courses:
-    """Return aims of 16 to 18 year olds in colleges: one or two a person, over one or two academic years."""
-    chance = np.array([0.10, 0.80, 0.20, 0.90, 0.55])[people.route]
-    person = np.repeat(np.flatnonzero(rng.random(len(people)) < chance), 2)
-    main = np.tile(np.array([True, False]), len(person) // 2)
-    kept = main | (rng.random(len(person)) < 0.4)
-    person, main = person[kept], main[kept]
-    n, route = len(person), people.route[person]
-    level_3 = main & ((route == VOCATIONAL) | (route == OTHER_LEVEL_3))
-    level = np.where(level_3, 3, draw(rng, (10, 30, 60), n))
-    year = people.cohort[person] + np.where(level_3, 0, draw(rng, (60, 40), n))
-    start = days(year, 9, 1) + rng.integers(0, 20, n)
-    planned = days(year + 1 + level_3, 6, 30) + rng.integers(0, 25, n)
-    leaves = ~level_3 & (rng.random(n) < 0.25)
-    end = np.where(leaves, start + (planned - start) * rng.random(n), planned)
-    return _courses(person, level, start, planned, end, np.zeros(n, bool), level_3 | ~leaves & (rng.random(n) < 0.8))
+def _sustained(people: People, rng: Generator) -> Courses:
+    """Return aims of one or two academic years that together are on in every year of further or other education.
+
+    Tax year t takes its months from September t to April; what follows to July is too little for the tax year after.
+    """
+    learns = np.isin(people.activity, (FURTHER, OTHER_EDUCATION))
+    learns &= people.cohort[:, None] + 1 + np.arange(YEARS) <= LAST_YEAR
+    person, k = np.nonzero(learns)
+    apprentice = _apprentices(people, learns, rng)[person, k]
+    # A second year of the same run of years may carry on the aim of the first.
+    follows = np.zeros(len(person), bool)
+    follows[1:] = (person[1:] == person[:-1]) & (k[1:] == k[:-1] + 1) & (apprentice[1:] == apprentice[:-1])
+    place = np.arange(len(person)) - np.maximum.accumulate(np.where(follows, 0, np.arange(len(person))))
+    carries_on = (place % 2 == 1) & (apprentice | (rng.random(len(person)) < 0.4))
+    first = np.flatnonzero(~carries_on)
+    last = np.append(first[1:], len(person))[: len(first)] - 1
+    early = (k[first] == 0) & (rng.random(len(first)) < 0.8)  # many begin in the September before the first tax year
+    start = days(people.cohort[person[first]] + 1 + k[first] - early, 9, 1) + rng.integers(0, 5, len(first))
+    year = people.cohort[person[last]] + 1 + k[last]
+    goes_on = np.append(follows, False)[last + 1]
+    after = people.activity[person[last], (k[last] + 1).clip(max=YEARS - 1)]
+    leaves = ~goes_on & (rng.random(len(first)) < 0.4)
+    end = np.where(leaves, days(year + 1, 2, 10) + rng.integers(0, 165, len(first)), days(year + 1, 7, 31))
+    # Nothing is left of the course in a year in which nothing is captured.
+    end = np.where((after == NOT_CAPTURED) & ~goes_on, days(year + 1, 4, 5), end)
+    person, apprentice, k, kept_on = person[first], apprentice[first], k[first], ~leaves
+    level, achieved = _aim_levels(people, person, k, apprentice, kept_on, rng)
+    return _courses(person, level, start, np.where(leaves, days(year + 1, 7, 31), end), end, apprentice, achieved)
 
 
-def _apprenticeships(people: People, rng: Generator) -> Courses:
-    """Return apprenticeships: of all on that route by the age of 18, and of some others."""
-    on_route = people.route == APPRENTICESHIP
-    chance = np.where(on_route, 1.0, np.array([0.14, 0.06, 0.004])[people.level])
-    person = np.flatnonzero(rng.random(len(people)) < chance)
-    n = len(person)
-    advanced = on_route[person]
-    year = people.cohort[person] + np.where(advanced, draw(rng, (50, 30, 20), n), draw(rng, (45, 20, 15, 10, 10), n))
-    start = days(year, 9, 1) + np.where(advanced & (year == people.cohort[person] + 2), 0, rng.integers(0, 240, n))
-    planned = start + rng.integers(330, 800, n)
-    leaves = ~advanced & (rng.random(n) < 0.3)
-    end = np.where(leaves, start + (planned - start) * rng.random(n), planned)
-    level = np.where(advanced, 3, 2) + (advanced & (rng.random(n) < 0.03))
-    return _courses(person, level, start, planned, end, np.ones(n, bool), ~leaves)
+def _apprentices(people: People, learns: AnyArray, rng: Generator) -> AnyArray:
+    """Return years as an apprentice: the first run of years of those on that route, and years of some others."""
+    years = np.arange(YEARS)
+    begins = np.where(learns.any(axis=1), learns.argmax(axis=1), YEARS)[:, None]
+    unbroken = np.logical_and.accumulate(learns | (years < begins), axis=1) & (years >= begins)
+    on_route = (people.route == APPRENTICESHIP)[:, None]
+    chance = np.array([0.20, 0.22, 0.06])[people.level][:, None]
+    found: AnyArray = np.where(on_route, unbroken, learns & (rng.random((len(people), 1)) < chance))
+    return found
 
 
-def _adult(people: People, rng: Generator) -> Courses:
-    """Return aims of adults; those of level 3 who had not reached it by the age of 18 achieve one here."""
-    later = (people.route == NO_ROUTE) & (people.level == LEVEL_3)
-    count = rng.poisson(np.array([0.9, 0.75, 0.15])[people.level]) + later
-    person, place = expand(count)
-    n = len(person)
-    level_3 = (place == 0) & later[person]
-    drawn = draw(rng, (12, 25, 43, 14, 4, 2), n)
-    level = np.where(level_3, 3, np.where(people.level[person] == LEVEL_2, drawn.clip(max=2), drawn))
-    span = (LAST_YEAR - 3 - people.cohort[person]).clip(min=1)
-    year = people.cohort[person] + 3 + (span * rng.random(n) ** 1.3).astype(np.int64)
-    start = days(year, 9, 1) + rng.integers(0, 300, n)
-    planned = start + rng.integers(20, 420, n)
-    apprentice = (level >= 2) & (rng.random(n) < 0.25)
-    achieved = level_3 | ((rng.random(n) < 0.7) & ((level < 3) | (people.level[person] != LEVEL_2)))
+def _aim_levels(
+    people: People, person: AnyArray, k: AnyArray, apprentice: AnyArray, kept_on: AnyArray, rng: Generator
+) -> tuple[AnyArray, AnyArray]:
+    """Return the level of each aim and whether it is achieved: one of level 3 where nothing else shows that level."""
+    n, level = len(person), people.level[person]
+    drawn = np.where(apprentice, 2 + (rng.random(n) < 0.3), draw(rng, (14, 28, 46, 12), n))
+    first = np.ones(n, bool)
+    first[1:] = person[1:] != person[:-1]
+    on_route = apprentice & first & (people.route[person] == APPRENTICESHIP)
+    # Adults reach level 3 in their first year of further education.
+    later = (k >= 2) & (people.route[person] == NO_ROUTE) & (level >= LEVEL_3)
+    adult = np.zeros(n, bool)
+    where = np.flatnonzero(later)
+    adult[where[np.unique(person[where], return_index=True)[1]]] = True
+    college = first & np.isin(people.route[person], (VOCATIONAL, OTHER_LEVEL_3)) & (k < 2)
+    certain = on_route | adult
+    achieved = certain | (kept_on & (rng.random(n) < 0.8) & ((drawn < 3) | (level >= LEVEL_3)))
+    return np.where(certain | college, 3, drawn), achieved
+
+
+def _short(people: People, careers: Careers, rng: Generator) -> Courses:
+    """Return aims of less than half a year, begun in autumn: they leave the main activity as it is."""
+    person, k = careers.cells(careers.course)
+    n, year = len(person), people.cohort[person] + 1 + k
+    drawn = draw(rng, (12, 27, 45, 10, 4, 2), n)
+    level = np.where(people.level[person] == LEVEL_2, drawn.clip(max=2), drawn)
+    start = days(year, 10, 6) + rng.integers(0, 45, n)
+    planned = start + rng.integers(10, 118, n)
+    achieved = rng.random(n) < 0.7
     end = np.where(achieved, planned, start + (planned - start) * rng.random(n))
-    return _courses(person, level, start, planned, end, apprentice, achieved)
+    return _courses(person, level, start, planned, end, np.zeros(n, bool), achieved)
 
 
 def _courses(

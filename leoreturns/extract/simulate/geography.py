@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
 from leoreturns.extract.simulate import facts
-from leoreturns.extract.simulate.careers import LAST_TAX_YEAR, OUTSIDE, PART_YEAR, Careers
+from leoreturns.extract.simulate.careers import LAST_TAX_YEAR, NO_JOB, OUTSIDE, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
 from leoreturns.extract.simulate.people import People
@@ -33,11 +33,11 @@ GRANTS = 2_400
 
 def geography(people: People, careers: Careers, ids: Ids, world: World, rng: Generator, defects: Defects) -> Rows:
     """Return one row per person and tax year from 2004-05, some years without."""
-    year = people.cohort[:, None] + np.arange(careers.seen.shape[1])
-    person, k = careers.cells(careers.seen & (year >= FIRST_YEAR))
+    year = people.cohort[:, None] + 1 + np.arange(careers.seen.shape[1])
+    person, k = careers.cells(careers.addressed & (year >= FIRST_YEAR))
     gaps = defects.choose("year without an address", len(person))
     person, k = np.delete(person, gaps), np.delete(k, gaps)
-    n, year = len(person), (people.cohort[person] + k).astype(np.int32)
+    n, year = len(person), (people.cohort[person] + 1 + k).astype(np.int32)
     lsoa = careers.lsoa[person, k].copy()
     # Addresses to 2012-13 were recoded: in some years another area of the neighbourhood than the true one.
     spurious = defects.within("spurious move of 2012-13", (year == LAST_OF_OLD_AREAS) & (lsoa >= 0))
@@ -71,10 +71,10 @@ def cjrs(people: People, careers: Careers, ids: Ids, world: World, rng: Generato
     chance = np.asarray(facts.FURLOUGH)[world.section_later]
     persons, years, months = [], [], []
     for year, (first, last) in FURLOUGH_YEARS.items():
-        k = year - people.cohort
+        k = year - people.cohort - 1
         reached = np.flatnonzero((k >= 0) & (year <= LAST_TAX_YEAR))
         at = k[reached]
-        works = careers.seen[reached, at] & (careers.state[reached, at] <= PART_YEAR)
+        works = careers.work[reached, at] < NO_JOB
         share = chance[careers.enterprise[reached, at]] * (0.6 if year == 2019 else 1.0)
         person = reached[works & (rng.random(len(reached)) < share)]
         begin = first + rng.integers(0, last - first, len(person)) // 3

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
+from leoreturns.extract.simulate.activities import HIGHER, NOT_CAPTURED
 from leoreturns.extract.simulate.attainment import only_covered
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import BITS, Ids, mixed
-from leoreturns.extract.simulate.people import ETHNIC_CODES, GRADUATE, NEVER, People
+from leoreturns.extract.simulate.people import ETHNIC_CODES, GRADUATE, LEVEL_3, YEARS, People
 from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, expand, flag, numbered
 from leoreturns.extract.simulate.world import N_UNIVERSITY, REGION_NAMES, World
 from leoreturns.extract.tables_further import JACS_SUBJECTS, SUBJECTS
 from leoreturns.extract.tables_schools import PMR
 
-CLASSES = ("First class honours", "Upper second class honours", "Lower second class honours", "Third class honours")
-LEVELS = ("First degree", "Higher degree", "Other postgraduate", "Other undergraduate")
+AWARDS = (
+    "Higher degree (research)",
+    "Higher degree (taught)",
+    "Other postgraduate",
+    "First degree",
+    "Other undergraduate",
+)
+CODES = ("1", "2", "3", "4", "5")  # of levels in this order, and of classes from the first to the unclassified
+RESEARCH, TAUGHT, OTHER_POSTGRADUATE, FIRST_DEGREE, OTHER_UNDERGRADUATE = range(5)
 SBJQA = tuple(f"{letter}{number}00" for letter in "ABCDFGHJKLMNPQRTVWX" for number in (1, 3, 5))
 JACS = SBJQA
 CAH = tuple(f"CAH{number:02d}-01-{part:02d}" for number in range(1, 24) for part in (1, 2, 3))
@@ -24,52 +34,120 @@ GROUPS = tuple(f"CAH{number:02d}" for number in range(1, 24))
 LAST_YEAR = 2019
 
 
-def _students(people: People, rng: Generator) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]:
-    """Return by row: person, academic year, year of the course, its first year, whether it is a postgraduate one."""
-    students = np.flatnonzero(people.he_start < NEVER)
-    row, place = expand(people.he_years[students])
-    person = students[row]
-    start = people.he_start[person]
-    masters = students[(people.level[students] == GRADUATE) & (rng.random(len(students)) < 0.16)]
-    later = people.he_start[masters] + people.he_years[masters] + draw(rng, (50, 20, 15, 15), len(masters))
-    return (
-        np.concatenate([person, masters]),
-        np.concatenate([start + place, later]).astype(np.int32),
-        np.concatenate([place, np.zeros(len(masters))]).astype(np.int32),
-        np.concatenate([start, later]).astype(np.int32),
-        np.arange(len(person) + len(masters)) >= len(person),
+@dataclass(frozen=True, slots=True)
+class Students:
+    """One entry per person and year in higher education.
+
+    Attributes
+    ----------
+    person, year, first, place : int arrays
+        Whose, academic year, that in which the course began, and how many years ago that was.
+    final : bool array
+        The last year of a course.
+    award : int8 array
+        Level of the qualification, as a place in `AWARDS`; -1 for none.
+    level : int8 array
+        Level of the course, as a place in `AWARDS`.
+    end : int32 array
+        Last day of the course within the year.
+    """
+
+    person: AnyArray
+    year: AnyArray
+    first: AnyArray
+    place: AnyArray
+    final: AnyArray
+    award: AnyArray
+    level: AnyArray
+    end: AnyArray
+
+
+def _students(people: People, rng: Generator) -> Students:
+    """Return years in higher education: those whose main activity it is, and degrees taken without such a year.
+
+    Academic year t makes tax year t one of higher education; what follows to July is too little for the one after.
+    """
+    studies, degree = degree_years(people, rng)
+    outside = np.flatnonzero((people.level == GRADUATE) & ~studies[np.arange(len(people)), degree])
+    studies[outside, degree[outside]] = True
+    person, k = np.nonzero(studies)
+    n, by_degree = len(person), k - degree[person]
+    graduate = people.level[person] == GRADUATE
+    goes_on = np.zeros(n, bool)
+    goes_on[:-1] = (person[1:] == person[:-1]) & (k[1:] == k[:-1] + 1)
+    final = ~goes_on | (graduate & (by_degree == 0))
+    begins = np.ones(n, bool)
+    begins[1:] = final[:-1] | (person[1:] != person[:-1])
+    place = np.arange(n) - np.maximum.accumulate(np.where(begins, np.arange(n), 0))
+    after = graduate & (by_degree > 0)
+    kinds = np.array([TAUGHT, OTHER_POSTGRADUATE, RESEARCH])[draw(rng, (70, 22, 8), len(people))[person]]
+    level = np.where(
+        after, kinds, np.where(graduate | (people.month[person] % 4 > 0), FIRST_DEGREE, OTHER_UNDERGRADUATE)
     )
+    qualifies = final & np.where(after, rng.random(n) < 0.8, graduate & (by_degree == 0))
+    # A lower award on the way, of some of those of level 3 who leave without a degree.
+    lower = final & (people.level[person] == LEVEL_3) & (rng.random(n) < 0.3)
+    award = np.where(qualifies, level, np.where(lower, OTHER_UNDERGRADUATE, -1)).astype(np.int8)
+    year = (people.cohort[person] + 1 + k).astype(np.int32)
+    end = np.where(final, days(year + 1, 6, 30), days(year + 1, 7, 31))
+    leaves = final & (award < 0)
+    end = np.where(leaves, days(year + 1, 2, 10) + rng.integers(0, 140, n), end)
+    following = people.activity[person, (k + 1).clip(max=YEARS - 1)]
+    end = np.where(final & ~goes_on & (following == NOT_CAPTURED), np.minimum(end, days(year + 1, 4, 5)), end)
+    outside = np.isin(person, outside) & (by_degree == 0)
+    end = np.where(outside, days(year, 10, 5), end).astype(np.int32)
+    first = (year - place).astype(np.int32)
+    return Students(person, year, first, place.astype(np.int32), final, award, level.astype(np.int8), end)
+
+
+def degree_years(people: People, rng: Generator) -> tuple[AnyArray, AnyArray]:
+    """Return the years of higher education (a matrix), and the column of the year in which graduates get their degree.
+
+    The degree comes after three years or four in a row, else after the last year; without any, in a year in which the
+    person is known.
+    """
+    k = np.arange(YEARS)
+    within = people.cohort[:, None] + 1 + k <= LAST_YEAR
+    studies = (people.activity == HIGHER) & within
+    run = np.zeros((len(people), YEARS), np.int8)
+    for at in range(YEARS):
+        run[:, at] = np.where(studies[:, at], 1 + (run[:, at - 1] if at else 0), 0)
+    enough = run == np.where(rng.random(len(people)) < 0.7, 3, 4)[:, None]
+    last = YEARS - 1 - studies[:, ::-1].argmax(axis=1)
+    known = within & (k >= 3) & (people.activity != NOT_CAPTURED)
+    other = np.where(known.any(axis=1), known.argmax(axis=1), 3)
+    degree = np.where(enough.any(axis=1), enough.argmax(axis=1), np.where(studies.any(axis=1), last, other))
+    return studies, degree
 
 
 def hesa(people: People, ids: Ids, world: World, rng: Generator, defects: Defects) -> Rows:
-    """Return one row per student, course and academic year."""
-    person, year, place, first, masters = _students(people, rng)
-    n = len(person)
-    final = masters | (place == people.he_years[person] - 1)
-    qualifies = final & (people.level[person] == GRADUATE)
-    # A lower award on the way, of those who leave without a degree.
-    lower = final & ~masters & (people.level[person] != GRADUATE) & (rng.random(n) < 0.3)
-    level = np.where(masters, draw(rng, (80, 20), n) + 1, np.where(lower, 3, 0))
-    end = days(year + 1, 6, 30) - np.where(final & ~qualifies, rng.integers(0, 200, n), 0).astype(np.int32)
-    commenced = days(first, 9, 20)
+    """Return one row per student and academic year."""
+    students = _students(people, rng)
+    person, year, place, final = students.person, students.year, students.place, students.final
+    n, award = len(person), students.award
+    masters = students.level < FIRST_DEGREE
+    end, first = students.end, students.first
+    qualifies = award >= 0
+    commenced = days(first, 9, 20) - np.where(end < days(year, 11, 1), 400, 0)
     university = (person * 7 + masters * 13 + (4 * people.ks4[person]).astype(np.int64) % 9) % N_UNIVERSITY
     rows: Rows = {
         "HE_PUPILMATCHINGREFANONYMOUS": ids.pmr_of(person, rng),
         "HE_ACADYR": year,
         "HE_INSTID_ANON": Coded(university.astype(np.int32), world.university_codes),
+        "HE_XINSTID01__ANON": Coded(university.astype(np.int32), world.university_codes),
         "HE_XINSTG01": coded(university % 9, REGION_NAMES),
-        "HE_XPQUAL01": flag(qualifies | lower),
+        "HE_XPQUAL01": flag(qualifies),
         "HE_XPSR01": np.ones(n, np.int8),
-        "HE_COMDATE": commenced,
+        "HE_COMDATE": commenced.astype(np.int32),
         "HE_DATELEFT": np.where(final, end, MISSING).astype(np.int32),
         "HE_ENDDATE": np.where(final, end, MISSING).astype(np.int32),
         "HE_YEARPRG": (place + 1).astype(np.int32),
         "HE_XMODE01": coded((rng.random(n) < 0.1).astype(np.int8), ("Full-time", "Part-time")),
-        "HE_XLEV601": coded(level, LEVELS),
-        "HE_XQOBTN01": coded(np.where(qualifies | lower, level, -1), LEVELS),
-        "HE_XQLEV601": coded(np.where(qualifies | lower, level, -1), LEVELS),
-        "HE_XQLEV1003": coded(np.where(qualifies | lower, level, -1), LEVELS),
-        "HE_XCLASS01": coded(np.where(qualifies & ~masters, _classes(people, person, rng), -1), CLASSES),
+        "HE_XLEV601": coded(students.level, CODES),
+        "HE_XQOBTN01": coded(award, AWARDS),
+        "HE_XQLEV601": coded(award, CODES),
+        "HE_XQLEV1003": coded(award, AWARDS),
+        "HE_XCLASS01": coded(np.where(award == FIRST_DEGREE, _classes(people, rng)[person], -1), CODES),
         **_subjects(people, person, rng),
         "HE_SEXID": coded(people.female[person].astype(np.int8), ("1", "2")),
         "HE_XETHNIC01": coded(people.ethnicity[person], ETHNIC_CODES),
@@ -82,9 +160,9 @@ def hesa(people: People, ids: Ids, world: World, rng: Generator, defects: Defect
     return only_covered("hesa", rows, "HE_ACADYR")
 
 
-def _classes(people: People, person: AnyArray, rng: Generator) -> AnyArray:
-    """Return the class of the degree, the same in every row of a person."""
-    score = people.ability[person] + 0.8 * rng.standard_normal(len(person))
+def _classes(people: People, rng: Generator) -> AnyArray:
+    """Return the class of each person's degree."""
+    score = people.ability + 0.8 * rng.standard_normal(len(people))
     return np.searchsorted(np.array([-1.2, 0.0, 1.4]), -score + 0.6)
 
 
@@ -111,7 +189,7 @@ def _subjects(people: People, person: AnyArray, rng: Generator) -> Rows:
 
 def ucas(people: People, ids: Ids, rng: Generator) -> Rows:
     """Return one to four applications per applicant aged 18."""
-    entrants = people.he_start == people.cohort + 2
+    entrants = people.in_year(2, HIGHER)
     applicants = np.flatnonzero((entrants | (rng.random(len(people)) < 0.06)) & (people.cohort + 2 >= 2007))
     row, place = expand(1 + draw(rng, (10, 20, 30, 40), len(applicants)))
     person, n = applicants[row], len(row)

@@ -1,26 +1,51 @@
-"""The simulated persons: where they come from, what they attain, which way they go."""
+"""The simulated persons: where they come from, what they attain, which way they go, and what each year is for them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from scipy.special import ndtr, ndtri
 
 from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate import facts
+from leoreturns.extract.simulate.activities import (
+    BENEFITS,
+    EMPLOYED,
+    FURTHER,
+    KEY_STAGE_5,
+    NO_SUSTAINED,
+    NOT_CAPTURED,
+    OTHER_EDUCATION,
+    draw_activities,
+)
+from leoreturns.extract.simulate.population import (
+    GRADUATE,
+    INDEPENDENT,
+    LEVEL_2,
+    LEVEL_3,
+    MAINSTREAM,
+    OTHER,
+    SELECTIVE,
+    SPECIAL,
+    Cells,
+    cells,
+)
 from leoreturns.extract.simulate.rows import draw, draw_each
-from leoreturns.extract.simulate.world import World
+from leoreturns.extract.simulate.truth import Truth
+from leoreturns.extract.simulate.world import N_QUINTILE, World
+
+__all__ = ["GRADUATE", "INDEPENDENT", "LEVEL_2", "LEVEL_3", "MAINSTREAM", "OTHER", "SELECTIVE", "SPECIAL"]
 
 FEMALE_LABELS = ("M", "F")
-ETHNIC_CODES = tuple(facts.ETHNIC_GROUPS)
-ETHNIC_MAJOR = tuple(major for _, major, _ in facts.ETHNIC_GROUPS.values())
-MAINSTREAM, SELECTIVE, INDEPENDENT, SPECIAL, OTHER = range(5)
-LEVEL_2, LEVEL_3, GRADUATE = range(3)
+ETHNIC_CODES = tuple(facts.ETHNIC_CODES)
+ETHNIC_MAJOR = tuple(facts.ETHNICITY[group][1] for group, _ in facts.ETHNIC_CODES.values())
 A_LEVEL, VOCATIONAL, APPRENTICESHIP, OTHER_LEVEL_3, NO_ROUTE = range(5)
-NEVER = 9_999  # a year that does not come
-# Route by level reached at last: graduates and others of level 3 may get there after the age of 18.
-ROUTES = np.array([[0, 0, 0, 0, 1.0], [0.40, 0.20, 0.14, 0.20, 0.06], [0.86, 0.08, 0.01, 0.03, 0.02]])
+YEARS = 18  # after key stage 4: the first cohort's last tax year
+LAST_YEAR = 2020  # of the tables
+UNLINKED = 0.9  # of those who never come up in records of work or benefits
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +56,29 @@ class People:
     ----------
     cohort : int32 array
         Calendar year in which key stage 4 ends.
-    female, english, fsm : bool arrays
+    codes : mapping of dimension -> int8 array
+        Characteristics as `population` groups them.
+    female, english, fsm, five_ac : bool arrays
     ethnicity : int16 array
         Into `ETHNIC_CODES`.
     lsoa, region, school : int arrays
-        Area of residence at school; its region; the school of key stage 4.
+        Area of residence at school; its region, which is the school's; the school of key stage 4.
     school_type, sen : int arrays
         Into ``facts.SCHOOL_TYPES``; 0 none, 1 without, 2 with a statement.
     ability, ks2, ks4 : float arrays
         In standard deviations: not observed; marks at key stages 2 and 4.
     level, route : int arrays
         Level reached at last (`LEVEL_2`, `LEVEL_3`, `GRADUATE`); way to it at key stage 5.
-    he_start, he_years : int32 arrays
-        Academic year in which higher education starts (`NEVER`), and its length; `level` tells whether it ends well.
+    activity : int8 matrix of persons by `YEARS`
+        Main activity in years 1, 2, ... after key stage 4.
+    luck : float array
+        Standard normal: what stays with the person of the chance in pay.
     linked : bool array
         Whether the person is found in tax records.
-    last_year : int32 array
-        Last tax year before leaving the country or dying; `NEVER` for most.
     """
 
     cohort: AnyArray
+    codes: Mapping[str, AnyArray]
     female: AnyArray
     english: AnyArray
     ethnicity: AnyArray
@@ -64,21 +92,15 @@ class People:
     ability: FloatArray
     ks2: FloatArray
     ks4: FloatArray
+    five_ac: AnyArray
     level: AnyArray
     route: AnyArray
-    he_start: AnyArray
-    he_years: AnyArray
+    activity: AnyArray
+    luck: FloatArray
     linked: AnyArray
-    last_year: AnyArray
 
     def __len__(self) -> int:
         return len(self.cohort)
-
-    @property
-    def five_ac(self) -> AnyArray:
-        """Whether the person has 5 or more A*-C."""
-        achieved: AnyArray = self.ks4 > FIVE_AC_FROM
-        return achieved
 
     @property
     def state(self) -> AnyArray:
@@ -92,110 +114,129 @@ class People:
         born: AnyArray = self.cohort - 16 - (self.month >= 9)
         return born
 
+    def in_year(self, year: int, *activities: int) -> AnyArray:
+        """Return whether a year after key stage 4 is one of these activities."""
+        found: AnyArray = np.isin(self.activity[:, year - 1], activities)
+        return found
 
-# Cuts that give the published shares in a large population.
-FIVE_AC_FROM, GRADUATE_FROM, LEVEL_3_FROM = -0.13, 0.68, -0.14
+    @property
+    def in_sixth_form(self) -> AnyArray:
+        """Whether the person is on a course of A levels for two years, at a school or a college."""
+        stays = self.in_year(1, KEY_STAGE_5) & ~self.in_year(2, NOT_CAPTURED)
+        found: AnyArray = (self.route == A_LEVEL) & stays
+        return found
 
 
-def make_people(n: int, cohorts: tuple[int, ...], world: World, rng: Generator) -> People:
-    """Return `n` persons of these cohorts."""
+def make_people(
+    n: int, cohorts: tuple[int, ...], world: World, truth: Truth, rng: Generator, pupils: Cells | None = None
+) -> People:
+    """Return `n` persons of these cohorts; `pupils` instead of the fitted distribution oversamples some."""
     cohort = np.array(cohorts, np.int32)[rng.integers(0, len(cohorts), n)]
-    female = rng.random(n) < facts.FEMALE / 100
-    ethnicity = draw(rng, [share for share, _, _ in facts.ETHNIC_GROUPS.values()], n)
-    english = rng.random(n) >= np.array([other for _, _, other in facts.ETHNIC_GROUPS.values()])[ethnicity]
-    region = draw(rng, [share for _, share, _ in facts.REGIONS.values()], n)
-    minority = np.array([major not in ("WHIT", "UNCL") for major in ETHNIC_MAJOR])[ethnicity]
-    lsoa = world.lsoa_of_region.pick(region, rng.random(n) ** np.where(minority, 1.7, 1.0)).astype(np.int32)
-    advantage = lsoa / len(world.lsoa_region) - 0.5
-    school_type = _school_types(advantage, rng)
+    codes, level = (pupils or cells()).draw(n, rng)
+    kind, region, five_ac = codes["school_type"], codes["school_region"].astype(np.int16), codes["ks4_five_ac"] == 1
+    ethnicity, english = _origins(codes, rng)
+    lsoa = _homes(codes, world, rng)
+    ability, ks2, ks4 = _attainment(five_ac, level, rng)
+    school_type = np.where((kind == SPECIAL) & (rng.random(n) < facts.OTHER_SCHOOL / 1.5), OTHER, kind).astype(np.int8)
     cell = school_type.astype(np.int64) * len(facts.REGIONS) + region
-    school = world.school_of_cell.pick(cell, rng.random(n) ** 1.2).astype(np.int32)
-    fsm = rng.random(n) < _logistic(-2.08 - 3.2 * advantage)
-    fsm &= school_type != INDEPENDENT
-    sen = np.where(school_type == SPECIAL, 2, draw_each(rng, _SEN, (~female & 1) + 2 * (advantage < 0))).astype(np.int8)
-    shift = 1.0 * advantage - 0.40 * fsm + np.array([0.15, -0.75, -1.3])[sen] + _SCHOOL_SHIFT[school_type]
-    shift = shift + world.school_effect[school] + 0.7 * (np.array(ETHNIC_CODES) == "CHNE")[ethnicity]
-    ability = shift + 0.8 * rng.standard_normal(n)
-    ks2 = 0.8 * ability + 0.6 * rng.standard_normal(n) + 0.05 * female - 0.2 * ~english
-    ks4 = 0.6 * ability + 0.3 * ks2 + 0.5 * rng.standard_normal(n) + 0.25 * female + 0.25 * ~english
-    level, route = _levels(ks4, ethnicity, school_type, fsm, rng)
-    he_start, he_years = _higher_education(cohort, level, route, rng)
-    linked = rng.random(n) >= 0.03 + 0.09 * (school_type == INDEPENDENT) + 0.05 * ~english + 0.02 * (sen == 2)
+    # Pupils of higher attainment are more often found together.
+    place = ndtr(0.35 * ks4 + np.sqrt(1 - 0.35**2) * rng.standard_normal(n))
+    luck, other = rng.standard_normal(n), rng.standard_normal(n)
+    attachment = truth.selection * luck + np.sqrt(1 - truth.selection**2) * other
+    activity = draw_activities(codes, level, YEARS, attachment.astype(np.float32), rng)
+    at_work = np.isin(activity, (EMPLOYED, BENEFITS, NO_SUSTAINED)).any(axis=1)
     return People(
         cohort=cohort,
-        female=female,
+        codes=codes,
+        female=codes["sex"] == 1,
         english=english,
         ethnicity=ethnicity,
         month=rng.integers(1, 13, n).astype(np.int32),
         lsoa=lsoa,
         region=region,
-        fsm=fsm,
-        sen=sen,
+        fsm=codes["fsm"] == 1,
+        sen=codes["sen"].clip(min=0),
         school_type=school_type,
-        school=school,
+        school=world.school_of_cell.pick(cell, place**1.2).astype(np.int32),
         ability=ability,
         ks2=ks2,
         ks4=ks4,
+        five_ac=five_ac,
         level=level,
-        route=route,
-        he_start=he_start,
-        he_years=he_years,
-        linked=linked,
-        last_year=_last_years(cohort, school_type, english, level, rng),
+        route=_routes(cohort, level, activity, rng),
+        activity=activity,
+        luck=luck,
+        linked=at_work | (rng.random(n) >= UNLINKED),
     )
 
 
-# By girl or boy in an area above, then below the middle: none, without, with a statement.
-_SEN = np.array([[0.90, 0.085, 0.015], [0.83, 0.135, 0.035], [0.81, 0.165, 0.025], [0.70, 0.24, 0.06]])
-_SCHOOL_SHIFT = np.array([-0.05, 0.85, 0.75, -0.6, -0.9])
+def _origins(codes: Mapping[str, AnyArray], rng: Generator) -> tuple[AnyArray, AnyArray]:
+    """Return ethnic group as the census codes it, and whether the first language is English; unknown ones are drawn."""
+    n, groups = len(codes["sex"]), list(facts.ETHNICITY)
+    shares = np.array(
+        [[share if held == group else 0.0 for held, share in facts.ETHNIC_CODES.values()] for group in groups]
+    )
+    whole = np.array([share for share, _, _, _ in facts.ETHNICITY.values()])
+    group = codes["ethnicity_minor"]
+    group = np.where(group < 0, draw(rng, whole, n), group)
+    others = np.array([other for _, _, other, _ in facts.ETHNICITY.values()])
+    english = np.where(codes["first_language"] < 0, rng.random(n) >= 0.5 * others[group], codes["first_language"] == 0)
+    return draw_each(rng, shares, group), english
 
 
-def _logistic(x: AnyArray) -> FloatArray:
-    chances: FloatArray = 1 / (1 + np.exp(-x))
-    return chances
+def _homes(codes: Mapping[str, AnyArray], world: World, rng: Generator) -> AnyArray:
+    """Return an area of the region and of the deprivation that the person's codes say."""
+    n, deprived = len(codes["sex"]), codes["idaci"]
+    shares = np.array([[1, 0, 0, 0, 0], [0, 1.1, 1, 0.9, 0], [0, 0, 0, 0, 1], [0.06, 0.12, 0.19, 0.26, 0.37]])
+    quintile = draw_each(rng, shares, np.where(deprived < 0, 3, deprived))
+    cell = codes["school_region"].astype(np.int64) * N_QUINTILE + quintile
+    return world.lsoa_of_cell.pick(cell, rng.random(n)).astype(np.int32)
 
 
-def _school_types(advantage: FloatArray, rng: Generator) -> AnyArray:
-    """Draw types of school: independent and selective ones take more pupils from better-off areas."""
-    tilt = 1 + 1.4 * advantage
-    shares = np.stack([facts.SELECTIVE * tilt, facts.INDEPENDENT * tilt], axis=1) / 100
-    fixed = np.array([facts.SPECIAL, facts.OTHER_SCHOOL]) / 100
-    chance = rng.random(len(advantage))
-    types = np.full(len(advantage), MAINSTREAM, np.int8)
-    upper = np.zeros(len(advantage))
-    for kind, share in ((SELECTIVE, shares[:, 0]), (INDEPENDENT, shares[:, 1]), (SPECIAL, fixed[0]), (OTHER, fixed[1])):
-        types[(chance >= upper) & (chance < upper + share)] = kind
-        upper = upper + share
-    return types
+# Correlation of ability with marks; the score at key stage 4 by level has this mean and spread before it is cut where
+# five A*-C begin.
+CORRELATION, SCORE_SD = 0.8, 0.85
+SCORE_MEAN = np.array([-0.45, 0.0, 0.55])
+FIVE_AC_FROM = -0.15  # puts 56.1 percent above
 
 
-def _levels(
-    ks4: FloatArray, ethnicity: AnyArray, school_type: AnyArray, fsm: AnyArray, rng: Generator
-) -> tuple[AnyArray, AnyArray]:
-    """Return the level reached at last and the route of key stage 5."""
-    n = len(ks4)
-    shift = np.array([facts.DEGREE_SHIFT[major] for major in ETHNIC_MAJOR])[ethnicity]
-    shift = shift + np.array([0, 0.3, 0.6, -0.4, -0.4])[school_type] - 0.1 * fsm
-    graduate = 1.1 * ks4 + 0.6 * shift + 0.75 * rng.standard_normal(n) > GRADUATE_FROM
-    level_3 = 0.8 * ks4 + 0.9 * rng.standard_normal(n) > LEVEL_3_FROM
-    level = np.where(graduate, GRADUATE, np.where(level_3, LEVEL_3, LEVEL_2)).astype(np.int8)
-    return level, draw_each(rng, ROUTES, level).astype(np.int8)
+def _attainment(five_ac: AnyArray, level: AnyArray, rng: Generator) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return ability and marks at key stages 2 and 4, given five A*-C and level.
+
+    Given the marks of key stage 4 and the characteristics, ability and level are independent: returns to levels can be
+    told from selection by those who observe marks and characteristics.
+    """
+    n = len(level)
+    cut = ndtr((FIVE_AC_FROM - SCORE_MEAN[level]) / SCORE_SD)
+    chance = rng.random(n)
+    chance = np.where(five_ac, cut + (1 - cut) * chance, cut * chance)
+    ks4 = SCORE_MEAN[level] + SCORE_SD * ndtri(chance.clip(1e-12, 1 - 1e-12))
+    noise = np.sqrt(1 - CORRELATION**2)
+    ability = CORRELATION * ks4 + noise * rng.standard_normal(n)
+    ks2 = CORRELATION * ability + noise * rng.standard_normal(n)
+    return ability, ks2, ks4
 
 
-def _higher_education(cohort: AnyArray, level: AnyArray, route: AnyArray, rng: Generator) -> tuple[AnyArray, AnyArray]:
-    """Return when higher education starts and how long it takes; a fifth of the others of level 3 start and leave."""
-    n = len(cohort)
-    enters = (level == GRADUATE) | ((level == LEVEL_3) & (rng.random(n) < 0.22))
-    gap = np.array([2, 3, 4, 6, 8, 10])[draw(rng, (62, 22, 6, 4, 3, 3), n)]
-    gap = np.where(route == NO_ROUTE, np.maximum(gap, 4), gap)
-    years = np.where(level == GRADUATE, 3 + draw(rng, (68, 26, 6), n), 1 + draw(rng, (60, 40), n))
-    return np.where(enters, cohort + gap, NEVER).astype(np.int32), years.astype(np.int32)
+# Route by level reached at last (3 or a degree) and what the first two years are: with key stage 5, with other
+# education, with neither. Those without a route reach level 3 as adults.
+ROUTES = np.array(
+    [
+        [[0.46, 0.36, 0.0, 0.18, 0.0], [0.0, 0.44, 0.26, 0.20, 0.10], [0.0, 0.25, 0.05, 0.25, 0.45]],
+        [[0.92, 0.06, 0.0, 0.02, 0.0], [0.0, 0.60, 0.05, 0.25, 0.10], [0.15, 0.25, 0.0, 0.20, 0.40]],
+    ]
+)
 
 
-def _last_years(
-    cohort: AnyArray, school_type: AnyArray, english: AnyArray, level: AnyArray, rng: Generator
-) -> AnyArray:
-    """Return when persons vanish, by a yearly chance that differs between groups, from two years after school."""
-    chance = 0.006 + 0.006 * (school_type == INDEPENDENT) + 0.005 * ~english + 0.002 * (level == GRADUATE)
-    waits = np.floor(np.log(rng.random(len(cohort))) / np.log1p(-chance)).clip(max=99)
-    return np.where(waits < 30, cohort + 2 + waits, NEVER).astype(np.int32)
+def _routes(cohort: AnyArray, level: AnyArray, activity: AnyArray, rng: Generator) -> AnyArray:
+    """Return the route of key stage 5: one that the activities of the first years allow."""
+    young = activity[:, :2]
+    kind = np.where((young == KEY_STAGE_5).any(axis=1), 0, np.where((young == OTHER_EDUCATION).any(axis=1), 1, 2))
+    shares = ROUTES.reshape(-1, ROUTES.shape[-1])
+    route = draw_each(rng, shares, (level.clip(min=LEVEL_3) - LEVEL_3) * 3 + kind)
+    # An apprenticeship needs years of learning that begin early, and adults' level 3 a year of further education.
+    learns_early = (young == OTHER_EDUCATION).any(axis=1) | (activity[:, 2] == FURTHER)
+    route = np.where((route == APPRENTICESHIP) & ~learns_early, VOCATIONAL, route)
+    told = cohort[:, None] + 1 + np.arange(YEARS) <= LAST_YEAR
+    learns_late = ((activity == FURTHER) & told)[:, 2:].any(axis=1)
+    route = np.where((route == NO_ROUTE) & ~learns_late, VOCATIONAL, route)
+    return np.where(level == LEVEL_2, NO_ROUTE, route).astype(np.int8)

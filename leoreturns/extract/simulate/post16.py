@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
+from leoreturns.extract.simulate.activities import KEY_STAGE_5, NOT_CAPTURED
 from leoreturns.extract.simulate.attainment import only_covered
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
@@ -13,7 +14,7 @@ from leoreturns.extract.simulate.people import (
     A_LEVEL,
     APPRENTICESHIP,
     FEMALE_LABELS,
-    LEVEL_2,
+    NO_ROUTE,
     OTHER_LEVEL_3,
     VOCATIONAL,
     People,
@@ -27,19 +28,21 @@ GRADES = ("U", "E", "D", "C", "B", "A", "*")
 
 
 def _at_ks5(people: People, rng: Generator) -> tuple[AnyArray, AnyArray]:
-    """Return who is reported at key stage 5, and the academic year in which."""
-    chance = np.array([1.0, 0.75, 0.03, 0.35, 0.0])[people.route]
-    chance = np.where((people.route > OTHER_LEVEL_3) & (people.level == LEVEL_2), 0.06, chance)
-    persons = np.flatnonzero(rng.random(len(people)) < chance)
-    wait = np.array([1, 2, 0])[draw(rng, (86, 12, 2), len(persons))]
-    return persons, (people.cohort[persons] + wait).astype(np.int32)
+    """Return who is reported at key stage 5, and the academic year: one that overlaps the tax year that it makes."""
+    first, second = people.in_year(1, KEY_STAGE_5), people.in_year(2, KEY_STAGE_5)
+    once, again = np.flatnonzero(first), np.flatnonzero(second)
+    # After a year in which nothing is captured there is no record that would overlap it.
+    early = people.in_year(2, NOT_CAPTURED)[once] | (rng.random(len(once)) < 0.03)
+    wait = np.where(early, 0, 1)
+    year = np.concatenate([people.cohort[once] + wait, people.cohort[again] + 2])
+    return np.concatenate([once, again]), year.astype(np.int32)
 
 
 def ks5(people: People, ids: Ids, world: World, rng: Generator, defects: Defects) -> tuple[Rows, Rows]:
     """Return the students at the end of 16 to 18 study, and their examination results."""
     persons, year = _at_ks5(people, rng)
     again = defects.choose("second KS5 record", len(persons))
-    persons, year = np.concatenate([persons, persons[again]]), np.concatenate([year, year[again] + 1])
+    persons, year = np.concatenate([persons, persons[again]]), np.concatenate([year, year[again]])
     n = len(persons)
     route = people.route[persons]
     a_levels = np.where(route == A_LEVEL, 2 + draw(rng, (20, 60, 20), n), (rng.random(n) < 0.15).astype(np.int64))
@@ -104,7 +107,7 @@ def _exams(students: Rows, a_levels: AnyArray, rng: Generator) -> Rows:
 
 def plams(people: People, ids: Ids, world: World, rng: Generator, defects: Defects) -> Rows:
     """Return the aims of pupils in school sixth forms: three or four in each of two years."""
-    persons = np.flatnonzero((people.route == A_LEVEL) & (rng.random(len(people)) < 0.55))
+    persons = np.flatnonzero(people.in_sixth_form & (rng.random(len(people)) < 0.55))
     row, place = expand(2 * (3 + (rng.random(len(persons)) < 0.4)))
     person, second = persons[row], place % 2
     year = people.cohort[person] + second
@@ -141,7 +144,9 @@ def plams(people: People, ids: Ids, world: World, rng: Generator, defects: Defec
 
 def ypmad(people: People, ids: Ids, rng: Generator) -> Rows:
     """Return one record per young person in each of two years, the second with the level reached by then."""
-    persons = np.repeat(np.flatnonzero(rng.random(len(people)) < 0.97), 2)
+    # Those who are in no other table at that age are in this one.
+    told = (people.route < NO_ROUTE) & ~people.in_year(1, KEY_STAGE_5) & ~people.in_year(2, KEY_STAGE_5)
+    persons = np.repeat(np.flatnonzero(told | (rng.random(len(people)) < 0.97)), 2)
     n = len(persons)
     second = np.tile(np.array([False, True]), n // 2)
     route = people.route[persons]

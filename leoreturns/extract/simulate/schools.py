@@ -13,9 +13,9 @@ from leoreturns.extract import tables_schools
 from leoreturns.extract.schema import Table
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
-from leoreturns.extract.simulate.people import A_LEVEL, ETHNIC_CODES, ETHNIC_MAJOR, FEMALE_LABELS, People
+from leoreturns.extract.simulate.people import ETHNIC_CODES, ETHNIC_MAJOR, FEMALE_LABELS, People
 from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, array, coded, days, draw, flag, n_row, repeated, text
-from leoreturns.extract.simulate.world import World
+from leoreturns.extract.simulate.world import RANKS, World
 from leoreturns.extract.tables import TABLES, TERM_NAMES
 
 FIRST_CENSUS, FIRST_TERMLY, LAST_YEAR = 2001, 2005, 2020
@@ -23,7 +23,6 @@ NEW_ETHNIC_CODES, NEW_SEN_CODES = 2002, 2014  # first academic years of the codi
 NOT_HELD = ("sum", 2019)
 SECONDARY_YEARS = 5
 YEAR_GROUPS = tuple(str(number) for number in range(7, 14))
-RANKS = 32_482  # areas of the ranking of deprivation, smaller than those of 2011
 MAJOR_CODES = ("AOEG", "ASIA", "BLAC", "CHIN", "MIXD", "UNCL", "WHIT")
 OLD_CODES = ("AOEG", "INDI", "BLAO", "CHIN", "MXOT", "NKNW", "WHIT")  # the coding before 2002-03
 # Names of the first years, as files of the time have them.
@@ -69,7 +68,7 @@ def census(
 ) -> Iterator[tuple[str, Rows]]:
     """Give the rows of each census, under the names of its file and of its columns."""
     rank = (people.lsoa + 1).clip(max=RANKS).astype(np.int32)
-    attends_sixth_form = people.state & (people.route == A_LEVEL) & (rng.random(len(people)) < 0.55)
+    attends_sixth_form = people.state & people.in_sixth_form & (rng.random(len(people)) < 0.55)
     for occasion in occasions:
         year = occasion.year
         at_school = people.state & (year < people.cohort) & (year >= people.cohort - SECONDARY_YEARS)
@@ -123,7 +122,8 @@ def _characteristics(people: People, persons: AnyArray, year: int, rng: Generato
     ethnicity = np.where(varies, (ethnicity + 4) % len(ETHNIC_CODES), ethnicity)
     major = _MAJOR_OF_MINOR[ethnicity]
     sen, english, ever = people.sen[persons], people.english[persons], people.fsm[persons]
-    fsm = ever ^ (rng.random(n) < 0.04)
+    # Eligibility varies from year to year; that of the last year of key stage 4 is the person's.
+    fsm = ever ^ ((rng.random(n) < 0.04) & (year != people.cohort[persons] - 1))
     believed, plus = rng.random(n) < 0.1, rng.random(n) < 0.4
     old_sen = coded(np.where(sen == 2, 3, np.where(sen == 1, 1 + plus, 0)), ("N", "A", "P", "S"))
     return {
@@ -133,9 +133,11 @@ def _characteristics(people: People, persons: AnyArray, year: int, rng: Generato
         "EthnicGroup": coded(major, OLD_CODES) if year < NEW_ETHNIC_CODES else coded(ethnicity, ETHNIC_CODES),
         "EthnicGroupMinor": coded(ethnicity, ETHNIC_CODES),
         "EthnicGroupMajor": coded(major, MAJOR_CODES),
-        "FirstLanguage": coded(2 * ~english + believed, ("ENG", "ENB", "OTH", "OTB")),
+        "FirstLanguage": coded(
+            np.where(major == UNCLASSIFIED, -1, 2 * ~english + believed), ("ENG", "ENB", "OTH", "OTB")
+        ),
         "LanguageGroup": coded((~english).astype(np.int8), ("ENG", "OTH")),
-        "LanguageGroupMajor": coded((~english).astype(np.int8), ("1_ENG", "2_OTH")),
+        "LanguageGroupMajor": coded(np.where(major == UNCLASSIFIED, 2, ~english), ("1_ENG", "2_OTH", "3_UNCL")),
         "FSMeligible": flag(fsm),
         **{f"EVERFSM_{period}": flag(fsm | ever) for period in ("3", "6", "6_P", "ALL")},
         "SENprovision": old_sen if year < NEW_SEN_CODES else coded(sen, ("N", "K", "E")),
@@ -143,6 +145,7 @@ def _characteristics(people: People, persons: AnyArray, year: int, rng: Generato
     }
 
 
+UNCLASSIFIED = MAJOR_CODES.index("UNCL")
 _MAJOR_OF_MINOR = np.array([MAJOR_CODES.index(major) for major in ETHNIC_MAJOR])
 
 

@@ -5,30 +5,33 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from leoreturns._typing import AnyArray, FloatArray
+from leoreturns._typing import AnyArray
 from leoreturns.extract.simulate import facts
-from leoreturns.extract.simulate.careers import PART_YEAR, Careers
+from leoreturns.extract.simulate.activities import FIRST_EDUCATION, NOT_CAPTURED
+from leoreturns.extract.simulate.careers import NO_JOB, PART_YEAR, Careers
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
+from leoreturns.extract.simulate.pay import LAST_OLD_REGISTER, Pay
 from leoreturns.extract.simulate.people import People
 from leoreturns.extract.simulate.rows import Coded, Rows, coded, take, tax_year_bounds
 from leoreturns.extract.simulate.spells import Spells, joined, strike
 from leoreturns.extract.simulate.world import World
 
-FIRST_PAY, FIRST_SELF_ASSESSMENT, LAST_OLD_REGISTER = 2003, 2013, 2016
-PERSON_SD, YEAR_SD = 0.42, 0.28
-YEAR_DAYS = 365
-JOB_BREAKS = 0.06  # of the transitions between two years of work
+FIRST_PAY, FIRST_SELF_ASSESSMENT = 2003, 2013
+MOST_PAY = 2_000_000_000  # pounds; the column has 32 bits
+JOB_BREAKS = 0.06  # of the transitions between two years of work; they leave a day of work in every month
+MOST_OF_YEAR = 0.82  # at most, so that work for part of a year leaves a month out
 
 
 def working_days(people: People, careers: Careers, rng: Generator) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:
     """Return one entry per person and year of work: person, year after key stage 4, first and last day."""
-    works = careers.seen & (careers.state <= PART_YEAR)
+    works = careers.work < NO_JOB
     person, k = careers.cells(works)
-    first, last = tax_year_bounds(people.cohort[person] + k)
+    first, last = tax_year_bounds(people.cohort[person] + 1 + k)
     length = last - first + 1
-    part = careers.state[person, k] == PART_YEAR
-    worked = np.where(part, (length * (0.05 + 0.9 * rng.random(len(person)))).astype(np.int32), length)
+    part = careers.work[person, k] == PART_YEAR
+    share = 0.05 + (MOST_OF_YEAR - 0.05) * rng.random(len(person))
+    worked = np.where(part, (length * share).astype(np.int32), length)
     # Part of a year follows on a year of work, or leads into one, or lies anywhere.
     before, after = np.zeros(len(person), bool), np.zeros(len(person), bool)
     same = (person[1:] == person[:-1]) & (k[1:] == k[:-1] + 1)
@@ -36,7 +39,7 @@ def working_days(people: People, careers: Careers, rng: Generator) -> tuple[AnyA
     place = np.where(rng.random(len(person)) < 0.5, np.where(before, 0.0, 1.0), np.where(after, 1.0, 0.0))
     place = np.where(before | after, place, rng.random(len(person)))
     start = (first + np.where(part, (length - worked) * place, 0)).astype(np.int32)
-    breaks = np.where(rng.random(len(person)) < JOB_BREAKS, rng.integers(2, 45, len(person)), 0)
+    breaks = np.where(rng.random(len(person)) < JOB_BREAKS, rng.integers(2, 26, len(person)), 0)
     end = (start + worked - 1).astype(np.int32)
     return person, k, start, np.maximum(end - np.where(part, 0, breaks), start).astype(np.int32)
 
@@ -57,22 +60,10 @@ def employment(worked: tuple[AnyArray, ...], ids: Ids, rng: Generator, defects: 
     }
 
 
-def pay_path(span: int) -> FloatArray:
-    """Return log median pay in pounds of the price year, by sex (male, female), level and years after key stage 4."""
-    path = np.empty((2, len(facts.LEVELS), span))
-    years = np.arange(span)
-    for female, sex in enumerate("MF"):
-        for level, label in enumerate(facts.LEVELS):
-            medians = np.array(facts.MEDIANS[sex, label], np.float64)
-            known = np.log(np.concatenate([[0.7 * medians[0]], medians]))
-            growth = known[-1] - known[-2]
-            path[female, level] = np.interp(years, np.arange(16), known) + growth * (years - 15).clip(min=0)
-    return path
-
-
 def earnings(
     people: People,
     careers: Careers,
+    pay: Pay,
     worked: tuple[AnyArray, ...],
     ids: Ids,
     world: World,
@@ -81,46 +72,25 @@ def earnings(
 ) -> Rows:
     """Return one row per person and tax year of work from 2003-04: pay, enterprise, section and industry."""
     person, k, start, end = worked
-    effect = _person_effects(people, rng)
-    held = people.cohort[person] + k >= FIRST_PAY
+    held = people.cohort[person] + 1 + k >= FIRST_PAY
     person, k, days = person[held], k[held], (end - start + 1)[held]
-    n, year = len(person), people.cohort[person] + k
+    n, year = len(person), people.cohort[person] + 1 + k
     enterprise = careers.enterprise[person, k]
     later = year > LAST_OLD_REGISTER
     section = np.where(later, world.section_later[enterprise], world.section[enterprise])
-    log_pay = pay_path(careers.seen.shape[1])[people.female[person].astype(np.int8), people.level[person], k]
-    # Differences between persons widen over the first years.
-    log_pay = log_pay + effect[person] * np.minimum(1, 0.5 + 0.06 * k) + YEAR_SD * rng.standard_normal(n)
-    log_pay = (
-        log_pay
-        + facts.SECTION_PAY[section]
-        - _MEAN_SECTION_PAY[people.level[person]]
-        + facts.INFLATION * (year - facts.PRICE_YEAR)
-    )
-    pay = np.round(np.exp(log_pay) * days / YEAR_DAYS).astype(np.int32)
-    pay[defects.choose("pay of zero", n)] = 0
+    growth = (1 + facts.INFLATION) ** (year - facts.PRICE_YEAR)
+    length = np.subtract(*tax_year_bounds(year)[::-1]) + 1
+    paid = np.round(np.exp(pay.log[person, k]) * growth * days / length).clip(1, MOST_PAY).astype(np.int32)
+    paid[defects.choose("pay of zero", n)] = 0
     rows: Rows = {
         "Edukey": ids.edukey_of(person, rng),
         "TaxYear": year.astype(np.int32),
-        "Earnings": pay,
-        **_industry(pay, enterprise, section, later, world, rng, defects),
+        "Earnings": paid,
+        **_industry(paid, enterprise, section, later, world, rng, defects),
     }
     rows = take(rows, np.delete(np.arange(n), defects.choose("spell without pay", n)))
     rows = defects.repeat("repeated pay record", rows)
     return defects.misspell("unknown industry", rows, "Main_Section", "Z")
-
-
-_MEAN_SECTION_PAY = facts.EMPLOYEES @ facts.SECTION_PAY / facts.EMPLOYEES.sum(axis=1)
-
-
-def _person_effects(people: People, rng: Generator) -> FloatArray:
-    """Return what a person earns above the median of the level and sex, in logs: by ability, region and chance."""
-    region = np.array([effect for _, _, effect in facts.REGIONS.values()])[people.region]
-    expected = np.array([-0.85, -0.13, 0.70])[people.level]  # mean ability by level
-    effects: FloatArray = (
-        PERSON_SD * rng.standard_normal(len(people)) + 0.10 * (people.ability - expected) + region - 0.04 * people.fsm
-    )
-    return effects
 
 
 def _industry(
@@ -168,9 +138,9 @@ def self_employed(people: People, careers: Careers, rng: Generator) -> tuple[Any
     often = rng.random(len(people)) < share
     years = np.arange(careers.seen.shape[1])
     chance = np.where(often, 0.7, 0.25 * share)[:, None] * np.minimum(1, years / 8)
-    chosen = careers.seen & ~careers.studies & (rng.random(careers.seen.shape, np.float32) < chance)
-    person, k = careers.cells(chosen)
-    year = people.cohort[person] + k
+    open_ = careers.seen & (careers.activity != NOT_CAPTURED) & (careers.activity < FIRST_EDUCATION)
+    person, k = careers.cells(open_ & (rng.random(careers.seen.shape, np.float32) < chance))
+    year = people.cohort[person] + 1 + k
     held = year >= FIRST_SELF_ASSESSMENT
     return person[held], year[held].astype(np.int32)
 

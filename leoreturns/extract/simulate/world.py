@@ -13,6 +13,7 @@ from leoreturns.extract.simulate import facts
 from leoreturns.extract.simulate.rows import MISSING, Coded, Rows, coded, days, draw, numbered
 
 N_LSOA, AREAS_PER_LSOA = 32_844, 5  # lower super output areas of 2011, and output areas in each
+RANKS, N_QUINTILE = 32_482, 5  # areas of the ranking of deprivation, smaller than those of 2011
 N_TTWA, N_CONSTITUENCY, N_AUTHORITY = 149, 533, 326
 N_UNIVERSITY, N_PROVIDER, AIMS_PER_LEVEL = 130, 900, 60
 PERSONS_PER_SCHOOL, PERSONS_PER_ENTERPRISE = 900, 25
@@ -51,11 +52,16 @@ class World:
     lsoa_region : int8 array
         Region of each area; areas are in the order of deprivation, the most deprived first.
     lsoa_of_region, lsoa_of_ttwa, school_of_cell, enterprise_of_section, aim_of_level : Groups
+    lsoa_of_cell : Groups
+        Areas by region and fifth of deprivation.
     lsoa_ttwa : int16 array
         Travel-to-work area of each area.
+    ttwa_region : int8 array
+    ttwa_effect : float array
+        What living in a travel-to-work area adds to log pay, in standard deviations.
     school_type, school_region : int8 arrays
     school_effect : float array
-        What a school adds to attainment, in standard deviations.
+        What a school adds to log pay, in standard deviations.
     section, section_later : int8 arrays
         Industry section of each enterprise in the two vintages of the register.
     sic, sic_later : int16 arrays
@@ -66,7 +72,10 @@ class World:
 
     lsoa_region: AnyArray
     lsoa_of_region: Groups
+    lsoa_of_cell: Groups
     lsoa_ttwa: AnyArray
+    ttwa_region: AnyArray
+    ttwa_effect: FloatArray
     lsoa_of_ttwa: Groups
     school_type: AnyArray
     school_region: AnyArray
@@ -94,24 +103,28 @@ class World:
     provider_codes: pa.Array
 
 
-def make_world(n_person: int, rng: Generator) -> World:
+def make_world(n_person: int, rng: Generator, *, n_schools: int | None = None) -> World:
     """Return a world of a size that suits so many persons."""
     shares = [share for _, share, _ in facts.REGIONS.values()]
     lsoa_region = draw(rng, shares, N_LSOA).astype(np.int8)
+    quintile = np.arange(N_LSOA).clip(max=RANKS - 1) * N_QUINTILE // RANKS
     ttwa_region = np.sort(np.arange(N_TTWA) % len(shares))  # as many in each region
     ttwa = Groups.of(ttwa_region, len(shares)).pick(lsoa_region, rng.random(N_LSOA) ** 2)
-    school_type, school_region = _schools(n_person, rng)
+    school_type, school_region = _schools(n_person, n_schools, rng)
     section, section_later, sic, sic_later, sic_codes = _enterprises(n_person, rng)
     aim_level = np.repeat(np.arange(len(ROUTE_LEVELS)), AIMS_PER_LEVEL).astype(np.int8)
     n_school, n_aim = len(school_type), len(aim_level)
     return World(
         lsoa_region=lsoa_region,
         lsoa_of_region=Groups.of(lsoa_region, len(shares)),
+        lsoa_of_cell=Groups.of(lsoa_region * N_QUINTILE + quintile, len(shares) * N_QUINTILE),
         lsoa_ttwa=ttwa.astype(np.int16),
+        ttwa_region=ttwa_region.astype(np.int8),
+        ttwa_effect=rng.standard_normal(N_TTWA),
         lsoa_of_ttwa=Groups.of(ttwa, N_TTWA),
         school_type=school_type,
         school_region=school_region,
-        school_effect=rng.normal(0, 0.25, n_school),
+        school_effect=rng.normal(0, 1, n_school),
         school_of_cell=Groups.of(school_type * len(shares) + school_region, len(facts.SCHOOL_TYPES) * len(shares)),
         section=section,
         section_later=section_later,
@@ -142,10 +155,10 @@ def _scattered(n: int, span: int) -> IntArray:
     return numbers
 
 
-def _schools(n_person: int, rng: Generator) -> tuple[AnyArray, AnyArray]:
+def _schools(n_person: int, n_schools: int | None, rng: Generator) -> tuple[AnyArray, AnyArray]:
     """Return type and region of the schools: at least one of each type in each region."""
     n_region, n_type = len(facts.REGIONS), len(facts.SCHOOL_TYPES)
-    n = int(np.clip(n_person // PERSONS_PER_SCHOOL, *N_SCHOOL))
+    n = int(np.clip(n_person // PERSONS_PER_SCHOOL, *N_SCHOOL)) if n_schools is None else n_schools - n_region * n_type
     types = draw(rng, (72.0, 4.0, 14.0, 6.0, 4.0), n)
     regions = draw(rng, [share for _, share, _ in facts.REGIONS.values()], n)
     every_type, every_region = np.divmod(np.arange(n_region * n_type), n_region)
@@ -233,6 +246,7 @@ def outside_lookups(world: World) -> dict[str, pa.Table]:
                 "area": world.ttwa_codes.take(pa.array(np.repeat(world.lsoa_ttwa, AREAS_PER_LSOA))),
             }
         ),
+        "school_regions": pa.table({"school": world.urn_codes, "region": names.take(pa.array(world.school_region))}),
         "school_types": pa.table({"school": world.urn_codes, "type": types.take(pa.array(world.school_type))}),
         "sectors": pa.table({"SIC2007": world.sic_codes, "sector": pa.array(facts.SECTIONS).take(pa.array(sections))}),
     }

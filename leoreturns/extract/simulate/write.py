@@ -21,8 +21,10 @@ from leoreturns.errors import ExtractError
 from leoreturns.extract.schema import Table, VariableType
 from leoreturns.extract.simulate.chunk import Plan, chunk_tables, world_tables
 from leoreturns.extract.simulate.defects import RATES
+from leoreturns.extract.simulate.estimands import report
 from leoreturns.extract.simulate.rows import MISSING, Coded, Column, Rows
-from leoreturns.extract.simulate.world import outside_lookups
+from leoreturns.extract.simulate.truth import Truth
+from leoreturns.extract.simulate.world import World, outside_lookups
 from leoreturns.extract.tables import TABLES, resolve_columns
 
 NOTICE = "This folder holds records of simulated persons in the shape of LEO. Treat it as the real ones.\n"
@@ -30,6 +32,7 @@ TRUTH_FILE, LOOKUP_FOLDER = "truth.json", "lookups"
 CHUNK_PERSONS = 50_000
 FIRST_COHORT, LAST_COHORT = 2002, 2020  # key stage 4 is held from 2001-02; a tax year must follow
 MOST_PERSONS = 1 << 28  # ids of records in further education have 31 bits, and a person has room for four
+FEWEST_SCHOOLS, MOST_SCHOOLS = 46, 49_999  # one of each type in each region and one more; their numbers have room
 FIRST_LABEL = 1990
 _ACADEMIC_YEARS = pa.array([f"{year}/{year + 1}" for year in range(FIRST_LABEL, 2030)])
 # One way of writing only, so that the bytes depend on the data alone. The dictionary of ids is larger than the default.
@@ -52,11 +55,12 @@ def simulate_extract(
     cohorts: Iterable[int] = range(2002, 2008),
     n_jobs: int | None = None,
     chunk_persons: int = CHUNK_PERSONS,
+    n_schools: int | None = None,
 ) -> Path:
     """Write an extract of simulated persons in the shape of LEO Iteration 2: every table, with its usual defects.
 
-    Nobody in it exists. Shares and medians are of the order of the published ones; relations between variables are not
-    fitted to anything.
+    Nobody in it exists. Shares of levels, main activities and median earnings are fitted to those that the Department
+    for Education published in May 2021; what causes pay is known and told in ``truth.json``.
 
     Parameters
     ----------
@@ -68,7 +72,8 @@ def simulate_extract(
     seed : int
         Not negative. The same seed gives the same bytes, for any `n_jobs`.
     truth : mapping, optional
-        Kept in ``truth.json``; nothing depends on it yet.
+        Causal parameters other than their defaults, such as ``{"degree": (0.1, 0.1)}``: see
+        `leoreturns.extract.simulate.truth.Truth`. Away from the defaults the published medians no longer hold.
     defects : bool
         Whether records have the defects of real ones. The persons are the same without.
     cohorts : iterable of int
@@ -77,6 +82,8 @@ def simulate_extract(
         Threads; see `leoreturns._parallel.thread_count`. A thread needs about 1 GB for 50,000 persons.
     chunk_persons : int
         Persons simulated at a time; another number gives other persons.
+    n_schools : int, optional
+        Schools, at least one of each type in each region; as many as suit the persons if left out.
 
     Returns
     -------
@@ -88,13 +95,11 @@ def simulate_extract(
     ExtractError
         If the folder exists, its parent does not, or the disk is full: nothing is left behind.
     ValueError
-        If an argument is out of its range.
+        If an argument is out of its range, or `truth` has no such parameter.
     TypeError
-        If `truth` cannot be written as JSON, or a number is no whole one.
+        If a number is no whole one.
     """
-    plan = _plan(n_persons, seed, chunk_persons, cohorts, defects)
-    told = dict(truth or {})
-    json.dumps(told)  # refuse now what could not be written at the end
+    plan = _plan(n_persons, seed, chunk_persons, cohorts, defects, Truth.of(truth), n_schools)
     with new_folder(Path(path), ExtractError, NOTICE) as folder:
         world = plan.world()
         for name in TABLES:
@@ -110,13 +115,22 @@ def simulate_extract(
             return counts
 
         made = sum(ordered_map(write_chunk, range(plan.n_chunks), n_jobs=n_jobs, label="persons"), Counter[str]())
-        _write_truth(folder / TRUTH_FILE, plan, made, told)
+        _write_truth(folder / TRUTH_FILE, plan, world, made)
     return Path(path)
 
 
-def _plan(n_persons: int, seed: int, chunk_persons: int, cohorts: Iterable[int], defects: bool) -> Plan:
+def _plan(
+    n_persons: int,
+    seed: int,
+    chunk_persons: int,
+    cohorts: Iterable[int],
+    defects: bool,
+    truth: Truth,
+    n_schools: int | None,
+) -> Plan:
     # NumPy's whole numbers become Python's, which JSON can hold.
     n_persons, seed, chunk_persons = map(operator.index, (n_persons, seed, chunk_persons))
+    n_schools = None if n_schools is None else operator.index(n_schools)
     years = tuple(sorted({operator.index(year) for year in cohorts}))
     if not 1 <= n_persons <= MOST_PERSONS:
         raise ValueError(f"n_persons must be between 1 and {MOST_PERSONS:,}, not {n_persons:,}")
@@ -126,7 +140,9 @@ def _plan(n_persons: int, seed: int, chunk_persons: int, cohorts: Iterable[int],
         raise ValueError("chunk_persons must be positive")
     if not years or years[0] < FIRST_COHORT or years[-1] > LAST_COHORT:
         raise ValueError(f"cohorts must be calendar years between {FIRST_COHORT} and {LAST_COHORT}")
-    return Plan(n_persons, seed, chunk_persons, years, defects)
+    if n_schools is not None and not FEWEST_SCHOOLS <= n_schools <= MOST_SCHOOLS:
+        raise ValueError(f"n_schools must be between {FEWEST_SCHOOLS} and {MOST_SCHOOLS}, not {n_schools:,}")
+    return Plan(n_persons, seed, chunk_persons, years, defects, truth, n_schools)
 
 
 def _write_rows(path: Path, table: Table, rows: Rows) -> None:
@@ -168,13 +184,14 @@ def _write_lookups(folder: Path, lookups: Mapping[str, pa.Table]) -> None:
         pacsv.write_csv(table, folder / f"{name}.csv")
 
 
-def _write_truth(path: Path, plan: Plan, made: Counter[str], truth: Mapping[str, Any]) -> None:
+def _write_truth(path: Path, plan: Plan, world: World, made: Counter[str]) -> None:
     told = {
         "n_persons": plan.n_persons,
         "seed": plan.seed,
         "chunk_persons": plan.chunk_persons,
         "cohorts": list(plan.cohorts),
         "defects": {name: {"rate": rate, "count": made[name]} for name, rate in RATES.items()} if plan.defects else {},
-        "truth": truth,
+        "truth": plan.truth.settings,
+        "estimands": report(plan.truth, world, made),
     }
     path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")

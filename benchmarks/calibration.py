@@ -1,0 +1,241 @@
+"""The simulated population against every published median and percentage.
+
+    python -m benchmarks.calibration [--persons 3600000] [--seed 1] [--to docs/calibration.md] [--panel FOLDER]
+
+simulates an extract, builds its panel with the definitions of the report of May 2021, and compares: 3,270 medians and
+25,200 percentages in ``published.csv.gz``. The price index is the illustrative one that the simulation has as its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from leoreturns.extract.simulate import simulate_extract
+from leoreturns.extract.source import open_extract
+from leoreturns.panel.build import build_panel
+from leoreturns.panel.definitions import Definitions, illustrative_deflator
+from leoreturns.panel.panel import Panel
+
+PUBLISHED = Path(__file__).parent / "published.csv.gz"
+YEARS = 15
+LEVELS = {
+    "all": ("level 2 or below", "level 3 or above", "graduate"),
+    "not graduate": ("level 2 or below", "level 3 or above"),
+    "graduate": ("graduate",),
+    "level 3 or above": ("level 3 or above",),
+    "level 2 or below": ("level 2 or below",),
+}
+# Published groups -> the labels of the panel that make them up, where the two differ.
+MEMBERS = {
+    "most deprived": ("1 most deprived",),
+    "middle": ("2", "3", "4"),
+    "least deprived": ("5 least deprived",),
+    "false": ("False",),
+    "true": ("True",),
+    "WBRI": ("White British",),
+    "W non-British": ("White Irish", "Traveller of Irish heritage", "Gypsy or Roma", "other White"),
+    "MWBC": ("White and Black Caribbean",),
+    "MWBA": ("White and Black African",),
+    "MWAS": ("White and Asian",),
+    "MOTH": ("other Mixed",),
+    "AIND": ("Indian",),
+    "APKN": ("Pakistani",),
+    "ABAN": ("Bangladeshi",),
+    "AOTH": ("other Asian",),
+    "BCRB": ("Black Caribbean",),
+    "BAFR": ("Black African",),
+    "BOTH": ("other Black",),
+    "CHNE": ("Chinese",),
+}
+WIDE, NARROW, POINTS, HALF = (
+    0.04,
+    0.02,
+    1.0,
+    0.5,
+)  # relative for medians, points for percentages of 2 or more, and others
+LARGE, SMALL_CELL = 2.0, 3_000  # percent; persons
+SHOWN = 40
+
+
+def published() -> pd.DataFrame:
+    """Return the published figures: measure, dimension, group, level, year and value."""
+    table = pd.read_csv(PUBLISHED, comment="#", keep_default_na=False, dtype=str)
+    table = table.melt(id_vars=["measure", "dimension", "group", "level"], var_name="year", value_name="value")
+    return table.assign(year=table["year"].str[1:].astype(int), value=pd.to_numeric(table["value"]))
+
+
+def compare(panel: Panel) -> pd.DataFrame:
+    """Return the published figures with those of a panel beside them, and the persons that each rests on."""
+    table = published()
+    found = pd.DataFrame(
+        _figures(panel), columns=["measure", "dimension", "group", "level", "year", "simulated", "persons"]
+    )
+    merged = table.merge(found, how="left", on=["measure", "dimension", "group", "level", "year"])
+    told = merged.groupby(["dimension", "group", "level", "year"])["value"].transform("sum") > 0
+    merged["told"] = merged["value"].notna() & told
+    median = merged["measure"] == "median"
+    merged["off"] = np.where(median, merged["simulated"] / merged["value"] - 1, merged["simulated"] - merged["value"])
+    merged["within"] = merged["off"].abs() <= np.where(median, WIDE, np.where(merged["value"] >= LARGE, POINTS, HALF))
+    return merged
+
+
+def _figures(panel: Panel) -> Iterator[tuple[str, str, str, str, int, float, int]]:
+    """Give every median and percentage of the panel by group, level and year."""
+    codes = {name: _coded(panel, name) for name in ("education_level", "main_activity")}
+    n = np.diff(panel.offsets)
+    year = panel.years["years_since_ks4"]
+    within = (year >= 1) & (year <= YEARS)
+    activities = codes["main_activity"][1]
+    level, labels = codes["education_level"]
+    activity, pay = codes["main_activity"][0], panel.years["real_earnings"]
+    for dimension, group, persons in _groups(panel):
+        for name, levels in LEVELS.items():
+            chosen = persons & np.isin(level, [labels.index(label) for label in levels if label in labels])
+            rows = np.flatnonzero(np.repeat(chosen, n) & within)
+            at = year[rows].astype(np.int64) - 1
+            counts = np.bincount(at * len(activities) + activity[rows], minlength=YEARS * len(activities))
+            counts = counts.reshape(YEARS, len(activities))
+            size = counts.sum(axis=1)
+            for k in range(YEARS):
+                for place, label in enumerate(activities):
+                    share = 100 * counts[k, place] / size[k] if size[k] else np.nan
+                    yield label, dimension, group, name, k + 1, share, int(size[k])
+            yield from _medians(dimension, group, name, at, pay[rows])
+
+
+def _medians(dimension: str, group: str, level: str, at: np.ndarray, pay: np.ndarray) -> Iterator[tuple]:
+    paid = np.isfinite(pay)
+    order = np.argsort(at[paid], kind="stable")
+    pay, bounds = pay[paid][order], np.searchsorted(at[paid][order], np.arange(YEARS + 1))
+    for k in range(YEARS):
+        part = pay[bounds[k] : bounds[k + 1]]
+        yield "median", dimension, group, level, k + 1, float(np.median(part)) if len(part) else np.nan, len(part)
+
+
+def _coded(panel: Panel, name: str) -> tuple[np.ndarray, list[str]]:
+    """Return the codes of a column, and what they stand for as text."""
+    values = panel.people[name] if name in panel.people else panel.years[name]
+    return values, [str(label) for label in panel.schema.columns[name].labels]
+
+
+def _groups(panel: Panel) -> Iterator[tuple[str, str, np.ndarray]]:
+    """Give the persons of every published group."""
+    yield "all", "all", np.ones(len(panel.offsets) - 1, bool)
+    table = published()
+    for dimension in table["dimension"].unique():
+        if dimension == "all":
+            continue
+        values, labels = _coded(panel, "idaci_quintile" if dimension == "idaci" else dimension)
+        for group in table.loc[table["dimension"] == dimension, "group"].unique():
+            places = [labels.index(label) for label in MEMBERS.get(group, (group,)) if label in labels]
+            yield dimension, group, np.isin(values, places)
+
+
+def page(table: pd.DataFrame, n_persons: int, notes: list[str]) -> str:
+    """Return the comparison as a page of Markdown."""
+    told = table[table["told"]]
+    median = told[told["measure"] == "median"]
+    main = median[(median["dimension"].isin(["all", "sex"])) & (median["level"] != "all")]
+    percent = told[told["measure"] != "median"]
+    large, small = percent[percent["value"] >= LARGE], percent[percent["value"] < LARGE]
+    lines = [
+        "# The simulated population against the published tables",
+        "",
+        "Made by `python -m benchmarks.calibration`. Published: Department for Education, "
+        '"Post-16 education and labour market activities, pathways and outcomes (LEO)", 27 May 2021.',
+        "",
+        f"{n_persons:,} persons. " + " ".join(notes),
+        "",
+        "| figures | number | bound | within |",
+        "|---|---:|---|---:|",
+    ]
+    for name, part, bound, within in (
+        ("medians by sex, level and year", main, "2%", main["off"].abs() <= NARROW),
+        ("all medians", median, "4%", median["within"]),
+        ("percentages of 2 or more", large, "1 point", large["within"]),
+        ("other percentages", small, "0.5 points", small["within"]),
+    ):
+        lines.append(f"| {name} | {len(part):,} | {bound} | {100 * within.mean():.1f}% |")
+    untold = len(table) - len(told)
+    lines += [
+        "",
+        f"{untold} further figures are empty, or zeros for every activity of a group and year: not published.",
+        "",
+        "## What misses",
+        "",
+        *_misses(told),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _misses(told: pd.DataFrame) -> list[str]:
+    missed = told[~told["within"]]
+    few = missed["persons"] < SMALL_CELL
+    lines = [
+        f"{len(missed):,} figures, {int(few.sum()):,} of them of fewer than {SMALL_CELL:,} simulated persons, where "
+        "chance alone moves a figure by as much.",
+        "",
+        "| dimension | level | medians | percentages |",
+        "|---|---|---:|---:|",
+    ]
+    counts = missed.assign(kind=np.where(missed["measure"] == "median", "median", "percentage"))
+    counts = counts.groupby(["dimension", "level", "kind"]).size().unstack(fill_value=0)
+    counts = counts.reindex(columns=["median", "percentage"], fill_value=0)
+    lines += [f"| {d} | {lv} | {row['median']} | {row['percentage']} |" for (d, lv), row in counts.iterrows()]
+    shown = missed[~few].assign(size=missed["off"].abs() / np.where(missed["measure"] == "median", WIDE, POINTS))
+    shown = shown.sort_values("size", ascending=False).head(SHOWN)
+    lines += ["", f"The largest {len(shown)} of larger groups:", ""]
+    lines += [
+        "| figure | group | level | year | published | simulated | persons |",
+        "|---|---|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {r.measure} | {r.dimension}: {r.group} | {r.level} | {r.year} | {r.value:,.1f} | {r.simulated:,.1f} |"
+        f" {r.persons:,} |"
+        for r in shown.itertuples()
+    ]
+    return lines
+
+
+def simulated_panel(n_persons: int, seed: int, folder: Path) -> tuple[Panel, list[str]]:
+    """Simulate an extract in a folder, build its panel there and return it, with how long it took."""
+    began = time.perf_counter()
+    extract = simulate_extract(folder / "extract", n_persons=n_persons, seed=seed)
+    simulated = time.perf_counter()
+    definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator())
+    lookups = {name: extract / "lookups" / f"{name}.csv" for name in ("regions", "school_regions", "school_types")}
+    with open_extract(extract, lookups=lookups) as opened:
+        build_panel(opened, definitions=definitions, to=folder / "panel")
+    built = time.perf_counter()
+    notes = [f"Simulated in {simulated - began:.0f} s, built in {built - simulated:.0f} s."]
+    return Panel.open(folder / "panel"), notes
+
+
+def main() -> None:
+    """Run the comparison from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--persons", type=int, default=3_600_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--to", type=Path)
+    parser.add_argument("--panel", type=Path, help="a panel built before, instead of a simulation")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if options.panel:
+            panel, notes = Panel.open(options.panel), []
+        else:
+            panel, notes = simulated_panel(options.persons, options.seed, Path(folder))
+        text = page(compare(panel), panel.n_person, notes)
+    if options.to:
+        options.to.write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

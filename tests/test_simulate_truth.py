@@ -1,0 +1,266 @@
+"""The simulated population: published figures, careers that the build finds again, a truth that can be recovered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from build_cases import built, simulated
+
+from leoreturns._typing import AnyArray
+from leoreturns.extract.simulate import estimands, facts, pay
+from leoreturns.extract.simulate.activities import ACTIVITIES
+from leoreturns.extract.simulate.careers import LAST_TAX_YEAR, NO_JOB, Careers, make_careers
+from leoreturns.extract.simulate.chunk import TOPICS, Plan
+from leoreturns.extract.simulate.ids import BITS, mixed
+from leoreturns.extract.simulate.people import GRADUATE, LEVEL_3, People, make_people
+from leoreturns.extract.simulate.population import DIMENSIONS, GROUPS
+from leoreturns.extract.simulate.truth import Truth
+from leoreturns.extract.simulate.world import World
+from leoreturns.panel import Panel
+
+PUBLISHED = Path(__file__).parents[1] / "benchmarks" / "published.csv.gz"
+N = 100_000
+LEVELS = {
+    "all": (0, 1, 2),
+    "not graduate": (0, 1),
+    "level 2 or below": (0,),
+    "level 3 or above": (1,),
+    "graduate": (2,),
+}
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Persons of one chunk as they are drawn, before any table is written."""
+
+    people: People
+    careers: Careers
+    world: World
+    log_pay: AnyArray
+
+    @classmethod
+    def of(cls, n: int, seed: int, *, cohorts: tuple[int, ...] = (2002,), **changes: object) -> Drawn:
+        plan = Plan(n, seed, n, cohorts, False, Truth.of(changes))
+        rng = {topic: plan.stream(1, place) for place, topic in enumerate(TOPICS)}
+        world = plan.world()
+        people = make_people(n, cohorts, world, plan.truth, rng["people"])
+        careers = make_careers(people, world, rng["careers"])
+        earned = pay.make_pay(people, careers, world, plan.truth, rng["pay"]).log
+        return cls(people, careers, world, np.where(careers.work < NO_JOB, earned, np.nan))
+
+    def of_group(self, dimension: str, group: str) -> AnyArray:
+        codes = self.people.codes
+        if dimension == "all":
+            return np.ones(len(self.people), bool)
+        if dimension == "ethnicity":
+            majors = {"Asian": "ASIA", "Black": "BLAC", "Chinese": "CHIN", "Mixed": "MIXD", "White": "WHIT"}
+            of = np.array([major == majors[group] for _, major, _, _ in facts.ETHNICITY.values()])
+            return of[codes["ethnicity_minor"]] & (codes["ethnicity_minor"] >= 0)
+        return codes[dimension] == GROUPS[dimension].index(group)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Drawn:
+    return Drawn.of(N, 21)
+
+
+@pytest.fixture(scope="module")
+def figures(drawn: Drawn) -> pd.DataFrame:
+    """Every published figure with the simulated one, and the persons that it rests on."""
+    table = pd.read_csv(PUBLISHED, comment="#", keep_default_na=False, dtype=str)
+    years = [f"y{year}" for year in range(1, 16)]
+    rows = []
+    for (dimension, group, level), part in table.groupby(["dimension", "group", "level"]):
+        inside = drawn.of_group(dimension, group) & np.isin(drawn.people.level, LEVELS[level])
+        activity, paid = drawn.careers.activity[inside, :15], drawn.log_pay[inside, :15]
+        for line in part.to_dict("records"):
+            values = pd.to_numeric(pd.Series([line[year] for year in years])).to_numpy()
+            if line["measure"] == "median":
+                found, n = np.exp(np.nanmedian(paid, axis=0)), np.isfinite(paid).sum(axis=0)
+            else:
+                found = 100 * (activity == ACTIVITIES.index(line["measure"])).mean(axis=0)
+                n = np.full(15, len(activity))
+            key = {"measure": line["measure"], "dimension": dimension, "group": group, "level": level}
+            rows += [key | {"year": k + 1, "published": values[k], "simulated": found[k], "n": n[k]} for k in range(15)]
+    found = pd.DataFrame(rows).dropna()
+    told = found.groupby(["dimension", "group", "level", "year"])["published"].transform("sum") > 0
+    return found[told]
+
+
+# ---- published figures ----------------------------------------------------------------------------------------------
+
+
+def test_main_activities_are_those_published(figures: pd.DataFrame) -> None:
+    """Most of 100,000 persons within four standard errors and half a point."""
+    shares = figures[(figures["measure"] != "median") & (figures["n"] >= 100)]
+    error = 100 * np.sqrt((shares["published"] / 100).clip(0.001, 0.999).pipe(lambda p: p * (1 - p)) / shares["n"])
+    off = (shares["simulated"] - shares["published"]).abs()
+    assert (off <= 4 * error + 0.5).mean() > 0.99
+    assert off[shares["dimension"] == "all"].max() < 1
+
+
+def test_medians_are_those_published(figures: pd.DataFrame) -> None:
+    medians = figures[(figures["measure"] == "median") & (figures["n"] >= 100)]
+    off = (medians["simulated"] / medians["published"] - 1).abs()
+    error = 1.0 / np.sqrt(medians["n"])
+    assert (off <= 0.04 + 4 * error).mean() > 0.98
+    by_level = medians["dimension"].isin(["all", "sex"]) & medians["level"].isin(facts.LEVELS)
+    assert (off[by_level] <= 0.02 + 3 * error[by_level]).mean() > 0.95
+
+
+def test_shares_of_groups_and_levels(drawn: Drawn) -> None:
+    people = drawn.people
+    assert people.female.mean() == pytest.approx(0.484, abs=0.005)
+    assert people.five_ac.mean() == pytest.approx(0.561, abs=0.005)
+    fsm, state = people.fsm[people.state], people.state
+    level = people.level[state]
+    # The Department's figures of July 2021: degrees of 16 and 34 per cent; of the others, level 3 of 28 and 45.
+    for eligible, degree, third in ((True, 0.161, 0.276), (False, 0.336, 0.447)):
+        of = level[fsm == eligible]
+        assert (of == GRADUATE).mean() == pytest.approx(degree, abs=0.01)
+        assert (of[of != GRADUATE] == LEVEL_3).mean() == pytest.approx(third, abs=0.012)
+
+
+def test_ability_and_marks(drawn: Drawn) -> None:
+    marks = np.corrcoef([drawn.people.ability, drawn.people.ks2, drawn.people.ks4])
+    assert marks[0, 1:] == pytest.approx([0.8, 0.8], abs=0.02)
+
+
+def test_the_upper_tail_of_pay_is_that_of_pareto(drawn: Drawn) -> None:
+    for female, index in ((False, 2.33), (True, 3.17)):
+        chance = pay.chance(drawn.people, 13, np.random.default_rng(4))[drawn.people.female == female, 12]
+        p90, p99 = np.quantile(chance, [0.9, 0.99])
+        assert np.log(10) / (p99 - p90) == pytest.approx(index, rel=0.1)
+
+
+def test_careers_persist(drawn: Drawn) -> None:
+    """A person's activity of a year is the likeliest of the next; three years in higher education are a rule."""
+    activity = drawn.careers.activity
+    for name in ("employment", "out-of-work benefits", "activity not captured"):
+        at = activity[:, 11] == ACTIVITIES.index(name)
+        assert (activity[at, 12] == activity[at, 11]).mean() > 0.6, name
+    years = (activity == ACTIVITIES.index("higher education")).sum(axis=1)[drawn.people.level == GRADUATE]
+    assert 2.5 <= np.median(years) <= 4
+
+
+# ---- what is drawn is what the build finds --------------------------------------------------------------------------
+
+
+def test_the_build_finds_what_was_drawn(tmp_path: Path) -> None:
+    n, seed, cohorts = 3_000, 11, tuple(range(2002, 2008))
+    panel = built(simulated(tmp_path / "extract", n, defects=False, chunk_persons=n))
+    plan = Plan(n, seed, n, cohorts, False)
+    drawn = Drawn.of(n, seed, cohorts=cohorts)
+    ids = mixed(np.arange(n), BITS["AE_ID"], plan.salt).astype(np.int64) + 1
+    person = np.argsort(ids)[np.searchsorted(np.sort(ids), np.array(panel.ids.to_arrow().to_pylist(), np.int64))]
+    row = np.repeat(person, np.diff(panel.offsets))
+    k = panel.years["years_since_ks4"].astype(np.int64) - 1
+
+    assert (labels(panel, "education_level") == np.array(facts.LEVELS)[drawn.people.level[person]]).mean() > 0.998
+    activity = np.array(ACTIVITIES)[drawn.careers.activity[row, k]]
+    assert (labels(panel, "main_activity") == activity).mean() > 0.999
+    for name in ("sex", "fsm", "sen", "ks4_five_ac", "school_region"):
+        code = drawn.people.codes[name][person]
+        found = np.char.lower(labels(panel, name)[code >= 0])
+        assert (found == np.char.lower(np.array(GROUPS[name])[code[code >= 0]])).all(), name
+    pounds = np.exp(drawn.log_pay[row, k])
+    assert np.array_equal(np.isfinite(pounds), np.isfinite(panel.years["real_earnings"]))
+    off = panel.years["real_earnings"] / pounds - 1
+    assert np.nanquantile(np.abs(off), 0.95) < 0.01  # pounds are whole, and some worked for a few days
+
+
+def labels(panel: Panel, name: str) -> AnyArray:
+    """The labels of a column as texts, row by row."""
+    values = panel.people[name] if name in panel.people else panel.years[name]
+    return np.array([str(label) for label in panel.schema.columns[name].labels] + [""])[values]
+
+
+# ---- the truth ------------------------------------------------------------------------------------------------------
+
+
+def test_the_effect_of_a_degree_is_the_parameter() -> None:
+    for degree in ((0.06, 0.26), (0.0, 0.5)):
+        process = estimands.process(Truth(degree=degree))
+        for sex, value in zip("MF", degree, strict=True):
+            assert process[f"{sex}|all"] == pytest.approx(np.log1p(value), abs=0.004)
+
+
+def test_effects_differ_between_groups_as_told() -> None:
+    plain, more = (estimands.process(Truth(degree_by_fsm=value)) for value in (0.0, 0.1))
+    for sex in "MF":
+        added = {
+            group: more[f"{sex}, fsm {group}|all"] - plain[f"{sex}, fsm {group}|all"] for group in ("true", "false")
+        }
+        assert added["true"] - added["false"] == pytest.approx(0.1)
+
+
+def test_truth_is_told_for_the_process_and_the_persons(tmp_path: Path) -> None:
+    folders = [simulated(tmp_path / f"jobs{n_jobs}", 2_000, chunk_persons=700, n_jobs=n_jobs) for n_jobs in (1, 2)]
+    first, second = ((folder / "truth.json").read_text(encoding="utf-8") for folder in folders)
+    assert first == second
+    told = json.loads(first)
+    assert told["truth"] == Truth().settings
+    values = {(value["group"], value["of"]): value for value in told["estimands"]["degree"]["values"]}
+    assert sum(values[sex, "graduate"]["persons"] for sex in "MF") == pytest.approx(0.338 * 2_000, abs=100)
+    for sex, expected in (("M", 0.06), ("F", 0.26)):
+        value = values[sex, "all"]
+        assert value["process"] == pytest.approx(np.log1p(expected), abs=0.004)
+        assert value["population"] == pytest.approx(value["process"], abs=0.03)
+
+
+def test_controls_recover_the_effect_and_a_raw_comparison_does_not(drawn: Drawn) -> None:
+    """Linear regressions by level on what records show, averaged over both: nothing of this package."""
+    people, k = drawn.people, pay.DEGREE_YEAR - 1
+    process = estimands.process(Truth())
+    for sex, raw in (("M", 1.219), ("F", 1.579)):
+        log_pay = drawn.log_pay[:, k]
+        rows = np.flatnonzero((people.female == (sex == "F")) & (people.level >= LEVEL_3) & np.isfinite(log_pay))
+        controls, treated = controls_of(drawn)[rows], people.level[rows] == GRADUATE
+        medians = [np.median(log_pay[rows][treated == of]) for of in (True, False)]
+        assert np.exp(medians[0] - medians[1]) == pytest.approx(raw, abs=0.06)
+        predicted = []
+        for of in (True, False):
+            part = treated == of
+            weights, *_ = np.linalg.lstsq(controls[part], log_pay[rows][part], rcond=None)
+            predicted.append(controls @ weights)
+        effect, error = float(np.mean(predicted[0] - predicted[1])), 0.016
+        assert effect == pytest.approx(process[f"{sex}|all"], abs=3 * error)
+        assert np.log(raw) - process[f"{sex}|all"] > 6 * error
+
+
+def controls_of(drawn: Drawn) -> AnyArray:
+    """Characteristics as dummies, marks, and the route of key stage 5."""
+    people = drawn.people
+    parts = [np.ones(len(people)), people.ks4, people.ks2]
+    for name in DIMENSIONS:
+        if name != "sex":
+            parts += [people.codes[name] == code for code in range(1, len(GROUPS[name]))]
+    parts += [people.route == route for route in range(1, 5)]
+    return np.stack(parts, axis=1).astype(np.float64)
+
+
+def test_selection_into_work_is_a_variant() -> None:
+    def of_workers(selection: float) -> float:
+        sample = Drawn.of(20_000, 3, selection=selection)
+        at_work = sample.careers.work[:, 12] < NO_JOB
+        return float(sample.people.luck[at_work].mean() - sample.people.luck[~at_work].mean())
+
+    assert abs(of_workers(0.0)) < 0.05
+    assert of_workers(0.6) > 0.2
+
+
+def test_the_number_of_schools_is_a_parameter(tmp_path: Path) -> None:
+    folder = simulated(tmp_path / "few", 2_000, n_schools=60)
+    assert len(pd.read_csv(folder / "lookups" / "school_types.csv")) == 60
+
+
+def test_careers_end_with_the_extract(drawn: Drawn) -> None:
+    late = Drawn.of(500, 1, cohorts=(2019, 2020))
+    worked = np.nonzero(late.careers.work < NO_JOB)
+    assert (late.people.cohort[worked[0]] + 1 + worked[1]).max() <= LAST_TAX_YEAR
+    assert drawn.careers.activity.shape[1] == LAST_TAX_YEAR - 2002
