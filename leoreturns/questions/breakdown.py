@@ -1,0 +1,142 @@
+"""By what a question is broken down: the characteristics of the Department's report, each with and without the level."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeAlias
+
+from leoreturns._typing import Contrast, ContrastKind
+from leoreturns.errors import PanelError
+from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
+from leoreturns.panel.schema import Column, Label
+
+Data: TypeAlias = Panel | Scan
+
+# Characteristics of the report of 27 May 2021, and the level that the others are compared with.
+CHARACTERISTICS: Mapping[str, Label] = MappingProxyType(
+    {
+        "sex": "M",
+        "fsm": False,
+        "sen": "none",
+        "ethnicity": "White",
+        "ethnicity_minor": "White British",
+        "first_language": "English",
+        "school_type": "mainstream",
+        "region": "London",
+        "idaci_quintile": "5 least deprived",
+        "ks4_band": "5 A*-C with English and maths",
+    }
+)
+YEAR, LEVEL = "years_since_ks4", "education_level"
+MAX_COLOURS, MAX_PANELS = 7, 12  # that a chart tells apart, and has room for
+GRADUATE, LEVEL_3, LEVEL_2 = "graduate", "level 3 or above", "level 2 or below"
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """One breakdown of a question.
+
+    Attributes
+    ----------
+    characteristic : Column or None
+        A characteristic; None for everybody.
+    level : Column or None
+        The level of education, where it is a key.
+    """
+
+    characteristic: Column | None
+    level: Column | None
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of its table."""
+        return [column.name for column in (self.characteristic, self.level) if column is not None]
+
+    def name(self, of: str) -> str:
+        """Return the name of a result, such as ``earnings_by_sex_and_education_level``, fit to name a file."""
+        text = f"{of}_by_{'_and_'.join(self.keys)}" if self.keys else of
+        return re.sub(r"[^a-z0-9_-]", "_", text.lower())
+
+    def gaps(self, kind: ContrastKind) -> list[Contrast]:
+        """Return each level of the characteristic against its base, and graduates against others with level 3."""
+        found = []
+        if self.characteristic is not None:
+            base = base_of(self.characteristic)
+            found = [
+                Contrast(self.characteristic.name, label, base, kind)
+                for label in self.characteristic.labels
+                if base is not None and label != base
+            ]
+        if self.level is not None and {GRADUATE, LEVEL_3} <= set(self.level.labels):
+            found.append(Contrast(self.level.name, GRADUATE, LEVEL_3, kind))
+        return found
+
+
+def base_of(column: Column) -> Label | None:
+    """Return the level that the others of a characteristic are compared with; None where the column lacks it."""
+    base = CHARACTERISTICS.get(column.name)
+    if base is None or base not in column.labels:
+        # The first of a trait that the report does not know; none of one whose base nobody has.
+        return column.labels[0] if base is None and column.labels else None
+    return base
+
+
+def breakdowns(data: Data, characteristics: Sequence[str] | None, level: str | None) -> Iterator[Breakdown]:
+    """Yield everybody, then every characteristic; each alone and then by level of education.
+
+    Parameters
+    ----------
+    data : Panel or Scan
+    characteristics : sequence of str or None
+        Columns with one value per person; None for those of the report that the panel has.
+    level : str or None
+        Column of the level of education; None for tables without it.
+
+    Raises
+    ------
+    PanelError
+        For a column that the panel does not have, or numbers where labels are needed.
+    """
+    if isinstance(characteristics, str):
+        characteristics = (characteristics,)
+    if characteristics is None:
+        characteristics = [name for name in CHARACTERISTICS if name in data.schema.columns]
+    by_level = None if level is None else trait(data, level)
+    for characteristic in (None, *(trait(data, name) for name in characteristics)):
+        yield Breakdown(characteristic, None)
+        if by_level is not None:
+            yield Breakdown(characteristic, by_level)
+
+
+def plain(names: Sequence[str] | None) -> list[str] | None:
+    """Return names as a list, for the record of an answer."""
+    return None if names is None else [names] if isinstance(names, str) else list(names)
+
+
+def words(name: str) -> str:
+    """Return the name of a column as words."""
+    return name.replace("_", " ")
+
+
+def trait(data: Data, name: str) -> Column:
+    """Return a column of labels that is stored once per person."""
+    column = required(data, name)
+    if column.kind != "code" or column.level != "person":
+        raise PanelError(f"{name!r} must be a column of labels with one value per person to break a question down by it")
+    return column
+
+
+def required(data: Data, name: str) -> Column:
+    """Return a column that a question cannot do without."""
+    if not isinstance(data, Panel | Scan):
+        raise TypeError(f"a question is asked of a Panel or a Scan, not of a {type(data).__name__}")
+    if name not in data.schema.columns:
+        raise PanelError(
+            f"the panel has no column {name!r}, which this question needs: build it from the tables that docs/data.md "
+            "names, or add it with panel.assign"
+        )
+    return data.schema.columns[name]
