@@ -1,8 +1,8 @@
-"""composition(): how the rows of every cell divide over the levels of a column, in two passes whatever their number.
+"""composition(): how the rows of every cell divide over the levels of a column, in two passes however many they are.
 
-The share of one level is the share of true of a column that says whether a row has it; a table of eight activities would
-take eight passes, and eight sets of replicates. Here the rows of every level are counted at once, and all that a share
-needs, evidence and replicates too, is put together from the counts of the level and of all levels.
+The share of one level is the share of true of a column that says whether a row has it; a table of eight activities
+would take eight passes, and eight sets of replicates. Here the rows of every level are counted at once, and all that a
+share needs, evidence and replicates too, is put together from the counts of the level and of all levels.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from leoreturns._parallel import threads
-from leoreturns._typing import Contrast, FloatArray, IntArray
+from leoreturns._typing import ByteArray, Contrast, FloatArray, IntArray
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
 from leoreturns.aggregates.uncertainty import contrast_table
@@ -26,7 +26,7 @@ from leoreturns.resample.joint import collecting
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate, Evidence
 
-ONE = "one"
+ONE = "one"  # a column of ones, whose sum counts
 SHARE = "share"
 FROM_REPLICATES = ("percentile", "basic", "normal")
 FEWEST_UNITS = 2  # of a unit alone the replicates tell nothing, and none are given
@@ -61,8 +61,8 @@ def composition(
     Returns
     -------
     Aggregate
-        ``n_person``, the persons of the crossing (the denominator), and ``share``. The evidence of a cell is that of the
-        share: all persons of the crossing, those with the level being the ones with a value other than zero.
+        ``n_person``, the persons of the crossing (the denominator), and ``share``. The evidence of a cell is that of
+        the share: all persons of the crossing, those with the level being the ones with a value other than zero.
 
     Raises
     ------
@@ -88,13 +88,11 @@ def composition(
         return _with_intervals(table, level, everyone, group, _Drawn(drawn, all_drawn[group]), plan, contrasts)
 
 
-def _counted(
-    data: Panel | Scan, by: Sequence[str], plan: BootstrapPlan | None
-) -> tuple[Aggregate, FloatArray | None]:
+def _counted(data: Panel | Scan, by: Sequence[str], plan: BootstrapPlan | None) -> tuple[Aggregate, FloatArray | None]:
     """Return the rows and persons of every crossing and, under a plan, the sum of weights in every replicate."""
     if plan is None:
         return aggregate(data, None, by=by, statistics=["n_obs", "n_person"]), None
-    ones = data.assign(level="person", **{ONE: lambda panel: np.ones(panel.n_person_stored, dtype=np.int8)})
+    ones = data.assign(level="person", one=_ones)
     with collecting() as found:
         table = aggregate(ones, ONE, by=by, statistics=["n_obs", "n_person", "sum"], plan=plan)
     units = table.intervals["sum"].n_units
@@ -102,6 +100,11 @@ def _counted(
     # A replicate that draws nobody of a crossing has no sum of it; here that is a sum of zero.
     drawn = np.where(units[:, np.newaxis] < FEWEST_UNITS, np.nan, np.nan_to_num(found[0].replicates))
     return table, drawn
+
+
+def _ones(panel: Panel) -> ByteArray:
+    """Return a one for every stored person."""
+    return np.ones(panel.n_person_stored, dtype=np.uint8)
 
 
 def _check_one_row(everyone: Aggregate, column: str, by: Sequence[str]) -> None:

@@ -14,7 +14,9 @@ from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
 
 ACTIVITY = "main_activity"
-DENOMINATOR = "persons of the group with a tax year so many years after key stage 4, whether linked to tax records or not"
+DENOMINATOR = (
+    "persons of the group with a tax year so many years after key stage 4, whether linked to tax records or not"
+)
 
 
 def main_activities(
@@ -35,9 +37,9 @@ def main_activities(
     data : Panel or Scan
         With the columns ``years_since_ks4`` and ``main_activity``.
     characteristics : sequence of str, optional
-        Traits to break the table down by, one at a time. By default those of the Department's report of 27 May 2021 that
-        the panel has: sex, fsm, sen, ethnicity, ethnicity_minor, first_language, school_type, region, idaci_quintile,
-        ks4_band.
+        Traits to break the table down by, one at a time. By default those of the Department's report of 27 May 2021
+        that the panel has: sex, fsm, sen, ethnicity, ethnicity_minor, first_language, school_type, region,
+        idaci_quintile, ks4_band.
     level : str or None
         Trait by which every table is also broken down; None for none.
     plan : BootstrapPlan, optional
@@ -49,8 +51,8 @@ def main_activities(
     -------
     Answer
         Tables ``activities``, ``activities_by_sex``, ``activities_by_sex_and_education_level`` and so on, with the keys
-        of the breakdown, the year and the activity, and with ``n_person`` (the denominator) and ``share``. Stacked areas
-        ``..._chart`` of tables with no more than twelve groups.
+        of the breakdown, the year and the activity, and with ``n_person`` (the denominator) and ``share``. Stacked
+        areas ``..._chart`` of tables with no more than twelve groups.
 
     Raises
     ------
@@ -102,4 +104,3 @@ def area_charts(table: Aggregate, group: Breakdown) -> list[Chart]:
             y_label="Per cent of persons",
         )
     ]
-

@@ -1,4 +1,4 @@
-"""By what a question is broken down: the characteristics of the Department's report, each with and without the level."""
+"""Breakdowns of a question: by each characteristic of the report, with and without the level of education."""
 
 from __future__ import annotations
 
@@ -60,6 +60,19 @@ class Breakdown:
         """Return the name of a result, such as ``earnings_by_sex_and_education_level``, fit to name a file."""
         text = f"{of}_by_{'_and_'.join(self.keys)}" if self.keys else of
         return re.sub(r"[^a-z0-9_-]", "_", text.lower())
+
+    def placed(self) -> tuple[str | None, str | None] | None:
+        """Return the keys that a chart shows by colour and by panel; None where there are too many levels.
+
+        What is compared shares a panel, unless it has more levels than colours can tell apart.
+        """
+        first, second = ([*(column for column in (self.characteristic, self.level) if column), None, None])[:2]
+        if first is not None and len(first.labels) > MAX_COLOURS:
+            first, second = second, first
+        sizes = [0 if column is None else len(column.labels) for column in (first, second)]
+        if sizes[0] > MAX_COLOURS or sizes[1] > MAX_PANELS:
+            return None
+        return (None if first is None else first.name), (None if second is None else second.name)
 
     def gaps(self, kind: ContrastKind) -> list[Contrast]:
         """Return each level of the characteristic against its base, and graduates against others with level 3."""
@@ -126,7 +139,9 @@ def trait(data: Data, name: str) -> Column:
     """Return a column of labels that is stored once per person."""
     column = required(data, name)
     if column.kind != "code" or column.level != "person":
-        raise PanelError(f"{name!r} must be a column of labels with one value per person to break a question down by it")
+        raise PanelError(
+            f"{name!r} must be a column of labels with one value per person to break a question down by it"
+        )
     return column
 
 

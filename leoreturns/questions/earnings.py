@@ -14,7 +14,14 @@ from leoreturns.panel import rows
 from leoreturns.panel.panel import Panel
 from leoreturns.questions.assemble import answer
 from leoreturns.questions.breakdown import (
-    LEVEL, MAX_COLOURS, MAX_PANELS, YEAR, Breakdown, Data, breakdowns, plain, required, words,
+    LEVEL,
+    YEAR,
+    Breakdown,
+    Data,
+    breakdowns,
+    plain,
+    required,
+    words,
 )  # fmt: skip
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
@@ -24,6 +31,7 @@ from leoreturns.results.chart import Chart
 EARNINGS, IN_WORK, LINKED = "real_earnings", "in_paid_work", "linked_to_tax_records"
 CONDITIONAL, UNCONDITIONAL = "earnings", "earnings_or_zero"
 STATISTICS = ("mean", "p25", "p50", "p75")
+WHO = {CONDITIONAL: "of those in paid work", UNCONDITIONAL: "of everybody, zero without paid work"}
 DENOMINATORS = {
     CONDITIONAL: "persons of the group with annualised earnings in the year: those in paid work",
     UNCONDITIONAL: (
@@ -46,8 +54,8 @@ def earnings_trajectories(
     """Earnings by years since key stage 4: of those in paid work, and beside them of everybody.
 
     Medians of those in paid work rise where the low-paid leave work. So every table of earnings of those who have any
-    (``earnings``, the measure of the Department's report) is followed by the same table of everybody who is linked to tax
-    records, with zero for those without paid work (``earnings_or_zero``). The two differ by nothing else.
+    (``earnings``, the measure of the Department's report) is followed by the same table of everybody who is linked to
+    tax records, with zero for those without paid work (``earnings_or_zero``). The two differ by nothing else.
 
     Parameters
     ----------
@@ -71,8 +79,8 @@ def earnings_trajectories(
     Returns
     -------
     Answer
-        Tables ``earnings`` and ``earnings_or_zero``, each also ``..._by_sex``, ``..._by_sex_and_education_level`` and so
-        on, with ``n_person`` (all of the group), ``n_person_value`` (the denominator) and the statistics. Charts
+        Tables ``earnings`` and ``earnings_or_zero``, each also ``..._by_sex``, ``..._by_sex_and_education_level`` and
+        so on, with ``n_person`` (all of the group), ``n_person_value`` (the denominator) and the statistics. Charts
         ``..._chart`` of the median's trajectory with its interval or, without a plan, its quartiles.
 
     Raises
@@ -129,8 +137,7 @@ def with_unconditional(data: Data, earnings: str) -> Data:
 
     owners = [each.owner for each in (column, work) if each.owner]
     owner = ", ".join(dict.fromkeys(owners)) or None
-    # Not a lambda of the loop's: a scan calls it for every part.
-    return data.assign(owner=owner, unit=column.unit, **{UNCONDITIONAL: known_or_zero})
+    return data.assign(owner=owner, unit=column.unit, earnings_or_zero=known_or_zero)
 
 
 def _truth(panel: Panel, name: str, *, other: bool) -> BoolArray:
@@ -158,21 +165,12 @@ def both(
 
 def trajectory_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
     """Return the trajectory of the median, if the table has it and its groups can be told apart."""
-    sizes = [len(table.keys[name].labels) for name in group.keys]
-    if "p50" not in table.statistics or max(sizes, default=1) > MAX_PANELS:
+    placed = group.placed()
+    if "p50" not in table.statistics or placed is None:
         return []
-    # The finer key goes to panels, the other to colours.
-    names = sorted(group.keys, key=lambda name: len(table.keys[name].labels))
-    colour, panel = ([*names, None, None])[:2]
-    if colour is not None and len(table.keys[colour].labels) > MAX_COLOURS:
-        colour, panel = None, colour
-    if panel is not None and len(table.keys[panel].labels) <= MAX_COLOURS:
-        # What is compared shares a panel.
-        colour, panel = group.keys[0], group.keys[1]
     by = f" by {' and '.join(map(words, group.keys))}" if group.keys else ""
     band = ("p50_low", "p50_high") if "p50" in table.intervals else ("p25", "p75")
     known = "p50" in table.intervals or {"p25", "p75"} <= set(table.statistics)
-    who = "of those in paid work" if kind == CONDITIONAL else "with zero for those without paid work"
     return [
         Chart(
             "trajectory",
@@ -180,10 +178,10 @@ def trajectory_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Cha
             x=YEAR,
             line="p50",
             band=band if known else None,
-            colour=colour,
-            panel=panel,
+            colour=placed[0],
+            panel=placed[1],
             title=f"Median annualised earnings{by}",
             x_label="Years since key stage 4",
-            y_label=f"Median annualised earnings {who}, £ a year" if table.unit == "GBP/year" else "",
+            y_label=f"Median annualised earnings {WHO[kind]}, £ a year" if table.unit == "GBP/year" else "",
         )
     ]
