@@ -50,10 +50,10 @@ STUDY: Mapping[str, Any] = {
         {
             "ask": "labour_outcomes",
             "name": "year_13",
+            "characteristics": [*BY, "ks4_band"],
             "intervals": True,
-            "release": ["earnings_by_*", "earnings_or_zero_by_education_level*", "activities_by_education_level"],
         },
-        {"ask": "education_levels", "name": "levels", "intervals": True},
+        {"ask": "education_levels", "name": "levels", "characteristics": BY, "intervals": True},
         {"ask": "pathways", "name": "pathways", "characteristics": BY, "level": False},
     ],
     "release": {"policy": "ons-srs", "to": "release"},

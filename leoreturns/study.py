@@ -23,6 +23,7 @@ from leoreturns.disclosure import Policy, Released, release
 from leoreturns.disclosure.policy import find_policy
 from leoreturns.errors import DisclosureError, LeoReturnsError, StudyError
 from leoreturns.extract.source import open_extract
+from leoreturns.panel import store
 from leoreturns.panel.build import build_panel
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.panel import Panel
@@ -315,7 +316,7 @@ def _check_target(to: Path) -> None:
 def _panel(study: Study, show: Callable[[str], None], n_jobs: int | None) -> Panel:
     """Open the panel of a study, or build it where it is not there yet."""
     if study.panel.exists():
-        panel = Panel.open(study.panel)
+        panel = store.open_panel(study.panel)
         made = None if study.definitions is None else study.definitions.settings
         if made is not None and panel.settings.get("definitions") != made:
             raise StudyError(
