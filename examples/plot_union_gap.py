@@ -22,6 +22,7 @@ years = pd.DataFrame(
     {
         "man": frame["nr"],
         "year": frame["year"],
+        "schooling": pd.cut(frame["educ"], [-np.inf, 11, 12, np.inf], labels=["under 12", "12", "over 12"]),
         "union": pd.Categorical(
             np.where(frame["union"] == 1, "union", "no union"), ["union", "no union"], ordered=True
         ),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 from question_cases import ASKED, PLAN, SOME, frame, panel
 
+from leoreturns import testing
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import release
 from leoreturns.errors import PanelError, SupportError
@@ -219,6 +221,31 @@ def test_gaps_are_contrasts_of_the_same_replicates() -> None:
     assert points["employment"] == shares["F", "employment"] - shares["M", "employment"]
     chart = answer["earnings_by_sex_gaps"]
     assert (chart.kind, chart.x, chart.data) == ("gaps", "sex", answer["earnings_by_sex"])
+
+
+def test_a_table_of_many_breakdowns_is_that_of_each_alone() -> None:
+    plan = BootstrapPlan(99, unit="school", seed=5, interval="percentile", level=0.9)
+    answer = labour_outcomes(panel(), characteristics=["sex", "region"], plan=plan)
+    data = panel().at(years_since_ks4=13)
+    asked = ["n_person", "n_person_value", "mean", "p25", "p50", "p75"]
+    for keys in (["region"], ["sex", LEVEL]):
+        name = "_and_".join(keys)
+        table = answer[f"earnings_by_{name}"]
+        contrasts = [each.contrast for each in table.contrasts]
+        alone = aggregate(data, "real_earnings", by=keys, statistics=asked, plan=plan, contrasts=contrasts)
+        assert len(contrasts) == 2 if "sex" in keys else len(panel().column("region").labels) - 1
+        assert arrays_of(table) == arrays_of(alone)
+        assert table.keys.keys() == alone.keys.keys()
+        assert [key.labels for key in table.keys.values()] == [key.labels for key in alone.keys.values()]
+        assert table.flow == alone.flow and table.owners == alone.owners
+        state = answer[f"in_paid_work_by_{name}"]
+        alone = aggregate(data, "in_paid_work", by=keys, statistics=[*asked[:2], "share"], plan=plan)
+        assert arrays_of(replace(state, contrasts=())) == arrays_of(alone)
+
+
+def arrays_of(table: Aggregate) -> list[bytes]:
+    """Return every array of a table, exactly; of the keys the codes."""
+    return [array.tobytes() for array in testing._arrays(table)]
 
 
 def test_an_exact_plan_gives_medians_and_no_shares() -> None:

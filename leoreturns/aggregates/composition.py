@@ -17,12 +17,12 @@ from leoreturns._parallel import threads
 from leoreturns._typing import ByteArray, Contrast, FloatArray, IntArray
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
-from leoreturns.aggregates.uncertainty import contrast_table
+from leoreturns.aggregates.uncertainty import cell_names, contrast_table
 from leoreturns.errors import SupportError
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
 from leoreturns.resample.intervals import interval_of
-from leoreturns.resample.joint import collecting
+from leoreturns.resample.joint import collect, collecting, is_collecting
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate, Evidence
 
@@ -69,11 +69,8 @@ def composition(
     SupportError
         If a person has several rows in a crossing, or for a plan whose intervals are not made of replicates.
     """
-    if plan is not None and plan.interval not in FROM_REPLICATES:
-        raise SupportError(
-            f"shares of the levels of '{column}' take interval {', '.join(map(repr, FROM_REPLICATES))}, "
-            f"not '{plan.interval}'"
-        )
+    if plan is not None:
+        check_replicated(plan, f"shares of the levels of '{column}'")
     if contrasts and plan is None:
         raise ValueError("contrasts come with intervals: give plan=lr.BootstrapPlan(...)")
     with threads(n_jobs):
@@ -86,6 +83,12 @@ def composition(
         if plan is None or drawn is None or all_drawn is None:
             return table
         return _with_intervals(table, level, everyone, group, _Drawn(drawn, all_drawn[group]), plan, contrasts)
+
+
+def check_replicated(plan: BootstrapPlan, what: str) -> None:
+    """Refuse a plan whose intervals are not made of replicates alone."""
+    if plan.interval not in FROM_REPLICATES:
+        raise SupportError(f"{what} take interval {', '.join(map(repr, FROM_REPLICATES))}, not '{plan.interval}'")
 
 
 def _counted(data: Panel | Scan, by: Sequence[str], plan: BootstrapPlan | None) -> tuple[Aggregate, FloatArray | None]:
@@ -193,6 +196,8 @@ def _with_intervals(
     n_units = everyone.intervals["sum"].n_units
     assert n_units is not None
     interval = replace(interval_of(points[SHARE], replicates[SHARE], plan), n_units=n_units[group])
+    if is_collecting():
+        collect(cell_names(table.keys, table.n_cells), points, replicates)
     gaps = tuple(
         contrast_table(
             contrast, table.keys, points, replicates, plan, chosen=[statistic(SHARE)], in_logs=False, bands=None

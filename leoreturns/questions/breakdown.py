@@ -52,9 +52,19 @@ class Breakdown:
     level: Column | None
 
     @property
+    def columns(self) -> list[Column]:
+        """Columns that are the keys of its table."""
+        return [column for column in (self.characteristic, self.level) if column is not None]
+
+    @property
     def keys(self) -> list[str]:
-        """Keys of its table."""
-        return [column.name for column in (self.characteristic, self.level) if column is not None]
+        """Their names."""
+        return [column.name for column in self.columns]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many levels they have."""
+        return [len(column.labels) for column in self.columns]
 
     def name(self, of: str) -> str:
         """Return the name of a result, such as ``earnings_by_sex_and_education_level``, fit to name a file."""
@@ -66,7 +76,7 @@ class Breakdown:
 
         What is compared shares a panel, unless it has more levels than colours can tell apart.
         """
-        first, second = ([*(column for column in (self.characteristic, self.level) if column), None, None])[:2]
+        first, second = ([*self.columns, None, None])[:2]
         if first is not None and len(first.labels) > MAX_COLOURS:
             first, second = second, first
         sizes = [0 if column is None else len(column.labels) for column in (first, second)]

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from leoreturns._parallel import threads
 from leoreturns.questions.assemble import answer
 from leoreturns.questions.breakdown import GRADUATE, LEVEL, LEVEL_3, YEAR, Data, breakdowns, plain, required, trait
-from leoreturns.questions.outcomes import share
+from leoreturns.questions.outcomes import SHARE
+from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.answer import Answer, Result
 
@@ -57,15 +58,18 @@ def education_levels(
     """
     required(data, YEAR)
     trait(data, LEVEL)
-    results: dict[str, Result] = {}
     with threads(n_jobs):
         everybody = data.at(**{YEAR: FIRST_YEAR}).assign(level="person", degree=f"{LEVEL} == {GRADUATE!r}")
         others = everybody.where(f"{LEVEL} != {GRADUATE!r}")
         others = others.assign(level="person", level_3_among_non_graduates=f"{LEVEL} == {LEVEL_3!r}")
-        for group in breakdowns(data, characteristics, None):
-            gaps = [] if plan is None else group.gaps("difference")
-            for rows, column in zip((everybody, others), DENOMINATORS, strict=True):
-                results[group.name(column)] = share(rows, column, group.keys, plan, gaps)
+        groups = list(breakdowns(data, characteristics, None))
+        tables = {
+            column: Stack.of(rows, groups, [column], plan).tables(column, SHARE, plan, "difference")
+            for rows, column in zip((everybody, others), DENOMINATORS, strict=True)
+        }
+    results: dict[str, Result] = {
+        group.name(column): tables[column][place] for place, group in enumerate(groups) for column in DENOMINATORS
+    }
     return answer(
         "education_levels",
         data,

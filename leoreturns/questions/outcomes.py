@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leoreturns._parallel import threads
-from leoreturns._typing import Contrast
-from leoreturns.aggregates.composition import composition
-from leoreturns.aggregates.compute import aggregate
 from leoreturns.questions import earnings as pay
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.activities import DENOMINATOR as EVERYBODY
 from leoreturns.questions.assemble import answer
 from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, base_of, breakdowns, plain, required, words
+from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
@@ -20,6 +18,8 @@ from leoreturns.results.chart import Chart
 
 # True/false columns whose shares are told.
 STATES = ("in_paid_work", "sustained_employment")
+COUNTS = ("n_person", "n_person_value")
+SHARE = (*COUNTS, "share")
 GAP_OF = "p50"
 
 
@@ -69,18 +69,21 @@ def labour_outcomes(
     """
     for name in (YEAR, ACTIVITY, *STATES):
         required(data, name)
-    results: dict[str, Result] = {}
     with threads(n_jobs):
-        then = data.at(**{YEAR: year})
-        ready = pay.with_unconditional(then, earnings)
-        for group in breakdowns(data, characteristics, level):
-            results |= _tables(ready, group, earnings, statistics, plan)
+        then = pay.with_unconditional(data.at(**{YEAR: year}), earnings)
+        groups = list(breakdowns(data, characteristics, level))
+        stack = Stack.of(then, groups, [ACTIVITY, *STATES, earnings, pay.UNCONDITIONAL], plan)
+        tables = {"activities": stack.compositions(ACTIVITY, plan, "difference")}
+        tables |= {state: stack.tables(state, SHARE, plan, "difference") for state in STATES}
+        asked = [*COUNTS, *statistics]
+        tables[pay.CONDITIONAL] = stack.tables(earnings, asked, plan, "percent")
+        tables[pay.UNCONDITIONAL] = stack.tables(pay.UNCONDITIONAL, asked, plan, "percent")
     return answer(
         "labour_outcomes",
         data,
-        results,
+        _named(groups, tables),
         plan=plan,
-        flow=results["activities"].flow if isinstance(results["activities"], Aggregate) else None,
+        flow=stack.flow,
         arguments={
             "year": year,
             "characteristics": plain(characteristics),
@@ -96,28 +99,16 @@ def labour_outcomes(
     )
 
 
-def _tables(
-    data: Data, group: Breakdown, earnings: str, statistics: Sequence[str], plan: BootstrapPlan | None
-) -> dict[str, Result]:
-    """Return the tables and charts of one breakdown."""
-    points, percent = ([], []) if plan is None else (group.gaps("difference"), group.gaps("percent"))
-    found: dict[str, Result] = {
-        group.name("activities"): composition(data, ACTIVITY, by=group.keys, plan=plan, contrasts=points)
-    }
-    for state in STATES:
-        found[group.name(state)] = share(data, state, group.keys, plan, points)
-    for kind, table in pay.both(data, earnings, group.keys, statistics, plan, percent).items():
-        found[group.name(kind)] = table
-        found |= {f"{group.name(kind)}_gaps": chart for chart in gap_charts(table, group, kind)}
+def _named(groups: Sequence[Breakdown], tables: Mapping[str, Sequence[Aggregate]]) -> dict[str, Result]:
+    """Return tables and charts by name, breakdown by breakdown."""
+    found: dict[str, Result] = {}
+    for place, group in enumerate(groups):
+        for kind, of_groups in tables.items():
+            found[group.name(kind)] = of_groups[place]
+            if kind in pay.WHO:
+                charts = gap_charts(of_groups[place], group, kind)
+                found |= {f"{group.name(kind)}_gaps": chart for chart in charts}
     return found
-
-
-def share(
-    data: Data, column: str, keys: Sequence[str], plan: BootstrapPlan | None, contrasts: Sequence[Contrast]
-) -> Aggregate:
-    """Return the share of true in a column, of those of whom it is known."""
-    asked = ["n_person", "n_person_value", "share"]
-    return aggregate(data, column, by=keys, statistics=asked, plan=plan, contrasts=contrasts)
 
 
 def gap_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from leoreturns._parallel import threads
 from leoreturns._typing import IntArray
-from leoreturns.aggregates.composition import composition
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.errors import SupportError
 from leoreturns.panel import rows
@@ -23,6 +22,7 @@ from leoreturns.panel.panel import Panel
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.assemble import answer
 from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, breakdowns, plain, required
+from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate, CellKey, taken
 from leoreturns.results.answer import Answer, Result
@@ -32,6 +32,8 @@ HELD_BY, RANK, PATHWAY = "pathway_held_by", "pathway_rank", "pathway"
 # Upper ends of the bands, and the words for them.
 HOLDERS = {1: "1 person", 9: "2 to 9 persons", 99: "10 to 99", 999: "100 to 999", None: "1,000 or more"}
 RANKS = {10: "10 most common", 100: "11th to 100th", 1_000: "101st to 1,000th", None: "all others"}
+# Tables of shares, and the trait of a sequence that each is by.
+TABLES = {"holders": HELD_BY, "rank": RANK, "most_common": PATHWAY}
 OTHERS = "all other pathways"
 DENOMINATOR = "persons of the group whose main activity is known in every one of the years"
 
@@ -88,12 +90,16 @@ def pathways(
     with threads(n_jobs):
         found = Sequences.of(data, years)
         described = Described.of(data, found, most_common)
+        groups = list(breakdowns(data, characteristics, level))
+        stack = Stack.of(described.data, groups, list(TABLES.values()), plan)
+        shares = {
+            name: described.worded(stack.compositions(column, plan, "difference"), column)
+            for name, column in TABLES.items()
+        }
         results: dict[str, Result] = {}
-        for group in breakdowns(data, characteristics, level):
+        for place, group in enumerate(groups):
             results[group.name("distinct")] = _distinct(described.data, found, group)
-            results[group.name("holders")] = described.shares(HELD_BY, group.keys, plan)
-            results[group.name("rank")] = described.shares(RANK, group.keys, plan)
-            results[group.name("most_common")] = _named_only(described.shares(PATHWAY, group.keys, plan))
+            results |= {group.name(name): tables[place] for name, tables in shares.items()}
     return answer(
         "pathways",
         data,
@@ -106,7 +112,7 @@ def pathways(
             "characteristics": plain(characteristics),
             "level": level,
         },
-        denominators=dict.fromkeys(("distinct", "holders", "rank", "most_common"), DENOMINATOR),
+        denominators=dict.fromkeys(("distinct", *TABLES), DENOMINATOR),
     )
 
 
@@ -222,12 +228,15 @@ class Described:
         labels = {HELD_BY: list(HOLDERS.values()), RANK: list(RANKS.values()), PATHWAY: words}
         return cls(described.where(f"{HELD_BY} >= 0"), labels)
 
-    def shares(self, column: str, keys: Sequence[str], plan: BootstrapPlan | None) -> Aggregate:
-        """Return the composition of the groups by a trait of the sequence, in words."""
-        table = composition(self.data, column, by=keys, plan=plan)
-        key = table.keys[column]
-        names = tuple(self.labels[column][number] for number in key.labels)
-        return replace(table, keys={**table.keys, column: CellKey(names, key.codes)})
+    def worded(self, tables: Sequence[Aggregate], column: str) -> list[Aggregate]:
+        """Return compositions by a trait of the sequence in words, without the sequences that are not to be named."""
+        found = []
+        for table in (replace(each, contrasts=()) for each in tables):
+            key = table.keys[column]
+            names = tuple(self.labels[column][number] for number in key.labels)
+            table = replace(table, keys={**table.keys, column: CellKey(names, key.codes)})
+            found.append(_named_only(table) if column == PATHWAY else table)
+        return found
 
 
 def _distinct(data: Data, found: Sequences, group: Breakdown) -> Aggregate:
