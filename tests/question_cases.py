@@ -16,6 +16,7 @@ from leoreturns.questions.pathways import pathways
 from leoreturns.resample.plan import BootstrapPlan
 
 PERSONS = 2_500
+TRUTH = {True: 1.0, False: 0.0}  # what is missing stays missing
 PLAN = BootstrapPlan(99, seed=5, interval="basic", level=0.9)
 SOME = ["sex", "school_type"]
 # Question -> arguments, such that it takes little time.
@@ -42,8 +43,7 @@ def panel() -> Panel:
 def frame() -> pd.DataFrame:
     """Its rows, with the earnings that are zero for those without paid work."""
     rows = panel().to_frame()
-    rows["fsm"], rows["in_paid_work"] = rows["fsm"].astype(object), rows["in_paid_work"].astype(object)
+    work, linked = (rows[name].map(TRUTH).astype("float64") for name in ("in_paid_work", "linked_to_tax_records"))
     pay = rows["real_earnings"].astype("float64")
-    pay = pay.where(pay.notna() | (rows["in_paid_work"] != False), 0.0)  # noqa: E712
-    rows["earnings_or_zero"] = pay.where(rows["linked_to_tax_records"].astype(object) != False)  # noqa: E712
+    rows["earnings_or_zero"] = pay.where(pay.notna() | (work != 0), 0.0).where(linked != 0)
     return rows

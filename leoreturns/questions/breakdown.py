@@ -26,11 +26,14 @@ CHARACTERISTICS: Mapping[str, Label] = MappingProxyType(
         "ethnicity_minor": "White British",
         "first_language": "English",
         "school_type": "mainstream",
-        "region": "London",
+        "school_region": "London",
         "idaci_quintile": "5 least deprived",
         "ks4_band": "5 A*-C with English and maths",
     }
 )
+# Where a panel does not know the school's region, that of the home at the end of key stage 4 stands for it.
+IN_PLACE_OF = {"school_region": "home_region"}
+BASES = {**CHARACTERISTICS, "home_region": "London"}
 YEAR, LEVEL = "years_since_ks4", "education_level"
 MAX_COLOURS, MAX_PANELS = 7, 12  # that a chart tells apart, and has room for
 GRADUATE, LEVEL_3, LEVEL_2 = "graduate", "level 3 or above", "level 2 or below"
@@ -101,7 +104,7 @@ class Breakdown:
 
 def base_of(column: Column) -> Label | None:
     """Return the level that the others of a characteristic are compared with; None where the column lacks it."""
-    base = CHARACTERISTICS.get(column.name)
+    base = BASES.get(column.name)
     if base is None or base not in column.labels:
         # The first of a trait that the report does not know; none of one whose base nobody has.
         return column.labels[0] if base is None and column.labels else None
@@ -115,7 +118,8 @@ def breakdowns(data: Data, characteristics: Sequence[str] | None, level: str | N
     ----------
     data : Panel or Scan
     characteristics : sequence of str or None
-        Columns with one value per person; None for those of the report that the panel has.
+        Columns with one value per person; None for those of the report that the panel has, with ``home_region`` for
+        ``school_region`` where only that is known.
     level : str or None
         Column of the level of education; None for tables without it.
 
@@ -127,7 +131,9 @@ def breakdowns(data: Data, characteristics: Sequence[str] | None, level: str | N
     if isinstance(characteristics, str):
         characteristics = (characteristics,)
     if characteristics is None:
-        characteristics = [name for name in CHARACTERISTICS if name in data.schema.columns]
+        there = data.schema.columns
+        names = [name if name in there else IN_PLACE_OF.get(name, name) for name in CHARACTERISTICS]
+        characteristics = [name for name in names if name in there]
     by_level = None if level is None else trait(data, level)
     for characteristic in (None, *(trait(data, name) for name in characteristics)):
         yield Breakdown(characteristic, None)
