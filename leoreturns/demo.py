@@ -50,10 +50,15 @@ STUDY: Mapping[str, Any] = {
         {
             "ask": "labour_outcomes",
             "name": "year_13",
-            "characteristics": [*BY, "ks4_band"],
             "intervals": True,
+            "release": [f"*_by_{name}*" for name in (*BY, "ks4_band", "education_level")],
         },
-        {"ask": "education_levels", "name": "levels", "characteristics": BY, "intervals": True},
+        {
+            "ask": "education_levels",
+            "name": "levels",
+            "intervals": True,
+            "release": ["degree", "level_3_among_non_graduates", *(f"*_by_{name}" for name in BY)],
+        },
         {"ask": "pathways", "name": "pathways", "characteristics": BY, "level": False},
     ],
     "release": {"policy": "ons-srs", "to": "release"},
