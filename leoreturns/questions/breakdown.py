@@ -34,6 +34,15 @@ CHARACTERISTICS: Mapping[str, Label] = MappingProxyType(
 # Where a panel does not know the school's region, that of the home at the end of key stage 4 stands for it.
 IN_PLACE_OF = {"school_region": "home_region"}
 BASES = {**CHARACTERISTICS, "home_region": "London"}
+TITLES = {
+    "fsm": "free school meals",
+    "sen": "special educational needs",
+    "school_region": "region of school",
+    "home_region": "region of home",
+    "idaci_quintile": "IDACI quintile",
+    "ks4_band": "attainment at key stage 4",
+    "education_level": "level of education",
+}
 YEAR, LEVEL = "years_since_ks4", "education_level"
 MAX_COLOURS, MAX_PANELS = 7, 12  # that a chart tells apart, and has room for
 GRADUATE, LEVEL_3, LEVEL_2 = "graduate", "level 3 or above", "level 2 or below"
@@ -147,8 +156,8 @@ def plain(names: Sequence[str] | None) -> list[str] | None:
 
 
 def words(name: str) -> str:
-    """Return the name of a column as words."""
-    return name.replace("_", " ")
+    """Return the name of a column as words for a title."""
+    return TITLES.get(name, name.replace("_", " "))
 
 
 def trait(data: Data, name: str) -> Column:

@@ -120,7 +120,7 @@ def gap_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
         return []
     base = base_of(compared)
     of_base = f"{words(compared.name)}: {'yes' if base else 'no'}" if isinstance(base, bool) else str(base)
-    by = f", by {words(group.level.name)}" if group.level is not None else ""
+    by = f" and {words(group.level.name)}" if group.level is not None else ""
     return [
         Chart(
             "gaps",
@@ -128,8 +128,8 @@ def gap_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
             x=compared.name,
             line=GAP_OF,
             colour=None if group.level is None else group.level.name,
-            title=f"Gaps in median annualised earnings by {words(compared.name)}{by}",
-            x_label=f"Per cent above or below: {of_base}",
-            y_label=f"Median annualised earnings {pay.WHO[kind]}; gap to the base, not adjusted for anything",
+            title=f"Gaps in earnings by {words(compared.name)}{by}",
+            x_label=f"Difference from {of_base}, per cent",
+            y_label=f"Median annualised earnings {pay.WHO[kind]}: raw gaps",
         )
     ]
