@@ -11,11 +11,25 @@ from functools import partial
 from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from linearmodels.datasets import wage_panel
 
 import leoreturns as lr
-from leoreturns import demo
 
-panel = demo.build_wage_panel(demo.wage_frame())
+frame = wage_panel.load()
+years = pd.DataFrame(
+    {
+        "man": frame["nr"],
+        "year": frame["year"],
+        "schooling": pd.cut(frame["educ"], [-np.inf, 11, 12, np.inf], labels=["under 12", "12", "over 12"]),
+        "union": pd.Categorical(
+            np.where(frame["union"] == 1, "union", "no union"), ["union", "no union"], ordered=True
+        ),
+        "hourly_pay": np.exp(frame["lwage"]),
+    }
+)
+panel = lr.Panel.from_frame(years, person="man", time="year", units={"hourly_pay": "USD/hour"})
 
 # %%
 # A plan, a contrast, a band

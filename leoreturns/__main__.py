@@ -64,15 +64,27 @@ def info() -> None:
     default="out",
     show_default=True,
     type=click.Path(path_type=Path),
-    help="Folder in which wage_panel is made.",
+    help="Folder in which showcase is made.",
 )
-def demo(to: Path) -> None:
-    """Show pay trajectories from a real wage panel: a table here, a figure and CSV files in a folder."""
-    # Imported late: it loads linearmodels and matplotlib, which no other command needs.
-    from leoreturns.demo import run_demo
+@click.option("--persons", type=click.IntRange(min=1), help="Persons to simulate.  [default: 60000]")
+def demo(to: Path, persons: int | None) -> None:
+    """Run the showcase on simulated persons: extract, panel, questions, and released tables and figures in a folder."""
+    # Imported late: it loads matplotlib, which few commands need.
+    from leoreturns.demo import PERSONS, run_demo
 
     with refusals(ValueError):
-        run_demo(to, show=click.echo)
+        run_demo(to, show=click.echo, persons=persons or PERSONS)
+
+
+@main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--jobs", type=int, help="Threads; -1 for all that the machine grants.  [default: all]")
+def run(study: Path, jobs: int | None) -> None:
+    """Run a study file: build or open its panel, ask its questions, and release what it says for the output check."""
+    from leoreturns.study import read_study, run_study
+
+    with refusals(ValueError):
+        click.echo(repr(run_study(read_study(study), show=click.echo, n_jobs=jobs)))
 
 
 @main.command()

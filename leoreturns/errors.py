@@ -27,6 +27,10 @@ class DisclosureError(LeoReturnsError):
     """A release is refused; nothing has been written."""
 
 
+class StudyError(LeoReturnsError):
+    """A study file cannot be run as it is: the message names the key and what to do."""
+
+
 @contextmanager
 def silenced(kinds: type[Exception] | tuple[type[Exception], ...], ours: Callable[[Any], Exception]) -> Iterator[None]:
     """Raise an error of ours instead of one whose text may quote values, and keep nothing of that one.

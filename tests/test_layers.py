@@ -35,6 +35,7 @@ LAYERS = {
     "batch": 6,
     "adapters": 6,
     "testing": 6,
+    "study": 6,
     "demo": 6,
     "__init__": 7,
     "__main__": 8,
@@ -43,6 +44,7 @@ LAYERS = {
 SIDEWAYS = {
     ("panel", "extract"),
     ("disclosure", "plots"),
+    ("demo", "study"),
     ("_checks", "errors"),
     ("_folder", "errors"),
     ("_checks", "_typing"),
@@ -57,11 +59,10 @@ REFUSED |= {("plots", unit) for unit in ("_core", "extract", "panel", "resample"
 # Third party -> the only places that may import it (a file, or a folder with its slash).
 EDGES = {
     "linearmodels": ("estimation/bridge.py",),
-    "linearmodels.datasets": ("demo.py",),  # real data, no estimator
     "sklearn": ("estimation/propensity.py", "estimation/doubly_robust.py", "estimation/matching.py"),
     "joblib": ("_parallel.py", "batch.py"),
     "duckdb": ("extract/", "panel/"),
-    "matplotlib": ("plots.py",),
+    "matplotlib": ("plots/",),
     "tqdm": ("_parallel.py",),
     "click": ("__main__.py",),
 }
@@ -255,14 +256,14 @@ def test_every_place_named_by_an_edge_is_of_a_known_unit() -> None:
         ("questions/ks5.py", "from leoreturns.plots import draw", False),
         ("questions/ks5.py", "from leoreturns.disclosure.policy import Policy", False),
         ("disclosure/bundle.py", "from leoreturns.plots import draw", True),
-        ("plots.py", "from leoreturns.results.chart import Chart\nimport matplotlib.pyplot", True),
-        ("plots.py", "from leoreturns.panel import Panel", False),
+        ("plots/figure.py", "from leoreturns.results.chart import Chart\nimport matplotlib.pyplot", True),
+        ("plots/figure.py", "from leoreturns.panel import Panel", False),
         ("_core/__init__.py", "import numpy as np\nfrom leoreturns._core import build", True),
         ("_core/__init__.py", "from leoreturns.errors import PanelError", False),
         ("_core/__init__.py", "import pandas", False),
         ("estimation/ols.py", "from linearmodels.panel import PanelOLS", False),
         ("estimation/bridge.py", "from linearmodels.panel import PanelOLS", True),
-        ("demo.py", "from linearmodels.datasets import wage_panel", True),
+        ("demo.py", "from linearmodels.datasets import wage_panel", False),
         ("demo.py", "from linearmodels import PanelOLS", False),
         ("demo.py", "import linearmodels", False),
         ("panel/read.py", "from linearmodels.datasets import wage_panel", False),

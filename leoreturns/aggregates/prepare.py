@@ -156,11 +156,20 @@ class Prepared:
         return np.bincount(cell[taken], weights=column[taken], minlength=len(lengths)).astype(np.float64)
 
 
-def prepare(rows: Rows, cells: slice, request: Resampling) -> Prepared:
-    """Make the rows of a range of cells ready."""
+def is_flat(rows: Rows, request: Resampling) -> bool:
+    """Tell whether all values are the same, as where rows are counted: their deviations need not be summed then."""
+    if not request.moments or request.interval == "studentised" or request.names("var", "sd"):
+        return False
+    return not len(rows.values) or bool((rows.values == rows.values[0]).all())
+
+
+def prepare(rows: Rows, cells: slice, request: Resampling, *, flat: bool = False) -> Prepared:
+    """Make the rows of a range of cells ready; `flat` says that all values of the block are the same."""
     units, counts = rows.units, rows.counts
     together = not rows.single or request.interval == "studentised"
     columns = _columns(rows, request, together)
+    if flat:
+        del columns["d"]
     if together:
         columns, units, counts = _summed_by_unit(columns, rows)
     if request.interval == "studentised":

@@ -17,7 +17,7 @@ from leoreturns._core import replicate_ranks, replicates
 from leoreturns._parallel import ordered_map, thread_count
 from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.aggregates.evaluate import Parts, evaluate, variance_of
-from leoreturns.aggregates.prepare import Prepared, Resampling, Rows, prepare
+from leoreturns.aggregates.prepare import Prepared, Resampling, Rows, is_flat, prepare
 from leoreturns.aggregates.rows import row_tasks
 from leoreturns.resample.draws import Draws
 from leoreturns.resample.exact import exact_intervals
@@ -77,8 +77,11 @@ class Replicator:
     def _take_block(self, rows: Rows, cells: slice, draws: Draws) -> None:
         """Resample cells whose replicates fit in memory and set down their intervals."""
         rows = _own_units(rows)
+        flat = is_flat(rows, self.request)
         prepared = ordered_map(
-            lambda task: prepare(rows.part(task), task, self.request), row_tasks(rows.offsets), label="preparing cells"
+            lambda task: prepare(rows.part(task), task, self.request, flat=flat),
+            row_tasks(rows.offsets),
+            label="preparing cells",
         )
         sums, ranks = self._run(rows, prepared, draws)
         parts = _parts(sums, ranks, rows, self.request, repeated=draws.dtype == np.uint8)
@@ -183,12 +186,13 @@ def _parts(
         centre = rows.point.mean[:, np.newaxis]
         weight = sums.get("weight", sums["draws"])
         weight = np.where(weight > 0, weight, np.nan)
-        shift = sums["d"] / weight
-        mean, total = centre + shift, sums["d"] + centre * weight
+        deviation = sums.get("d", np.zeros_like(weight))  # not there where all values are the same
+        shift = deviation / weight
+        mean, total = centre + shift, deviation + centre * weight
         if "dd" in sums:
             n_rows = sums.get("rows", sums["draws"]) if repeated else _n_copies(rows, request)[:, np.newaxis]
             kind = request.weight_kind if repeated else "probability"
-            squares = sums["dd"] - shift * sums["d"]
+            squares = sums["dd"] - shift * deviation
             squares[squares <= ROUNDING * sums["dd"]] = 0.0
             variance = variance_of(squares, weight, n_rows, kind)
     percentiles = {number: ranks[f"p{number}"] for number in request.wanted}

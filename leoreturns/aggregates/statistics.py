@@ -71,6 +71,9 @@ PLAIN: dict[str, Statistic] = {
     )
 }
 
+# Made by a question from its own counts; the rules of a release know them, a request cannot ask for them.
+DERIVED: dict[str, Statistic] = {"n_distinct": Statistic("n_distinct", "count", "rows")}
+
 
 def statistic(name: str) -> Statistic:
     """Return the statistic of that name.
@@ -82,8 +85,8 @@ def statistic(name: str) -> Statistic:
     """
     if not isinstance(name, str):
         raise SupportError(f"a statistic is given by its name, not by {type(name).__name__}; offered are {OFFERED}")
-    if name in PLAIN:
-        return PLAIN[name]
+    if known := PLAIN.get(name) or DERIVED.get(name):
+        return known
     if match := PERCENTILE.fullmatch(name):
         return Statistic(name, "value", "percentiles", (int(match[1]),))
     if match := PERCENTILE_RATIO.fullmatch(name):
@@ -102,6 +105,8 @@ def statistics_named(names: str | Sequence[str], *, counts_only: bool) -> tuple[
         If a name is unknown or repeated, or needs values while only rows are counted (`counts_only`).
     """
     chosen = tuple(statistic(name) for name in ([names] if isinstance(names, str) else names))
+    if derived := [entry.name for entry in chosen if entry.name in DERIVED]:
+        raise SupportError(f"no statistic '{derived[0]}'; offered are {OFFERED}")
     if not chosen:
         raise SupportError(f"name at least one statistic; offered are {OFFERED}")
     if len({entry.name for entry in chosen}) < len(chosen):

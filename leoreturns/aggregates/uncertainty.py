@@ -123,7 +123,7 @@ def with_intervals(
     # Taken out one by one: as many cells as are allowed would not fit in memory twice over.
     drawn = {name: replicator.kept.pop(name)[cells] for name in points}
     if is_collecting():
-        collect(_cell_names(table.keys, table.n_cells), points, drawn)
+        collect(cell_names(table.keys, table.n_cells), points, drawn)
     gaps = tuple(
         contrast_table(
             contrast,
@@ -145,7 +145,7 @@ def _taken(interval: Interval, cells: IntArray) -> Interval:
     return Interval(*(getattr(interval, entry.name)[cells] for entry in fields(Interval)))
 
 
-def _cell_names(keys: Mapping[str, CellKey], n_cells: int) -> list[str]:
+def cell_names(keys: Mapping[str, CellKey], n_cells: int) -> list[str]:
     """Name every cell in words: "union: yes, year: 1987"."""
     columns = [[f"{name}: {label}" for label in key.values()] for name, key in keys.items()]
     return [", ".join(parts) for parts in zip(*columns, strict=True)] if columns else ["all"] * n_cells

@@ -12,16 +12,17 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.contents import csv_bytes, readme_bytes
-from leoreturns.disclosure.contrasts import protect_contrast
+from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.plots import png_bytes
 from leoreturns.results.aggregate import Aggregate
+from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
 from leoreturns.results.protected import ProtectedTable
 
-Releasable: TypeAlias = Aggregate | Chart
+Releasable: TypeAlias = Aggregate | Chart | Answer
 T = TypeVar("T")
 
 README = "README.txt"
@@ -60,7 +61,9 @@ class Released:
         return "\n".join(lines)
 
 
-def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str | os.PathLike[str]) -> Released:
+def release(
+    results: Mapping[str, Releasable] | Answer, *, policy: str | Policy, to: str | os.PathLike[str]
+) -> Released:
     """Protect results and write them as files for the output check.
 
     Numbers that rest on too few persons are replaced by the policy's marker, the others are rounded; figures are drawn
@@ -70,9 +73,10 @@ def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str 
 
     Parameters
     ----------
-    results : mapping of name -> Aggregate or Chart
+    results : Answer, or mapping of name -> Aggregate, Chart or Answer
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
-        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
+        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``. The
+        results of an answer go by their own names, in a mapping as ``<name>_<name of the result>``.
     policy : str or Policy
         "ons-srs", or a policy at least as strict.
     to : path
@@ -91,10 +95,10 @@ def release(results: Mapping[str, Releasable], *, policy: str | Policy, to: str 
     """
     chosen = find_policy(policy)
     folder = Path(to)
-    _check_results(results)
+    named = _named(results)
     _check_target(folder)
     outputs: list[_Output] = []
-    for name, result in results.items():
+    for name, result in named.items():
         try:
             outputs += _outputs(name, result, chosen)
         except (DisclosureError, SupportError) as error:
@@ -120,10 +124,12 @@ class _Output:
     files: dict[str, bytes]
 
 
-def _outputs(name: str, result: Releasable, policy: Policy) -> Iterator[_Output]:
+def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
     """Yield the outputs of one result: a chart with its numbers, or a table and its contrasts."""
     if isinstance(result, Chart):
         table = protect(result.data, policy)
+        if result.kind == "gaps":
+            table = protect_gaps(result, table, policy)
         yield _Output(name, table, {f"{name}.png": png_bytes(result, table), f"{name}_data.csv": csv_bytes(table)})
         return
     table = protect(result, policy)
@@ -133,23 +139,32 @@ def _outputs(name: str, result: Releasable, policy: Policy) -> Iterator[_Output]
         yield _Output(f"{name}_contrast{number}", compared, {f"{name}_contrast{number}.csv": csv_bytes(compared)})
 
 
-def _check_results(results: Mapping[str, Releasable]) -> None:
-    """Refuse what is not a result, by its type and never by its content."""
+def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
+    """Return results by the names of their outputs; refuse what is none, by its type and never by its content."""
+    if isinstance(results, Answer):
+        results = results.results
     if not isinstance(results, Mapping):
         raise DisclosureError(
-            f"release takes a mapping of output name -> Aggregate or Chart, not {type(results).__name__}"
+            f"release takes an Answer, or a mapping of output name -> result, not {type(results).__name__}"
         )
-    if not results:
-        raise DisclosureError("nothing to release: the mapping is empty")
+    found: dict[str, Result] = {}
     for name, result in results.items():
+        if isinstance(result, Answer):
+            found = _joined([found, {f"{name}_{inner}": each for inner, each in result.results.items()}])
+        elif isinstance(result, Result):
+            found = _joined([found, {name: result}])
+        else:
+            raise DisclosureError(
+                f"output '{name}' is a {type(result).__name__}: only Answer, Aggregate and Chart can be released"
+            )
+    if not found:
+        raise DisclosureError("nothing to release: the mapping is empty")
+    for name in found:
         if not isinstance(name, str) or OUTPUT_NAME.fullmatch(name) is None or name in RESERVED:
             raise DisclosureError(
                 "an output name is used as a file name: lower-case letters, digits, '_' and '-' only, no device name"
             )
-        if not isinstance(result, Aggregate | Chart):
-            raise DisclosureError(
-                f"output '{name}' is a {type(result).__name__}: only Aggregate and Chart can be released"
-            )
+    return found
 
 
 def _check_target(folder: Path) -> None:

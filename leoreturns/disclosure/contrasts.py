@@ -16,6 +16,7 @@ from leoreturns.disclosure.rules import rests_on_total
 from leoreturns.disclosure.uncertainty import has_width, largest_effects
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import Aggregate, CellKey
+from leoreturns.results.chart import Chart
 from leoreturns.results.interval import ContrastTable, column_name, contrasted, interval_parts
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
 
@@ -74,6 +75,45 @@ def protect_contrast(
         reasons=REASONS,
         plan=released.plan if contrast.intervals else {},
         contrast=label,
+    )
+
+
+def protect_gaps(chart: Chart, released: ProtectedTable, policy: Policy) -> ProtectedTable:
+    """Work out the contrasts between all levels of a key and their base, as one table with the levels as its first key.
+
+    Parameters
+    ----------
+    chart : Chart
+        Of gaps.
+    released : ProtectedTable
+        Its table as protected.
+    policy : Policy
+        Thresholds and rounding.
+    """
+    parts = [protect_contrast(chart.data, each, released, policy) for each in chart.contrasts]
+    levels = [each.contrast.level for each in chart.contrasts]
+    labels = chart.data.keys[chart.x].labels
+    at = [np.full(part.n_cells, labels.index(level), dtype=np.int64) for level, part in zip(levels, parts, strict=True)]
+    first = parts[0]
+    others = {
+        name: CellKey(key.labels, np.concatenate([part.keys[name].codes for part in parts]))
+        for name, key in first.keys.items()
+        if name != KEY
+    }
+    columns = {
+        name: replace(
+            column,
+            texts=tuple(text for part in parts for text in part.columns[name].texts),
+            hidden=np.concatenate([part.columns[name].hidden for part in parts]),
+        )
+        for name, column in first.columns.items()
+    }
+    compared = chart.contrasts[0].contrast
+    return replace(
+        first,
+        keys={chart.x: CellKey(labels, np.concatenate(at)), **others},
+        columns=columns,
+        contrast=f"{compared.key}: each level v {compared.base} ({compared.kind})",
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -31,13 +32,24 @@ class Collected:
 _collecting: ContextVar[list[Collected] | None] = ContextVar("collecting", default=None)
 
 
+@contextmanager
+def collecting() -> Iterator[list[Collected]]:
+    """Have the tables that are made inside the block hand over their replicates, one entry each, in their order."""
+    waiting: list[Collected] = []
+    token = _collecting.set(waiting)
+    try:
+        yield waiting
+    finally:
+        _collecting.reset(token)
+
+
 def is_collecting() -> bool:
-    """Whether a joint call waits for replicates."""
+    """Whether replicates are waited for."""
     return _collecting.get() is not None
 
 
 def collect(cells: Sequence[str], points: Mapping[str, FloatArray], replicates: Mapping[str, FloatArray]) -> None:
-    """Hand the replicates of a table to the joint call under way.
+    """Hand the replicates of a table to whoever waits for them.
 
     Parameters
     ----------
@@ -96,12 +108,8 @@ def jointly(plan: BootstrapPlan, calls: Iterable[Callable[..., Any]]) -> Joint:
     labels: list[tuple[int, str, str]] = []
     for number, call in enumerate(calls):
         _check_call(number, call)
-        waiting: list[Collected] = []
-        token = _collecting.set(waiting)
-        try:
+        with collecting() as waiting:
             results.append(call(plan=plan))
-        finally:
-            _collecting.reset(token)
         if not waiting:
             raise SupportError(f"call {number} gave no estimate with replicates")
         collected += waiting

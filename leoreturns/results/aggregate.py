@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from html import escape
 from typing import Any
 
@@ -266,6 +266,30 @@ class Aggregate:
     def _repr_html_(self) -> str:
         shown = self.masked_frame().head(SHOWN_ROWS)
         return f"<p>{escape(self._heading())}</p>{shown.to_html(index=False)}<p>{INSIDE_ONLY}</p>"
+
+
+def taken(table: Aggregate, cells: IntArray) -> Aggregate:
+    """Return some cells of a table that has neither bands nor contrasts, which know cells by their position."""
+    assert not table.bands and not table.contrasts
+    parts = {entry.name: _taken(getattr(table.evidence, entry.name), cells) for entry in fields(Evidence)}
+    return replace(
+        table,
+        keys={name: CellKey(key.labels, key.codes[cells]) for name, key in table.keys.items()},
+        statistics={name: numbers[cells] for name, numbers in table.statistics.items()},
+        evidence=Evidence(**parts),
+        intervals={name: _taken(interval, cells) for name, interval in table.intervals.items()},
+    )
+
+
+def _taken(part: Any, cells: IntArray) -> Any:
+    """Return some cells of arrays, however they are held."""
+    if part is None:
+        return None
+    if isinstance(part, Mapping):
+        return {name: _taken(each, cells) for name, each in part.items()}
+    if isinstance(part, Tail | Interval):
+        return type(part)(*(_taken(getattr(part, entry.name), cells) for entry in fields(part)))
+    return part[cells]
 
 
 def _shown(number: float) -> str:

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias, get_args
 
 from leoreturns.errors import SupportError
 from leoreturns.results.aggregate import Aggregate
-from leoreturns.results.interval import interval_columns
+from leoreturns.results.interval import ContrastTable, interval_columns
 
-ChartKind: TypeAlias = Literal["trajectory"]
+ChartKind: TypeAlias = Literal["trajectory", "areas", "gaps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +18,21 @@ class Chart:
 
     Attributes
     ----------
-    kind : "trajectory"
-        Lines of a statistic over an ordered key.
+    kind : "trajectory", "areas" or "gaps"
+        "trajectory": lines of a statistic over an ordered key. "areas": shares that add up, stacked over a key.
+        "gaps": bars of the table's contrasts between the levels of a key and their base, with their intervals.
     data : Aggregate
         The result drawn.
     x : str
-        Key along the horizontal axis (years).
+        Key along the horizontal axis (years); of gaps, the key whose levels are compared, one below the other.
     line : str
-        Statistic drawn as lines.
+        Statistic drawn: as lines, as areas (a share), or its contrasts as bars.
     band : (str, str) or None
         Two columns drawn as a shaded range: the ends of the line's interval ("p50_low", "p50_high") or of its
-        simultaneous band ("p50_band_low", "p50_band_high"), or two statistics ("p25", "p75").
+        simultaneous band ("p50_band_low", "p50_band_high"), or two statistics ("p25", "p75"). Of lines only.
     colour, panel : str or None
-        Keys told apart by colour, and by panel side by side.
+        Keys told apart by colour, and by panel side by side. Areas need the key whose levels are stacked as their
+        colour; gaps have no panels.
     title, x_label, y_label : str
         Texts; an empty axis label is made from the names and the unit.
     """
@@ -64,3 +66,32 @@ class Chart:
         for name in self.band or ():
             if name not in columns:
                 raise SupportError(f"no statistic '{name}' to draw: the table has {columns}")
+        if self.kind != "trajectory" and self.band is not None:
+            raise SupportError(f"band belongs to lines: a chart of {self.kind} has none")
+        if self.kind == "areas":
+            self._check_areas()
+        if self.kind == "gaps":
+            self._check_gaps()
+
+    @property
+    def contrasts(self) -> tuple[ContrastTable, ...]:
+        """The contrasts between levels of the horizontal key: what a chart of gaps draws."""
+        return tuple(each for each in self.data.contrasts if each.contrast.key == self.x)
+
+    def _check_areas(self) -> None:
+        """Refuse areas of anything but shares."""
+        if self.colour is None:
+            raise SupportError("areas are stacked by the levels of a key: name it as colour")
+        if self.line != "share":
+            raise SupportError(f"areas show shares that add up, not '{self.line}'")
+
+    def _check_gaps(self) -> None:
+        """Refuse gaps that the table has no contrasts for, or that do not compare with one and the same level."""
+        compared = {(each.contrast.base, each.contrast.kind) for each in self.contrasts}
+        if len(compared) != 1 or any(self.line not in each.statistics for each in self.contrasts):
+            raise SupportError(
+                f"gaps need contrasts of '{self.line}' between levels of '{self.x}' and one base: make the table with "
+                f"contrasts=[lr.Contrast('{self.x}', ...)] and a plan"
+            )
+        if self.panel is not None:
+            raise SupportError("a chart of gaps has no panels: leave panel out")

@@ -1,0 +1,207 @@
+"""composition(): how the rows of every cell divide over the levels of a column, in two passes however many they are.
+
+The share of one level is the share of true of a column that says whether a row has it; a table of eight activities
+would take eight passes, and eight sets of replicates. Here the rows of every level are counted at once, and all that a
+share needs, evidence and replicates too, is put together from the counts of the level and of all levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from leoreturns._parallel import threads
+from leoreturns._typing import ByteArray, Contrast, FloatArray, IntArray
+from leoreturns.aggregates.compute import aggregate
+from leoreturns.aggregates.statistics import statistic
+from leoreturns.aggregates.uncertainty import cell_names, contrast_table
+from leoreturns.errors import SupportError
+from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
+from leoreturns.resample.intervals import interval_of
+from leoreturns.resample.joint import collect, collecting, is_collecting
+from leoreturns.resample.plan import BootstrapPlan
+from leoreturns.results.aggregate import Aggregate, Evidence
+
+ONE = "one"  # a column of ones, whose sum counts
+SHARE = "share"
+FROM_REPLICATES = ("percentile", "basic", "normal")
+FEWEST_UNITS = 2  # of a unit alone the replicates tell nothing, and none are given
+
+
+def composition(
+    data: Panel | Scan,
+    column: str,
+    *,
+    by: Sequence[str],
+    plan: BootstrapPlan | None = None,
+    contrasts: Sequence[Contrast] = (),
+    n_jobs: int | None = None,
+) -> Aggregate:
+    """Count persons and the share of them in every level of a column, for every crossing of the keys.
+
+    Parameters
+    ----------
+    data : Panel or Scan
+        One row per person in every crossing of the keys; rows on which the column is missing are left out.
+    column : str
+        A column of labels. It becomes the last key of the table; levels that no row of a crossing has are left out.
+    by : sequence of str
+        Keys whose crossings are the denominators.
+    plan : BootstrapPlan, optional
+        Gives every share a standard error and an interval.
+    contrasts : sequence of Contrast
+        Differences between levels of a key; with a plan only.
+    n_jobs : int, optional
+        Threads.
+
+    Returns
+    -------
+    Aggregate
+        ``n_person``, the persons of the crossing (the denominator), and ``share``. The evidence of a cell is that of
+        the share: all persons of the crossing, those with the level being the ones with a value other than zero.
+
+    Raises
+    ------
+    SupportError
+        If a person has several rows in a crossing, or for a plan whose intervals are not made of replicates.
+    """
+    if plan is not None:
+        check_replicated(plan, f"shares of the levels of '{column}'")
+    if contrasts and plan is None:
+        raise ValueError("contrasts come with intervals: give plan=lr.BootstrapPlan(...)")
+    with threads(n_jobs):
+        known = data.where(f"`{column}` is not missing") if data.schema.columns[column].missing else data
+        everyone, all_drawn = _counted(known, by, plan)
+        level, drawn = _counted(known, [*by, column], plan)
+        _check_one_row(everyone, column, by)
+        group = _groups(level, everyone, by)
+        table = _shares(level, everyone, group, column)
+        if plan is None or drawn is None or all_drawn is None:
+            return table
+        return _with_intervals(table, level, everyone, group, _Drawn(drawn, all_drawn[group]), plan, contrasts)
+
+
+def check_replicated(plan: BootstrapPlan, what: str) -> None:
+    """Refuse a plan whose intervals are not made of replicates alone."""
+    if plan.interval not in FROM_REPLICATES:
+        raise SupportError(f"{what} take interval {', '.join(map(repr, FROM_REPLICATES))}, not '{plan.interval}'")
+
+
+def _counted(data: Panel | Scan, by: Sequence[str], plan: BootstrapPlan | None) -> tuple[Aggregate, FloatArray | None]:
+    """Return the rows and persons of every crossing and, under a plan, the sum of weights in every replicate."""
+    if plan is None:
+        return aggregate(data, None, by=by, statistics=["n_obs", "n_person"]), None
+    ones = data.assign(level="person", one=_ones)
+    with collecting() as found:
+        table = aggregate(ones, ONE, by=by, statistics=["n_obs", "n_person", "sum"], plan=plan)
+    units = table.intervals["sum"].n_units
+    assert units is not None
+    # A replicate that draws nobody of a crossing has no sum of it; here that is a sum of zero.
+    drawn = np.where(units[:, np.newaxis] < FEWEST_UNITS, np.nan, np.nan_to_num(found[0].replicates))
+    return table, drawn
+
+
+def _ones(panel: Panel) -> ByteArray:
+    """Return a one for every stored person."""
+    return np.ones(panel.n_person_stored, dtype=np.uint8)
+
+
+def _check_one_row(everyone: Aggregate, column: str, by: Sequence[str]) -> None:
+    """Refuse crossings in which persons have several rows: whether one has a level is then no yes or no."""
+    repeated = int(np.count_nonzero(everyone.evidence.n_obs != everyone.evidence.n_person))
+    if repeated:
+        raise SupportError(
+            f"shares of the levels of '{column}' by {list(by)}: in {repeated:,} cells persons have several rows; "
+            "add the period to the keys, or choose one with data.at(...)"
+        )
+
+
+def _groups(level: Aggregate, everyone: Aggregate, by: Sequence[str]) -> IntArray:
+    """Return, for every cell of a level, the cell of all levels."""
+    if not by:
+        return np.zeros(level.n_cells, dtype=np.int64)
+    cells, groups = (pd.MultiIndex.from_arrays([table.keys[name].codes for name in by]) for table in (level, everyone))
+    return np.asarray(groups.get_indexer(cells), dtype=np.int64)
+
+
+def _shares(level: Aggregate, everyone: Aggregate, group: IntArray, column: str) -> Aggregate:
+    """Return the table of shares, with the evidence that a column of true and false would have."""
+    inside, all_of = level.evidence, everyone.evidence
+    n, persons = inside.n_person, all_of.n_person[group]
+    outside = persons - n
+    larger = np.maximum(n, outside)
+    evidence = Evidence(
+        n_obs=persons,
+        n_value=persons,
+        n_person=persons,
+        n_person_value=persons,
+        n_person_nonzero=n,
+        n_person_zero=outside,
+        n_negative=np.zeros_like(n),
+        n_zero=outside,
+        n_largest=np.where(2 * larger > persons, larger, 0),
+        n_effective=persons.astype(np.float64),
+        all_equal=outside == 0,
+        total=n.astype(np.float64),
+        total_absolute=n.astype(np.float64),
+        top1=np.minimum(n, 1).astype(np.float64),
+        top2=(n >= 2).astype(np.float64),
+        entities={name: counts[group] for name, counts in all_of.entities.items()},
+        tails={},
+        fingerprint=None if all_of.fingerprint is None else all_of.fingerprint[group],
+        fingerprint_value=None if all_of.fingerprint is None else all_of.fingerprint[group],
+        sketch=None if all_of.sketch is None else all_of.sketch[group],
+        sketch_value=None if all_of.sketch is None else all_of.sketch[group],
+    )
+    return replace(
+        level,
+        variable=column,
+        unit=None,
+        statistics={"n_person": persons, SHARE: n / persons},
+        evidence=evidence,
+        flow=everyone.flow,
+        intervals={},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Sums of weights in every replicate, of each cell and of the crossing it belongs to; NaN where not known."""
+
+    level: FloatArray
+    everyone: FloatArray
+
+    @property
+    def shares(self) -> FloatArray:
+        """The share in every replicate; NaN where nobody of the crossing is drawn."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.level / self.everyone)
+
+
+def _with_intervals(
+    table: Aggregate,
+    level: Aggregate,
+    everyone: Aggregate,
+    group: IntArray,
+    drawn: _Drawn,
+    plan: BootstrapPlan,
+    contrasts: Sequence[Contrast],
+) -> Aggregate:
+    """Return the table with the intervals of its shares, and their contrasts."""
+    points, replicates = {SHARE: np.asarray(table.statistics[SHARE], dtype=np.float64)}, {SHARE: drawn.shares}
+    n_units = everyone.intervals["sum"].n_units
+    assert n_units is not None
+    interval = replace(interval_of(points[SHARE], replicates[SHARE], plan), n_units=n_units[group])
+    if is_collecting():
+        collect(cell_names(table.keys, table.n_cells), points, replicates)
+    gaps = tuple(
+        contrast_table(
+            contrast, table.keys, points, replicates, plan, chosen=[statistic(SHARE)], in_logs=False, bands=None
+        )
+        for contrast in contrasts
+    )
+    return replace(table, intervals={SHARE: interval}, contrasts=gaps)

@@ -1,0 +1,10 @@
+"""Figures drawn from protected numbers.
+
+A figure is a function of a chart's texts and of a ProtectedTable: microdata and unprotected results are out of its
+reach. Figures are drawn on their own canvas under matplotlib's default style; pyplot is not imported, and the caller's
+settings are as before afterwards.
+"""
+
+from leoreturns.plots.figure import draw, png_bytes
+
+__all__ = ["draw", "png_bytes"]

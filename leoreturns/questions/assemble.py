@@ -1,0 +1,72 @@
+"""An answer from its results: the sample, the settings, the owners and the versions behind them."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from leoreturns.questions.breakdown import Data
+from leoreturns.resample.plan import BootstrapPlan
+from leoreturns.results.aggregate import Aggregate
+from leoreturns.results.answer import Answer, Result
+from leoreturns.results.flow import SampleFlow
+
+LIBRARIES = ("leoreturns", "numpy", "pandas", "scipy")
+
+
+def answer(
+    question: str,
+    data: Data,
+    results: Mapping[str, Result],
+    *,
+    plan: BootstrapPlan | None,
+    arguments: Mapping[str, Any],
+    denominators: Mapping[str, str],
+    flow: SampleFlow | None = None,
+) -> Answer:
+    """Return the answer of a question.
+
+    Parameters
+    ----------
+    question : str
+        Name of the function.
+    data : Panel or Scan
+        What was asked.
+    results : mapping of name -> result
+    plan : BootstrapPlan or None
+    arguments : mapping
+        Arguments of the question, as plain values.
+    denominators : mapping of str to str
+        What the numbers of a kind of table are shares, medians or counts of, in words.
+    flow : SampleFlow, optional
+        Of the rows used; by default of the data.
+    """
+    made = data.settings.get("definitions")
+    owners = {owner for result in results.values() if isinstance(result, Aggregate) for owner in result.owners}
+    return Answer(
+        question=question,
+        results=results,
+        flow=data.flow if flow is None else flow,
+        settings={
+            **arguments,
+            "denominators": denominators,
+            "plan": None if plan is None else plan.settings,
+            **({} if made is None else {"definitions": made}),
+        },
+        owners=tuple(sorted(owners)),
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions behind a result."""
+    return {"python": platform.python_version(), **{name: _installed(name) for name in LIBRARIES}}
+
+
+def _installed(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
