@@ -3,31 +3,42 @@
 from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import Policy, Released, release
-from leoreturns.errors import DisclosureError, LeoReturnsError, PanelError, SupportError
+from leoreturns.errors import DisclosureError, LeoReturnsError, NotIdentifiedError, PanelError, SupportError
+from leoreturns.estimation.covariance import Clustered, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.ols import feols
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
 from leoreturns.resample.joint import jointly
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.chart import Chart
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 
 __all__ = [
     "Aggregate",
     "BootstrapPlan",
     "Chart",
+    "Clustered",
     "Contrast",
     "DisclosureError",
+    "Estimate",
+    "Estimates",
     "Joint",
     "LeoReturnsError",
+    "NotIdentifiedError",
     "Panel",
     "PanelError",
     "Policy",
     "Released",
+    "Robust",
     "Scan",
+    "SmallSample",
     "SupportError",
+    "Unadjusted",
     "Weights",
     "aggregate",
+    "feols",
     "jointly",
     "release",
 ]

@@ -1,0 +1,266 @@
+"""Estimate: coefficients, their covariance, and how they were obtained; Estimates: several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from leoreturns._typing import FloatArray
+from leoreturns.errors import SupportError
+from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
+
+INSIDE_ONLY = "Inside only: nothing here has been checked for release."
+LEVEL = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test of a hypothesis.
+
+    Attributes
+    ----------
+    statistic : float
+    df : tuple of float
+        Degrees of freedom of the numerator and the denominator of F.
+    pvalue : float
+    """
+
+    statistic: float
+    df: tuple[float, float]
+    pvalue: float
+
+    def __repr__(self) -> str:
+        return f"F({self.df[0]:g}, {self.df[1]:g}) = {self.statistic:.4f}, p = {self.pvalue:.4f}"
+
+
+def f_test(values: FloatArray, cov: FloatArray, df: float) -> Test:
+    """Test that values with a covariance are all zero: Wald's statistic over its number, as F."""
+    rank = len(values)
+    statistic = float(values @ np.linalg.solve(cov, values)) / rank if rank else np.nan
+    return Test(statistic, (float(rank), df), float(stats.f.sf(statistic, rank, df)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Estimate:
+    """Coefficients of one regression.
+
+    Attributes
+    ----------
+    formula, outcome : str
+    method : str
+        What was estimated, such as "OLS".
+    names : tuple of str
+        Coefficients, the endogenous ones first.
+    values : float64 of shape (k,)
+    covariance : float64 of shape (k, k)
+    cov_name : str
+    nobs : int
+        Rows; under frequency weights those that they stand for.
+    n_row, n_person : int
+        Rows and persons in the sample; -1 persons where the data name none.
+    df_resid, df_tests : float
+        Rows less parameters, and the degrees of freedom of tests.
+    n_clusters : mapping of column -> int
+    effects : mapping of name -> int
+        Levels of each absorbed effect in the sample.
+    dropped : mapping of name -> str
+        Regressors left out, and why.
+    fit : mapping
+        ``rss``, ``tss``, ``within_tss``.
+    first_stages : mapping of name -> Estimate
+        One per endogenous regressor.
+    diagnostics : mapping of name -> Any
+    flow : SampleFlow
+    settings : mapping
+        The options behind the numbers, and the path that was taken.
+    owners : tuple of str
+        Owners of the columns used.
+    """
+
+    formula: str
+    outcome: str
+    method: str
+    names: tuple[str, ...]
+    values: FloatArray
+    covariance: FloatArray
+    cov_name: str
+    nobs: int
+    n_row: int
+    n_person: int
+    df_resid: float
+    df_tests: float
+    n_clusters: Mapping[str, int]
+    effects: Mapping[str, int]
+    dropped: Mapping[str, str]
+    fit: Mapping[str, float]
+    flow: SampleFlow
+    settings: Mapping[str, Any]
+    first_stages: Mapping[str, Estimate] = field(default_factory=dict)
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
+
+    # ---- coefficients -----------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> pd.Series:
+        """Coefficients."""
+        return pd.Series(self.values, index=list(self.names), name="coefficient")
+
+    @property
+    def std_errors(self) -> pd.Series:
+        """Standard errors."""
+        return pd.Series(np.sqrt(np.diag(self.covariance)), index=list(self.names), name="std_error")
+
+    @property
+    def tstats(self) -> pd.Series:
+        """Coefficients over their standard errors."""
+        return (self.params / self.std_errors).rename("t")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of the t distribution."""
+        return pd.Series(2.0 * stats.t.sf(np.abs(self.tstats), self.df_tests), index=list(self.names), name="p")
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Covariance of the coefficients."""
+        return pd.DataFrame(self.covariance, index=list(self.names), columns=list(self.names))
+
+    def conf_int(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return confidence intervals of the t distribution, columns ``low`` and ``high``."""
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"a confidence level lies between 0 and 1, not at {level}")
+        half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * self.std_errors
+        return pd.DataFrame({"low": self.params - half, "high": self.params + half})
+
+    def percent(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return effects on a log outcome in per cent, ``100 (exp(b) - 1)``, with standard errors by the delta method.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``percent``, ``std_error``, ``low`` and ``high``; the interval is symmetric about the effect, as the
+            delta method has it.
+        """
+        effect = 100.0 * np.expm1(self.params)
+        error = 100.0 * np.exp(self.params) * self.std_errors
+        half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * error
+        return pd.DataFrame({"percent": effect, "std_error": error, "low": effect - half, "high": effect + half})
+
+    def to_frame(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return one row per coefficient: ``coefficient``, ``std_error``, ``t``, ``p``, ``low`` and ``high``."""
+        columns = {"coefficient": self.params, "std_error": self.std_errors, "t": self.tstats, "p": self.pvalues}
+        return pd.DataFrame({**columns, **self.conf_int(level)})
+
+    # ---- fit and tests ----------------------------------------------------------------------------------------------
+
+    @property
+    def r2(self) -> float:
+        """Share of the outcome's variance that is explained, the effects among what explains it."""
+        return 1.0 - self.fit["rss"] / self.fit["tss"]
+
+    @property
+    def r2_within(self) -> float:
+        """Share explained of what the effects leave; NaN without effects."""
+        return 1.0 - self.fit["rss"] / self.fit["within_tss"] if self.effects else np.nan
+
+    @property
+    def r2_adjusted(self) -> float:
+        """Share explained, adjusted for the parameters."""
+        free = self.nobs - (1 if self.fit["centred"] else 0)
+        return 1.0 - (1.0 - self.r2) * free / self.df_resid
+
+    @property
+    def rmse(self) -> float:
+        """Root of the residuals' mean square."""
+        return float(np.sqrt(self.fit["rss"] / self.nobs))
+
+    def wald(self, names: Sequence[str] | None = None) -> Test:
+        """Test that coefficients are all zero.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Coefficients, by name; by default all but the intercept.
+        """
+        chosen = [name for name in self.names if name != "Intercept"] if names is None else list(names)
+        if unknown := [name for name in chosen if name not in self.names]:
+            raise SupportError(f"no coefficient {', '.join(map(repr, unknown))}; there are {', '.join(self.names)}")
+        at = [self.names.index(name) for name in chosen]
+        return f_test(self.values[at], self.covariance[np.ix_(at, at)], self.df_tests)
+
+    # ---- rendering --------------------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """Return the regression as the field prints it."""
+        if self._is_small():
+            return f"{self._heading()}\nfewer than {MASKED_BELOW} persons: coefficients are not shown\n{INSIDE_ONLY}"
+        lines = [self._heading(), "", self.to_frame().to_string(float_format=lambda number: f"{number:.6g}"), ""]
+        persons = f", {self.n_person:,} persons" if self.n_person >= 0 else ""
+        lines.append(f"{self.nobs:,} observations{persons}; standard errors {self.cov_name}{self._clusters()}")
+        if self.effects:
+            named = ", ".join(f"{name} ({count:,})" for name, count in self.effects.items())
+            lines.append(f"Effects: {named}")
+        within = f", within {self.r2_within:.4f}" if self.effects else ""
+        lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
+        lines += [f"Left out: {name}, {why}" for name, why in self.dropped.items()]
+        return "\n".join([*lines, INSIDE_ONLY])
+
+    def _clusters(self) -> str:
+        counts = [f"{count:,} of {name}" for name, count in self.n_clusters.items()]
+        return f" ({', '.join(counts)})" if counts else ""
+
+    def _heading(self) -> str:
+        return f"{self.method}: {self.formula}"
+
+    def _is_small(self) -> bool:
+        return (self.n_row if self.n_person < 0 else self.n_person) < MASKED_BELOW
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.summary())}</pre>"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Estimates(Mapping[str, Estimate]):
+    """Several regressions of one call, by their formula and, where the sample was split, the part.
+
+    Attributes
+    ----------
+    results : mapping of label -> Estimate
+    """
+
+    results: Mapping[str, Estimate]
+
+    def __getitem__(self, label: str) -> Estimate:
+        return self.results[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def at(self, position: int) -> Estimate:
+        """Return the regression at a position."""
+        return list(self.results.values())[position]
+
+    def to_frame(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return one row per regression and coefficient."""
+        parts = {label: result.to_frame(level) for label, result in self.results.items()}
+        return pd.concat(parts, names=["regression", "name"])
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{position}: {label}  ({MASK if result._is_small() else format(result.nobs, ',')} observations)"
+            for position, (label, result) in enumerate(self.results.items())
+        ]
+        return "\n".join([f"<Estimates: {len(self.results):,} regressions>", *lines])
