@@ -4,7 +4,7 @@ from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import DisclosureError, LeoReturnsError, NotIdentifiedError, PanelError, SupportError
-from leoreturns.estimation.covariance import Clustered, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.ols import feols
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
@@ -21,6 +21,7 @@ __all__ = [
     "Chart",
     "Clustered",
     "Contrast",
+    "Covariance",
     "DisclosureError",
     "Estimate",
     "Estimates",

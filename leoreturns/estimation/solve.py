@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 from leoreturns._typing import BoolArray, FloatArray, IntArray
 
 EFFECT_TOLERANCE = 1e-10  # of a level's variance left by the levels before it; a chain of 10^5 levels leaves 10^-5
-COLLINEAR_TOLERANCE = 1e-11  # of a column's variance within groups: the cancellation in the products leaves 10^-14
+COLLINEAR_TOLERANCE = 1e-10  # of a column's variance within groups: cancellation leaves 10^-14 and more, near others
 ABSORBED_TOLERANCE = 1e-16  # of its total variance: deviations within groups are exact to the last digit of a value
 
 
