@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from leoreturns._typing import AnyArray, FloatArray, IntArray, Weights
+from leoreturns.errors import SupportError
 from leoreturns.estimation.blocks import Block, Blocks, Centre, blocks_of_levels, blocks_of_persons
 from leoreturns.estimation.columns import Dense, Levels, effect_levels, taken, term_columns
 from leoreturns.estimation.formula import Factor, Specification, Term
@@ -34,6 +35,13 @@ class Variables:
         if key not in self._factors:
             self._factors[key] = variable(self.panel, factor)
         return self._factors[key]
+
+    def outcome(self, factor: Factor) -> list[Variable]:
+        """Return the numbers of an outcome."""
+        (found, *others) = self.of(factor)
+        if isinstance(found, Codes) or others:
+            raise SupportError(f"the outcome '{factor.text}' holds labels or several columns, not numbers")
+        return [found]
 
     def coded(self, names: tuple[str, ...], *, labelled: bool = True) -> Codes:
         """Return columns as codes."""

@@ -162,7 +162,7 @@ def _sample(
     effects = [variables.coded(effect) for effect in specification.effects]
     clusters = [variables.coded((name,), labelled=False) for name in cov.columns]
     required: list[tuple[str, Sequence[Variable]]] = [
-        ("outcome known", variables.of(specification.outcome)),
+        ("outcome known", variables.outcome(specification.outcome)),
         ("regressors known", variables.of_terms(regressors)),
         ("instruments known", variables.of_terms(specification.instruments)),
         ("effects known", effects),
