@@ -22,6 +22,7 @@ def rows(n_groups: int, longest: int, k: int, n_effects: int, n_slots: int, seed
     # Each effect has slots of its own.
     edges = np.linspace(0, n_slots, n_effects + 1).astype(int)
     slots = np.array([draw.integers(a, b, n) if b > a else np.full(n, -1) for a, b in pairwise(edges)], dtype=np.int32)
+    slots = slots.reshape(n_effects, n)
     slots[draw.random(slots.shape) < 0.2] = -1
     return columns, 0.5 + draw.random(n), slots, starts
 

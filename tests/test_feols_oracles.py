@@ -222,3 +222,41 @@ def test_instruments_of_linearmodels(kind: str) -> None:
     cov = {"unadjusted": lr.Unadjusted(), "robust": lr.Robust("HC1"), "clustered": lr.Clustered("age")}[kind]
     found = lr.feols("lwage ~ exper + expersq | educ + hours ~ motheduc + fatheduc + huseduc", data, cov=cov)
     same(found, expected.params, expected.std_errors, {"one": "Intercept"})
+
+
+def test_first_stages() -> None:
+    data = loaded("mroz").dropna(subset=["lwage"]).reset_index(drop=True)
+    for cov in (lr.Unadjusted(), lr.Robust("HC1"), lr.Clustered("age")):
+        found = lr.feols("lwage ~ exper + expersq | educ ~ motheduc + fatheduc", data, cov=cov)
+        stage = lr.feols("educ ~ exper + expersq + motheduc + fatheduc", data, cov=cov)
+        assert isinstance(found, lr.Estimate) and isinstance(stage, lr.Estimate)
+        first = found.first_stages["educ"]
+        np.testing.assert_allclose(first.estimate.params, stage.params, rtol=RTOL)
+        np.testing.assert_allclose(first.estimate.cov, stage.cov, rtol=RTOL)
+        assert first.test.statistic == pytest.approx(stage.wald(["motheduc", "fatheduc"]).statistic, rel=RTOL)
+        if isinstance(cov, lr.Unadjusted):
+            # Equal variances: the effective F is the ordinary one, 55.40 in Wooldridge's example 15.5.
+            assert first.effective == pytest.approx(first.test.statistic, rel=RTOL)
+            printed(first.effective, 55.40, 5e-3)
+        single = lr.feols("lwage ~ exper + expersq | educ ~ motheduc", data, cov=cov)
+        assert isinstance(single, lr.Estimate)
+        one = single.first_stages["educ"]
+        assert one.effective == pytest.approx(one.test.statistic, rel=RTOL)
+
+
+def test_anderson_rubin_sets_hold_the_values_that_are_not_rejected() -> None:
+    data = loaded("mroz").dropna(subset=["lwage"]).reset_index(drop=True)
+    for cov in (lr.Unadjusted(), lr.Robust("HC1")):
+        found = lr.feols("lwage ~ exper + expersq | educ ~ motheduc + fatheduc", data, cov=cov)
+        assert isinstance(found, lr.Estimate)
+        ((low, high),) = found.anderson_rubin()
+        for value, sign in ((low, 0), (high, 0), ((low + high) / 2, 1), (low - 0.01, -1), (high + 0.01, -1)):
+            moved = data.assign(left=data.lwage - value * data.educ)
+            test = lr.feols("left ~ exper + expersq + motheduc + fatheduc", moved, cov=cov).wald(
+                ["motheduc", "fatheduc"]
+            )  # type: ignore[union-attr]
+            assert test.pvalue == pytest.approx(0.05, rel=1e-6) if sign == 0 else (test.pvalue > 0.05) == (sign > 0)
+    weak = data.assign(noise=np.random.default_rng(3).normal(size=len(data)))
+    unbounded = lr.feols("lwage ~ exper | educ ~ noise", weak, cov=lr.Unadjusted())
+    assert isinstance(unbounded, lr.Estimate)
+    assert unbounded.anderson_rubin()[0][0] == -np.inf and unbounded.anderson_rubin()[-1][1] == np.inf

@@ -16,6 +16,7 @@ from leoreturns.estimation.design import Design, Model, Variables, build_design,
 from leoreturns.estimation.fits import Fit, Gathered, project, scan_scores, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
+from leoreturns.estimation.instruments import first_stage_fits, with_first_stages
 from leoreturns.estimation.moments import Moments, scan_moments
 from leoreturns.estimation.sample import Sample, draw_sample
 from leoreturns.estimation.solve import invert_symmetric, single_threaded
@@ -178,22 +179,25 @@ def _fit_design(
     """Estimate the regressions of one design."""
     moments = scan_moments(design)
     matrix = moments.matrix()
-    fits: list[Fit] = []
     projections: dict[bytes, list[Model]] = {}
     for model in design.models:
         projections.setdefault(model.absorbed.tobytes(), []).append(model)
-    by_model: dict[int, Fit] = {}
+    fits: list[Fit] = []
+    places: dict[int, slice] = {}  # of each model's fits: its own, then those behind its instruments
     for models in projections.values():
         projection = project(design, moments, matrix, models)
         for model in models:
-            by_model[id(model)] = solve(model, projection, design, moments, matrix)
-    fits = [by_model[id(model)] for model in design.models]
+            first = len(fits)
+            fits.append(solve(model, projection, design, moments, matrix))
+            fits += first_stage_fits(model, projection, design, moments, matrix)
+            places[id(model)] = slice(first, len(fits))
     collectors = [cov.collectors(design, fit, variables) for fit in fits]
     gathered = scan_scores(design, fits, collectors)
-    return [
+    estimates = [
         _estimate(design, fit, found, moments, cov, ssc, variables, where, known_persons)
         for fit, found in zip(fits, gathered, strict=True)
     ]
+    return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
 
 
 def _estimate(
@@ -222,8 +226,8 @@ def _estimate(
     panel = design.sample.panel
     return Estimate(
         formula=specification.text,
-        outcome=specification.outcome.text,
-        method="2SLS" if specification.endogenous else "OLS" if design.weights is None else "WLS",
+        outcome=fit.model.names[fit.model.outcome],
+        method="2SLS" if fit.model.endogenous else "OLS" if design.weights is None else "WLS",
         names=fit.names,
         values=beta,
         covariance=(covariance + covariance.T) / 2,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
@@ -17,6 +18,7 @@ from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
 
 INSIDE_ONLY = "Inside only: nothing here has been checked for release."
 LEVEL = 0.95
+GRID = 2_000  # angles at which the Anderson-Rubin statistic is looked at before its roots are found
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +75,8 @@ class Estimate:
         Regressors left out, and why.
     fit : mapping
         ``rss``, ``tss``, ``within_tss``.
-    first_stages : mapping of name -> Estimate
+    first_stages : mapping of name -> FirstStage
         One per endogenous regressor.
-    diagnostics : mapping of name -> Any
     flow : SampleFlow
     settings : mapping
         The options behind the numbers, and the path that was taken.
@@ -101,8 +102,7 @@ class Estimate:
     fit: Mapping[str, float]
     flow: SampleFlow
     settings: Mapping[str, Any]
-    first_stages: Mapping[str, Estimate] = field(default_factory=dict)
-    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    first_stages: Mapping[str, FirstStage] = field(default_factory=dict)
     owners: tuple[str, ...] = ()
 
     # ---- coefficients -----------------------------------------------------------------------------------------------
@@ -195,6 +195,23 @@ class Estimate:
         at = [self.names.index(name) for name in chosen]
         return f_test(self.values[at], self.covariance[np.ix_(at, at)], self.df_tests)
 
+    def anderson_rubin(self, level: float = LEVEL) -> list[tuple[float, float]]:
+        """Return the confidence set of a single endogenous regressor that weak instruments do not spoil.
+
+        It holds the values under which the instruments explain nothing of what the regressor leaves (Anderson and Rubin
+        1949), by the covariance of the estimate. It may be unbounded, empty, or made of two parts.
+
+        Returns
+        -------
+        list of (float, float)
+            Intervals from left to right.
+        """
+        if len(self.first_stages) != 1:
+            raise SupportError("the Anderson-Rubin set is that of one endogenous regressor")
+        (stage,) = self.first_stages.values()
+        assert stage.joint is not None
+        return _accepted(stage.joint, stage.estimate.df_tests, level)
+
     # ---- rendering --------------------------------------------------------------------------------------------------
 
     def summary(self) -> str:
@@ -209,6 +226,10 @@ class Estimate:
             lines.append(f"Effects: {named}")
         within = f", within {self.r2_within:.4f}" if self.effects else ""
         lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
+        lines += [
+            f"First stage of {name}: {stage!r}"[:-1].replace("<FirstStage: ", "")
+            for name, stage in self.first_stages.items()
+        ]
         lines += [f"Left out: {name}, {why}" for name, why in self.dropped.items()]
         return "\n".join([*lines, INSIDE_ONLY])
 
@@ -227,6 +248,58 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         return f"<pre>{escape(self.summary())}</pre>"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FirstStage:
+    """How well the instruments explain an endogenous regressor.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        The regressor on all exogenous columns.
+    test : Test
+        Of the excluded instruments, by the covariance of the estimate.
+    effective : float
+        Effective F of Montiel Olea and Pflueger (2013); with one instrument the same as the test's.
+    joint : tuple of float64 arrays, or None
+        With a single endogenous regressor: coefficients of the instruments in the outcome and in the regressor, their
+        covariances, and the mean of the covariance between them and its transpose.
+    """
+
+    estimate: Estimate
+    test: Test
+    effective: float
+    joint: tuple[FloatArray, ...] | None
+
+    def __repr__(self) -> str:
+        return f"<FirstStage: {self.test}, effective F = {self.effective:.4f}>"
+
+
+def _accepted(joint: tuple[FloatArray, ...], df: float, level: float) -> list[tuple[float, float]]:
+    """Return where the Anderson-Rubin statistic lies below its critical value."""
+    outcome, regressor, var_outcome, var_regressor, cross = joint
+    critical = stats.f.isf(1.0 - level, len(outcome), df)
+
+    def excess(angle: float) -> float:
+        # The statistic of b = tan(angle) does not change when both sides are multiplied by the cosine.
+        c, s = np.cos(angle), np.sin(angle)
+        gap = c * outcome - s * regressor
+        variance = c * c * var_outcome - 2.0 * c * s * cross + s * s * var_regressor
+        return float(gap @ np.linalg.solve(variance, gap)) / len(gap) - float(critical)
+
+    # Along angles the whole line is a half turn; its scale is that of the two-stage estimate's own.
+    scale = np.sqrt(np.trace(var_outcome) / np.trace(var_regressor))
+    outcome, var_outcome, cross = outcome / scale, var_outcome / scale**2, cross / scale
+    angles = np.linspace(-np.pi / 2, np.pi / 2, GRID + 1)
+    values = np.array([excess(angle) for angle in angles])
+    edges = [
+        float(optimize.brentq(excess, angles[at], angles[at + 1], xtol=1e-15))
+        for at in np.flatnonzero(np.diff(np.sign(values)) != 0)
+    ]
+    bounds = [-np.inf, *(scale * np.tan(edge) for edge in edges), np.inf]
+    inside = values[0] <= 0
+    return [(float(a), float(b)) for at, (a, b) in enumerate(pairwise(bounds)) if (at % 2 == 0) == inside]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
