@@ -11,7 +11,7 @@ import pytest
 from reference_feols import Brute, workers
 
 import leoreturns as lr
-from leoreturns.estimation import blocks, design
+from leoreturns.estimation import absorb, blocks, design
 
 RTOL = 1e-10  # the bar against explicit dummies
 FRAME = workers()
@@ -90,6 +90,32 @@ def test_the_largest_effect_is_eliminated_where_there_are_no_persons(monkeypatch
         close(found.values, brute.beta)
         close(found.covariance, brute.clustered(["person"], parameters=2))
         close(fitted(f"y ~ x1 + x2 | {' + '.join(effects)}", lr.Robust("HC3")).covariance, brute.robust("HC3"))
+
+
+@pytest.mark.parametrize("work", [absorb.FACTOR_WORK, 0])
+@pytest.mark.parametrize("weights", [None, "analytic"])
+def test_many_levels_are_factored_or_iterated(
+    work: float, weights: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(design, "DENSE_LEVELS", 5)
+    monkeypatch.setattr(absorb, "FACTOR_WORK", work)
+    monkeypatch.setattr(absorb, "BORDER_LEVELS", 7)
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 40)
+    given = None if weights is None else lr.Weights("w", "analytic")
+    cases = [("place^year", "sparse factorisation"), ("place^year + year", "sparse factorisation")]
+    cases += [("place^year + school^year", "conjugate gradients"), ("place + year", "sparse factorisation")]
+    for others, path in cases:
+        effects = ["person", *others.split(" + ")]
+        frame = complete(effects)
+        w = None if weights is None else frame.w.to_numpy()
+        brute = Brute(frame, frame.y, frame[["x1", "x2"]].to_numpy(), effects, w)
+        formula = f"y ~ x1 + x2 | {' + '.join(effects)}"
+        found = fitted(formula, lr.Clustered("person"), ssc=lr.SmallSample(effects="none"), weights=given)
+        assert (path if work or others == "place + year" else "conjugate gradients") in found.settings["path"]
+        close(found.values, brute.beta)
+        close(found.covariance, brute.clustered(["person"], parameters=2))
+        routes = fitted(f"y ~ x1 + x2 + route:treated | {' + '.join(effects)}", weights=given)
+        assert routes.names[:2] == ("x1", "x2")
 
 
 def test_blocks_of_a_few_persons_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

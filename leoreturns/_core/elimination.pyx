@@ -137,15 +137,15 @@ def slot_moments(
         Whether group means are taken out.
     cross : float64 of shape (k, q), IN/OUT
         Sum over rows of column times level.
-    pairs : float64 of shape (q, q), IN/OUT
-        Upper triangle of the sums of level times level, each less its group mean.
+    pairs : float64 of shape (q, q) or (0, 0), IN/OUT
+        Upper triangle of the sums of level times level, each less its group mean; none where they are not wanted.
     counts : float64 of shape (q,), IN/OUT
         Weight of each level, group means left in.
     """
     cdef int64_t k, c, g, i, n = columns.shape[1], n_slots = counts.shape[0]
     if cross.shape[0] != columns.shape[0] or cross.shape[1] != n_slots:
         raise ValueError("cross must have one row per column and one entry per level")
-    if pairs.shape[0] != n_slots or pairs.shape[1] != n_slots:
+    if pairs.shape[1] != pairs.shape[0] or pairs.shape[0] not in (0, n_slots):
         raise ValueError("pairs must be square, one row per level")
     if weights.shape[0] and weights.shape[0] != n:
         raise ValueError("weights and columns differ in length")
@@ -166,7 +166,7 @@ def slot_moments(
                     counts[slots[c, i]] += 1.0 if w == NULL else w[i]
             for k in range(columns.shape[0]):
                 cross_products(&columns[k, 0], root, &slots[c, 0], n, &cross[k, 0])
-        for g in range(starts.shape[0] - 1):
+        for g in range(starts.shape[0] - 1 if pairs.shape[0] else 0):
             group_pairs(slots, w, starts[g], starts[g + 1], centred, &place[0], &found[0], &weight[0], pairs)
 
 

@@ -17,6 +17,7 @@ from leoreturns.estimation.variables import Codes, Numbers, Variable, codes, var
 from leoreturns.panel.panel import Panel
 
 CONSTANT = -1  # place of the constant, which is no stored column
+DENSE_LEVELS = 6_000  # cross-products of more levels are kept as a sparse matrix
 FEW_LEVELS = 256  # an effect of so few levels is not worth sorting the rows for
 INTERCEPT = "Intercept"
 
@@ -126,6 +127,15 @@ class Design:
     def __repr__(self) -> str:
         return f"<Design: {self.sample.n_row:,} rows, {len(self.dense):,} columns, {self.n_slots:,} levels>"
 
+    @property
+    def is_sparse(self) -> bool:
+        """Whether the levels are too many for a dense matrix of their cross-products."""
+        return self.n_slots > DENSE_LEVELS
+
+    def effect_of_slots(self) -> IntArray:
+        """Return for each slot the number of the entry of `levels` that it belongs to."""
+        return np.repeat(np.arange(len(self.levels)), np.diff([*self.bases, self.n_slots]))
+
     def columns_of(self, block: Block) -> FloatArray:
         """Return the dense columns on a block's rows, one after the other."""
         out = np.empty((len(self.dense), block.n))
@@ -181,6 +191,10 @@ def build_design(
         blocks = blocks_of_levels(sample, coded[eliminated])
     for entry in specifications:
         builder.add(entry, [effect for effect in entry.effects if effect != eliminated])
+    if builder.n_slots > DENSE_LEVELS and centre != "groups":
+        raise SupportError(
+            f"{builder.n_slots:,} levels are too many among the regressors; absorb the largest: put it after the |"
+        )
     return Design(
         sample,
         blocks,

@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy import sparse
 
 from leoreturns._core import elimination, scores
 from leoreturns._typing import AnyArray, FloatArray, IntArray
-from leoreturns.errors import NotIdentifiedError
+from leoreturns.errors import NotIdentifiedError, SupportError
+from leoreturns.estimation.absorb import SparseEffects, factor_sparse
 from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.design import CONSTANT, Design, Model
 from leoreturns.estimation.moments import Moments
@@ -34,7 +36,7 @@ class Projection:
         Share of the weight that each level has.
     absorbed : int64 array
         Slots of the absorbed levels.
-    effects : Factored
+    effects : Factored or SparseEffects
         Their moments.
     """
 
@@ -43,11 +45,13 @@ class Projection:
     mean: FloatArray
     shares: FloatArray
     absorbed: IntArray
-    effects: Factored
+    effects: Factored | SparseEffects
 
     @cached_property
     def inverse(self) -> FloatArray:
         """Generalised inverse of the absorbed levels' moments, in the order of the design's slots."""
+        if isinstance(self.effects, SparseEffects):
+            raise SupportError("HC2 and HC3 need every leverage, which effects of so many levels do not allow; use HC1")
         out = np.zeros((len(self.shares), len(self.shares)))
         out[np.ix_(self.absorbed, self.absorbed)] = self.effects.solve(np.eye(len(self.absorbed)))
         return out
@@ -98,15 +102,15 @@ class Fit:
         return len(self.chosen) > 0 and self.chosen[0] == CONSTANT
 
 
-def project(design: Design, moments: Moments, matrix: FloatArray, models: Sequence[Model]) -> Projection:
+def project(design: Design, moments: Moments, models: Sequence[Model]) -> Projection:
     """Take the absorbed levels out of the columns of models that absorb the same effects."""
     absorbed = models[0].absorbed
     used = [(model.outcome, *model.exogenous, *model.endogenous, *model.instruments) for model in models]
     places = np.unique([at for entry in used for at in entry if at != CONSTANT])
     c = len(design.dense)
-    effects = factor_effects(matrix[np.ix_(absorbed, absorbed)])
+    effects = _factored(design, moments, absorbed - c)
     table = np.zeros((len(places), design.n_slots))
-    table[:, absorbed - c] = effects.solve(matrix[np.ix_(absorbed, places)]).T
+    table[:, absorbed - c] = effects.solve(moments.products(absorbed, places)).T
     # A level among the regressors is nought before its own slot adds one.
     own = np.flatnonzero(places >= c)
     table[own, places[own] - c] = -1.0
@@ -117,24 +121,29 @@ def project(design: Design, moments: Moments, matrix: FloatArray, models: Sequen
     return Projection(places, table, mean, shares, absorbed - c, effects)
 
 
-def reduce(projection: Projection, design: Design, matrix: FloatArray) -> FloatArray:
+def _factored(design: Design, moments: Moments, absorbed: IntArray) -> Factored | SparseEffects:
+    """Factor the moments of absorbed levels."""
+    pairs = moments.levels(absorbed, absorbed)
+    return factor_sparse(pairs, design.effect_of_slots()[absorbed]) if sparse.issparse(pairs) else factor_effects(pairs)
+
+
+def reduce(projection: Projection, design: Design, moments: Moments) -> FloatArray:
     """Return the cross-products of a projection's columns."""
     c, places = len(design.dense), projection.places
     absorbed = projection.absorbed + c
-    reduced = (
-        matrix[np.ix_(places, places)] - matrix[np.ix_(places, absorbed)] @ projection.table[:, projection.absorbed].T
-    )
+    fitted = moments.products(places, absorbed) @ projection.table[:, projection.absorbed].T
+    reduced = moments.products(places, places) - fitted
     return (reduced + reduced.T) / 2
 
 
-def solve(model: Model, projection: Projection, design: Design, moments: Moments, matrix: FloatArray) -> Fit:
+def solve(model: Model, projection: Projection, design: Design, moments: Moments) -> Fit:
     """Solve one regression; see `Fit`."""
-    reduced = reduce(projection, design, matrix)
+    reduced = reduce(projection, design, moments)
     at = {place: number for number, place in enumerate(projection.places.tolist())}
     constant = CONSTANT in model.exogenous
     exogenous = [at[place] for place in model.exogenous if place != CONSTANT]
     endogenous, instruments = [at[place] for place in model.endogenous], [at[place] for place in model.instruments]
-    within, total = _variation(projection, design, moments, matrix)
+    within, total = _variation(projection, design, moments)
 
     def known(columns: list[int]) -> tuple[list[int], Kept]:
         chosen = np.array(columns, dtype=np.int64)
@@ -200,12 +209,10 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
     )
 
 
-def _variation(
-    projection: Projection, design: Design, moments: Moments, matrix: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def _variation(projection: Projection, design: Design, moments: Moments) -> tuple[FloatArray, FloatArray]:
     """Return the columns' sums of squares after the eliminated effect, and about their mean."""
     places = projection.places
-    within = np.diag(matrix)[places]
+    within = moments.diagonal()[places]
     share = moments.counts / moments.weight
     spread = moments.counts * (1.0 if design.blocks.centre == "none" else 1.0 - share)
     return within, np.concatenate([moments.total, spread])[places]

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leoreturns._typing import FloatArray
 from leoreturns.estimation.design import Design, Model
 from leoreturns.estimation.fits import Fit, Projection, solve
 from leoreturns.estimation.moments import Moments
 from leoreturns.results.estimate import Estimate, FirstStage
 
 
-def first_stage_fits(
-    model: Model, projection: Projection, design: Design, moments: Moments, matrix: FloatArray
-) -> list[Fit]:
+def first_stage_fits(model: Model, projection: Projection, design: Design, moments: Moments) -> list[Fit]:
     """Return the regressions on all exogenous columns that belong to a model with instruments.
 
     Returns
@@ -31,7 +28,7 @@ def first_stage_fits(
 
     def on_all(outcome: int) -> Fit:
         stage = dataclasses.replace(model, outcome=outcome, exogenous=everything, endogenous=(), instruments=())
-        return solve(stage, projection, design, moments, matrix)
+        return solve(stage, projection, design, moments)
 
     fits = [on_all(outcome) for outcome in model.endogenous]
     if len(fits) == 1:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from leoreturns._core import elimination
-from leoreturns._typing import FloatArray
+from leoreturns._typing import AnyArray, FloatArray, IntArray
+from leoreturns.estimation.absorb import pairs_of_rows
 from leoreturns.estimation.blocks import Centre
 from leoreturns.estimation.design import Design
+
+SPARSE_ENTRIES = 32  # of a sparse row, as a guess of what the moments of many levels take
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -24,7 +29,7 @@ class Moments:
     total : float64 of shape (c,)
         Sum of squares about the mean; about zero where nothing is taken out.
     dense : float64 of shape (c, c), cross : (c, q), pairs : (q, q)
-        Cross-products after the group means, the mean, or nothing; of pairs the upper triangle.
+        Cross-products after the group means, the mean, or nothing; of pairs the upper triangle, or a sparse matrix.
     counts : float64 of shape (q,)
         Weight of each level.
     """
@@ -34,13 +39,14 @@ class Moments:
     total: FloatArray
     dense: FloatArray
     cross: FloatArray
-    pairs: FloatArray
+    pairs: FloatArray | sparse.csr_array
     counts: FloatArray
 
     @classmethod
-    def zero(cls, c: int, q: int) -> Moments:
+    def zero(cls, c: int, q: int, *, dense_pairs: bool = True) -> Moments:
         """Return the sums over no row."""
-        return cls(0.0, np.zeros(c), np.zeros(c), np.zeros((c, c)), np.zeros((c, q)), np.zeros((q, q)), np.zeros(q))
+        pairs = np.zeros((q, q)) if dense_pairs else sparse.csr_array((q, q))
+        return cls(0.0, np.zeros(c), np.zeros(c), np.zeros((c, c)), np.zeros((c, q)), pairs, np.zeros(q))
 
     def merge(self, other: Moments, centre: Centre) -> None:
         """Add the sums over other rows; about means, after Chan, Golub and LeVeque (1983, American Statistician 37)."""
@@ -52,7 +58,7 @@ class Moments:
             self.cross += scale * np.outer(other.mean - self.mean, apart)
             self.pairs += scale * np.outer(apart, apart)
         self.cross += other.cross
-        self.pairs += other.pairs
+        self.pairs = self.pairs + other.pairs
         self.counts += other.counts
         self.add(other.weight, other.mean, other.total, other.dense, centre)
 
@@ -68,11 +74,27 @@ class Moments:
         self.mean += share * apart
         self.weight += weight
 
-    def matrix(self) -> FloatArray:
-        """Return the symmetric matrix of all columns, dense ones first."""
-        pairs = np.triu(self.pairs)
-        pairs += np.triu(pairs, 1).T
-        return np.block([[self.dense, self.cross], [self.cross.T, pairs]])
+    def products(self, rows: IntArray, columns: IntArray) -> FloatArray:
+        """Return cross-products between places, dense columns first and levels after them."""
+        c = len(self.mean)
+        out = np.empty((len(rows), len(columns)))
+        row_levels, column_levels = rows >= c, columns >= c
+        out[np.ix_(~row_levels, ~column_levels)] = self.dense[np.ix_(rows[~row_levels], columns[~column_levels])]
+        out[np.ix_(~row_levels, column_levels)] = self.cross[np.ix_(rows[~row_levels], columns[column_levels] - c)]
+        out[np.ix_(row_levels, ~column_levels)] = self.cross[np.ix_(columns[~column_levels], rows[row_levels] - c)].T
+        pairs = self.levels(rows[row_levels] - c, columns[column_levels] - c)
+        out[np.ix_(row_levels, column_levels)] = pairs if isinstance(pairs, np.ndarray) else pairs.toarray()
+        return out
+
+    def levels(self, rows: IntArray, columns: IntArray) -> FloatArray | sparse.csr_array:
+        """Return cross-products between levels."""
+        if isinstance(self.pairs, np.ndarray):
+            return self.pairs[np.minimum(rows[:, None], columns), np.maximum(rows[:, None], columns)]
+        return sparse.csr_array(self.pairs[rows][:, columns])
+
+    def diagonal(self) -> FloatArray:
+        """Return the sums of squares of all columns and levels."""
+        return np.concatenate([np.diag(self.dense), self.pairs.diagonal()])
 
 
 def scan_moments(design: Design) -> Moments:
@@ -84,23 +106,36 @@ def scan_moments(design: Design) -> Moments:
     c, q = len(design.dense), design.n_slots
 
     def run(numbers: list[int]) -> Moments:
-        sums = Moments.zero(c, q)
-        for number in numbers:
-            _add_block(design, number, sums)
+        sums = Moments.zero(c, q, dense_pairs=not design.is_sparse)
+        seen = [_add_block(design, number, sums) for number in numbers]
+        if design.is_sparse:
+            sums.pairs = _sparse_pairs(design, seen)
         return sums
 
-    runs = design.blocks.in_runs(run, size=8 * (c + q) ** 2, label="first scan")
+    size = 8 * (c + q) ** 2 if not design.is_sparse else 8 * (c + SPARSE_ENTRIES) * q
+    runs = design.blocks.in_runs(run, size=size, label="first scan")
     first, *others = runs
     for other in others:
         first.merge(other, design.blocks.centre)
     return first
 
 
-def _add_block(design: Design, number: int, sums: Moments) -> None:
-    """Add one block to the sums of its run."""
+def _sparse_pairs(design: Design, seen: Sequence[tuple[AnyArray, FloatArray, IntArray]]) -> sparse.csr_array:
+    """Return the cross-products of levels over the blocks of a run."""
+    ends = np.cumsum([0, *(starts[-1] for _, _, starts in seen)])
+    starts = [part[:-1] + end for (_, _, part), end in zip(seen, ends, strict=False)]
+    return pairs_of_rows(
+        np.concatenate([slots for slots, _, _ in seen], axis=1),
+        np.concatenate([weights for _, weights, _ in seen]),
+        np.concatenate([*starts, ends[-1:]]),
+        design.n_slots,
+    )
+
+
+def _add_block(design: Design, number: int, sums: Moments) -> tuple[AnyArray, FloatArray, IntArray]:
+    """Add one block to the sums of its run; return its slots, weights and groups."""
     block, centre = design.blocks.block(number), design.blocks.centre
     values, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
-    c = len(values)
     weight = float(weights.sum()) if len(weights) else float(block.n)
     mean = values @ weights / weight if len(weights) else values.mean(axis=1)
     about = values if centre == "none" else values - mean[:, None]
@@ -110,12 +145,12 @@ def _add_block(design: Design, number: int, sums: Moments) -> None:
     if len(weights):
         values *= np.sqrt(weights)
     # Levels under group means are added in place; about the mean, each block has its own.
-    into = Moments.zero(c, design.n_slots) if centre == "mean" else sums
-    elimination.slot_moments(
-        values, weights, slots, block.starts, centre != "none", into.cross, into.pairs, into.counts
-    )
+    into = Moments.zero(len(values), design.n_slots) if centre == "mean" else sums
+    pairs = np.zeros((0, 0)) if design.is_sparse else into.pairs
+    elimination.slot_moments(values, weights, slots, block.starts, centre != "none", into.cross, pairs, into.counts)
     if centre == "mean":
         into.weight, into.mean, into.total, into.dense = weight, mean, total, values @ values.T
         sums.merge(into, centre)
     else:
         sums.add(weight, mean, total, values @ values.T, centre)
+    return slots, weights, block.starts

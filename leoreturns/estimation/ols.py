@@ -11,6 +11,7 @@ import pandas as pd
 
 from leoreturns._parallel import threads
 from leoreturns._typing import Weights
+from leoreturns.estimation.absorb import SparseEffects
 from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
 from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect
 from leoreturns.estimation.fits import Fit, Gathered, project, scan_scores, solve
@@ -178,18 +179,17 @@ def _fit_design(
 ) -> list[Estimate]:
     """Estimate the regressions of one design."""
     moments = scan_moments(design)
-    matrix = moments.matrix()
     projections: dict[bytes, list[Model]] = {}
     for model in design.models:
         projections.setdefault(model.absorbed.tobytes(), []).append(model)
     fits: list[Fit] = []
     places: dict[int, slice] = {}  # of each model's fits: its own, then those behind its instruments
     for models in projections.values():
-        projection = project(design, moments, matrix, models)
+        projection = project(design, moments, models)
         for model in models:
             first = len(fits)
-            fits.append(solve(model, projection, design, moments, matrix))
-            fits += first_stage_fits(model, projection, design, moments, matrix)
+            fits.append(solve(model, projection, design, moments))
+            fits += first_stage_fits(model, projection, design, moments)
             places[id(model)] = slice(first, len(fits))
     collectors = [cov.collectors(design, fit, variables) for fit in fits]
     gathered = scan_scores(design, fits, collectors)
@@ -266,7 +266,9 @@ def _path(design: Design, fit: Fit) -> str:
         return "cross-products about the mean" if design.blocks.centre == "mean" else "cross-products"
     solved = [name for name in fit.model.effects if name != design.eliminated]
     parts = [f"{design.eliminated} eliminated"] if design.eliminated else []
-    return "; ".join([*parts, *([f"{', '.join(solved)} solved exactly"] if solved else [])])
+    effects = fit.projection.effects
+    how = f"solved by {effects.path}" if isinstance(effects, SparseEffects) else "solved exactly"
+    return "; ".join([*parts, *([f"{', '.join(solved)} {how}"] if solved else [])])
 
 
 def _owners(panel: Panel, specification: Specification) -> tuple[str, ...]:
