@@ -336,8 +336,17 @@ def _positive(cov: FloatArray) -> tuple[FloatArray, bool]:
     return (vectors * np.maximum(values, 0.0)) @ vectors.T, True
 
 
+class _Summed:
+    """What is gathered by plain addition."""
+
+    __slots__ = ()
+
+    def merge(self, out: FloatArray, more: FloatArray) -> None:
+        out += more
+
+
 @dataclass(frozen=True, slots=True)
-class _RowMeat:
+class _RowMeat(_Summed):
     """Sum of squared scores of the rows."""
 
     kind: str
@@ -362,7 +371,7 @@ class _RowMeat:
 
 
 @dataclass(frozen=True, slots=True)
-class _PersonMeat:
+class _PersonMeat(_Summed):
     """Sum over persons of their squared scores; a person's rows stand in one block."""
 
     def zeros(self, fit: Fit) -> FloatArray:
@@ -376,7 +385,7 @@ class _PersonMeat:
 
 
 @dataclass(frozen=True, slots=True)
-class _ClusterScores:
+class _ClusterScores(_Summed):
     """Scores of every cluster."""
 
     codes: Codes

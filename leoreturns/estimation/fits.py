@@ -229,6 +229,8 @@ class Scored:
     block : Block
     weights : float64 of shape (n,) or (0,)
     slots : int32 of shape (c, n)
+    dense : float64 of shape (d, n)
+        The design's columns as they are.
     regressors : float64 of shape (k, n)
     residuals : float64 of shape (n,)
     """
@@ -238,6 +240,7 @@ class Scored:
     block: Block
     weights: FloatArray
     slots: AnyArray
+    dense: FloatArray
     regressors: FloatArray
     residuals: FloatArray
 
@@ -275,6 +278,10 @@ class Collector(Protocol):
         """Add a block."""
         ...
 
+    def merge(self, out: FloatArray, more: FloatArray) -> None:
+        """Add what other rows give."""
+        ...
+
 
 @dataclass(slots=True, eq=False, repr=False)
 class Gathered:
@@ -298,14 +305,14 @@ class Gathered:
     within: float
     collected: list[FloatArray] = field(default_factory=list)
 
-    def add(self, other: Gathered) -> None:
+    def add(self, other: Gathered, collectors: Sequence[Collector]) -> None:
         """Add what other rows give."""
         self.products += other.products
         self.gradient += other.gradient
         self.squares += other.squares
         self.within += other.within
-        for own, more in zip(self.collected, other.collected, strict=True):
-            own += more
+        for collector, own, more in zip(collectors, self.collected, other.collected, strict=True):
+            collector.merge(own, more)
 
 
 def scan_scores(design: Design, fits: Sequence[Fit], collectors: Sequence[Sequence[Collector]]) -> list[Gathered]:
@@ -333,14 +340,14 @@ def scan_scores(design: Design, fits: Sequence[Fit], collectors: Sequence[Sequen
                 columns = _projected(design, projection, block, dense, slots, weights)
                 for fit, own, into in zip(fits, collectors, sums, strict=True):
                     if fit.projection is projection:
-                        _gather(_scored(design, fit, block, columns, slots, weights), columns, own, into)
+                        _gather(_scored(design, fit, block, columns, dense, slots, weights), columns, own, into)
         return sums
 
     size = sum(array.nbytes for entry in start() for array in entry.collected)
     first, *others = design.blocks.in_runs(run, size=size, label="second scan")
     for other in others:
-        for into, more in zip(first, other, strict=True):
-            into.add(more)
+        for into, more, own in zip(first, other, collectors, strict=True):
+            into.add(more, own)
     return first
 
 
@@ -362,7 +369,13 @@ def _projected(
 
 
 def _scored(
-    design: Design, fit: Fit, block: Block, columns: FloatArray, slots: AnyArray, weights: FloatArray
+    design: Design,
+    fit: Fit,
+    block: Block,
+    columns: FloatArray,
+    dense: FloatArray,
+    slots: AnyArray,
+    weights: FloatArray,
 ) -> Scored:
     """Return a regression's regressors and residuals on a block."""
     plain = not fit.model.endogenous
@@ -371,7 +384,7 @@ def _scored(
     if fit.constant:
         ones = np.sqrt(weights) if len(weights) else np.ones(block.n)
         regressors = np.vstack([ones, regressors])
-    return Scored(design, fit, block, weights, slots, regressors, fit.residual @ columns)
+    return Scored(design, fit, block, weights, slots, dense, regressors, fit.residual @ columns)
 
 
 def _gather(scored: Scored, columns: FloatArray, collectors: Sequence[Collector], into: Gathered) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +14,7 @@ from leoreturns.estimation.absorb import pairs_of_rows
 from leoreturns.estimation.blocks import Centre
 from leoreturns.estimation.design import Design
 
+SAMPLED = 16  # every so many rows are looked at for the most frequent value
 SPARSE_ENTRIES = 32  # of a sparse row, as a guess of what the moments of many levels take
 
 
@@ -32,6 +33,8 @@ class Moments:
         Cross-products after the group means, the mean, or nothing; of pairs the upper triangle, or a sparse matrix.
     counts : float64 of shape (q,)
         Weight of each level.
+    middles : list of float64 arrays of shape (c,)
+        A median of each block's columns, from a few of its rows.
     """
 
     weight: float
@@ -41,6 +44,7 @@ class Moments:
     cross: FloatArray
     pairs: FloatArray | sparse.csr_array
     counts: FloatArray
+    middles: list[FloatArray] = field(default_factory=list)
 
     @classmethod
     def zero(cls, c: int, q: int, *, dense_pairs: bool = True) -> Moments:
@@ -60,6 +64,7 @@ class Moments:
         self.cross += other.cross
         self.pairs = self.pairs + other.pairs
         self.counts += other.counts
+        self.middles += other.middles
         self.add(other.weight, other.mean, other.total, other.dense, centre)
 
     def add(self, weight: float, mean: FloatArray, total: FloatArray, dense: FloatArray, centre: Centre) -> None:
@@ -91,6 +96,15 @@ class Moments:
         if isinstance(self.pairs, np.ndarray):
             return self.pairs[np.minimum(rows[:, None], columns), np.maximum(rows[:, None], columns)]
         return sparse.csr_array(self.pairs[rows][:, columns])
+
+    def modes(self) -> FloatArray:
+        """Return the most frequent value of each dense column, if more than half of the rows have one.
+
+        Such a value is the median of most blocks.
+        """
+        middles = np.array(self.middles)
+        found = [np.unique(column, return_counts=True) for column in middles.T]
+        return np.array([values[np.argmax(counts)] for values, counts in found])
 
     def diagonal(self) -> FloatArray:
         """Return the sums of squares of all columns and levels."""
@@ -140,6 +154,9 @@ def _add_block(design: Design, number: int, sums: Moments) -> tuple[AnyArray, Fl
     mean = values @ weights / weight if len(weights) else values.mean(axis=1)
     about = values if centre == "none" else values - mean[:, None]
     total = np.einsum("ki,ki,i->k", about, about, weights) if len(weights) else np.einsum("ki,ki->k", about, about)
+    sampled = values[:, ::SAMPLED]
+    middle = np.partition(sampled, sampled.shape[1] // 2, axis=1)[:, sampled.shape[1] // 2]
+    sums.middles.append(middle)
     if centre != "none":
         elimination.centre(values, weights, block.starts)
     if len(weights):

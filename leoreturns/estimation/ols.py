@@ -14,6 +14,7 @@ from leoreturns._typing import Weights
 from leoreturns.estimation.absorb import SparseEffects
 from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
 from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect
+from leoreturns.estimation.evidence import PersonShares, evidence_of, shares_collector
 from leoreturns.estimation.fits import Fit, Gathered, project, scan_scores, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
@@ -191,10 +192,11 @@ def _fit_design(
             fits.append(solve(model, projection, design, moments))
             fits += first_stage_fits(model, projection, design, moments)
             places[id(model)] = slice(first, len(fits))
-    collectors = [cov.collectors(design, fit, variables) for fit in fits]
+    shares = shares_collector(design, moments.modes())
+    collectors = [[*cov.collectors(design, fit, variables), shares] for fit in fits]
     gathered = scan_scores(design, fits, collectors)
     estimates = [
-        _estimate(design, fit, found, moments, cov, ssc, variables, where, known_persons)
+        _estimate(design, fit, found, moments, cov, ssc, variables, where, known_persons, shares)
         for fit, found in zip(fits, gathered, strict=True)
     ]
     return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
@@ -210,8 +212,10 @@ def _estimate(
     variables: Variables,
     where: str | None,
     known_persons: bool,
+    shares: PersonShares,
 ) -> Estimate:
     """Correct the coefficients by the second scan and put the result together."""
+    persons = shares.numbers(gathered.collected.pop())
     inverse = invert_symmetric(gathered.products) if len(gathered.products) else gathered.products
     step = inverse @ gathered.gradient
     gathered.squares -= float(gathered.gradient @ step)
@@ -246,6 +250,7 @@ def _estimate(
             "within_tss": gathered.within,
             "centred": float(design.blocks.centre != "none"),
         },
+        evidence=evidence_of(design, fit, persons, variables, known_persons=known_persons),
         flow=design.sample.flow,
         settings={
             "path": _path(design, fit),

@@ -14,6 +14,7 @@ from scipy import optimize, stats
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
+from leoreturns.results.evidence import FitEvidence
 from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
 
 INSIDE_ONLY = "Inside only: nothing here has been checked for release."
@@ -74,7 +75,9 @@ class Estimate:
     dropped : mapping of name -> str
         Regressors left out, and why.
     fit : mapping
-        ``rss``, ``tss``, ``within_tss``.
+        ``rss``, ``tss``, ``within_tss``, and whether the mean is taken out (``centred``).
+    evidence : FitEvidence
+        The persons behind every coefficient, for output checks.
     first_stages : mapping of name -> FirstStage
         One per endogenous regressor.
     flow : SampleFlow
@@ -100,6 +103,7 @@ class Estimate:
     effects: Mapping[str, int]
     dropped: Mapping[str, str]
     fit: Mapping[str, float]
+    evidence: FitEvidence
     flow: SampleFlow
     settings: Mapping[str, Any]
     first_stages: Mapping[str, FirstStage] = field(default_factory=dict)
