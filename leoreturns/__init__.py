@@ -3,9 +3,24 @@
 from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import Policy, Released, release
-from leoreturns.errors import DisclosureError, LeoReturnsError, PanelError, StudyError, SupportError
+from leoreturns.errors import (
+    DisclosureError,
+    ExtractError,
+    LeoReturnsError,
+    NotIdentifiedError,
+    PanelError,
+    StudyError,
+    SupportError,
+)
+from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.ols import feols
+from leoreturns.extract.simulate import simulate_extract
+from leoreturns.extract.source import Extract, open_extract
+from leoreturns.panel.build import build_panel
+from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
+from leoreturns.panel.waterfall import Waterfall
 from leoreturns.questions.activities import main_activities
 from leoreturns.questions.earnings import earnings_trajectories
 from leoreturns.questions.education import education_levels
@@ -16,6 +31,7 @@ from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.chart import Chart
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 
 __all__ = [
@@ -23,26 +39,43 @@ __all__ = [
     "Answer",
     "BootstrapPlan",
     "Chart",
+    "Clustered",
     "Contrast",
+    "Covariance",
+    "Definitions",
     "DisclosureError",
+    "Estimate",
+    "Estimates",
+    "Extract",
+    "ExtractError",
     "Joint",
     "LeoReturnsError",
+    "NotIdentifiedError",
     "Panel",
     "PanelError",
     "Policy",
     "Released",
+    "Robust",
     "Scan",
+    "SmallSample",
     "StudyError",
     "SupportError",
+    "Unadjusted",
+    "Waterfall",
     "Weights",
     "aggregate",
+    "build_panel",
     "earnings_trajectories",
     "education_levels",
+    "feols",
+    "illustrative_deflator",
     "jointly",
     "labour_outcomes",
     "main_activities",
+    "open_extract",
     "pathways",
     "release",
+    "simulate_extract",
 ]
 
 __version__ = "0.1.0"

@@ -20,7 +20,7 @@ Level: TypeAlias = Literal["person", "year"]
 Missing: TypeAlias = Literal["drop", "group", "error"]
 Cells: TypeAlias = Literal["observed", "all"]
 QuantileRule: TypeAlias = Literal[1, 2, 3, 4, 5, 6, 7, 8, 9]
-WeightKind: TypeAlias = Literal["frequency", "probability"]
+WeightKind: TypeAlias = Literal["frequency", "probability", "analytic"]
 ContrastKind: TypeAlias = Literal["difference", "ratio", "percent"]
 
 
@@ -32,9 +32,9 @@ class Weights:
     ----------
     column : str
         Name of a numeric column; negative weights are refused, rows with a missing or zero weight carry no value.
-    kind : "frequency" or "probability"
+    kind : "frequency", "probability" or "analytic"
         "frequency": whole numbers, a row stands for that many equal rows. "probability": inverse chances of being
-        observed.
+        observed. "analytic": inverse variances of the rows' errors, in regressions.
     """
 
     column: str
@@ -42,7 +42,7 @@ class Weights:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(WeightKind):
-            raise ValueError(f"weights are of kind {' or '.join(get_args(WeightKind))}, not {self.kind!r}")
+            raise ValueError(f"weights are of kind {', '.join(get_args(WeightKind))}, not {self.kind!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,14 @@ class SupportError(LeoReturnsError):
     """The data cannot support the statistic asked for: an unknown name, too many cells, no rows."""
 
 
+class NotIdentifiedError(LeoReturnsError):
+    """A parameter is not identified by the data: no variation, too few instruments, a singular matrix."""
+
+
+class ConvergenceError(LeoReturnsError):
+    """An iteration did not converge."""
+
+
 class DisclosureError(LeoReturnsError):
     """A release is refused; nothing has been written."""
 

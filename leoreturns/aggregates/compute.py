@@ -212,6 +212,8 @@ def _check_options(by: Any, missing: str, cells: str, rule: int, weights: Weight
         raise TypeError("by is the name of a column or a list of names; leave it out for one cell")
     if weights is not None and not isinstance(weights, Weights):
         raise TypeError("weights are given as lr.Weights(column, kind), which says what they mean")
+    if weights is not None and weights.kind == "analytic":
+        raise ValueError("analytic weights are those of a regression; a table takes frequency or probability weights")
     if weights is not None and weights.kind == "probability" and rule == 3:
         raise ValueError("quantile_rule 3 has no form under probability weights; use 1, 2 or 4 to 9")
 

@@ -1,0 +1,13 @@
+from numpy import float64, int32, int64
+from numpy.typing import NDArray
+
+def sum_groups(values: NDArray[float64], starts: NDArray[int64], out: NDArray[float64]) -> None: ...
+def sum_codes(values: NDArray[float64], codes: NDArray[int32], out: NDArray[float64]) -> None: ...
+def leverages(
+    slots: NDArray[int32],
+    weights: NDArray[float64],
+    starts: NDArray[int64],
+    centred: bool,
+    inverse: NDArray[float64],
+    out: NDArray[float64],
+) -> None: ...

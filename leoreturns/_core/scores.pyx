@@ -1,0 +1,133 @@
+"""Second scan of least squares: scores summed by person or cluster, and the leverages of rows under fixed effects.
+
+Sums cost one addition per entry; a leverage costs the square of the row's effects and, under group means, the square of
+the group's distinct levels, once per group (MacKinnon and White 1985, J. Econometrics 29).
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t
+
+from leoreturns._core._groups cimport check_groups, check_slots
+
+
+def sum_groups(const double[:, ::1] values not None, const int64_t[::1] starts not None, double[:, ::1] out not None):
+    """Sum the columns over each group: values IN float64[k, n]; starts IN int64[g + 1]; out OUT float64[k, g]."""
+    cdef int64_t k, g, i, n = values.shape[1]
+    cdef double total
+    check_groups(starts, n)
+    if out.shape[0] != values.shape[0] or out.shape[1] != starts.shape[0] - 1:
+        raise ValueError("out must have one row per column and one entry per group")
+    with nogil:
+        for k in range(values.shape[0]):
+            for g in range(starts.shape[0] - 1):
+                total = 0.0
+                for i in range(starts[g], starts[g + 1]):
+                    total += values[k, i]
+                out[k, g] = total
+
+
+def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not None, double[:, ::1] out not None):
+    """Add the columns to the sums of the rows' codes: values IN float64[k, n]; codes IN int32[n], in
+    ``0 : n_codes``; out IN/OUT float64[n_codes, k]."""
+    cdef int64_t k, i, n = values.shape[1], n_columns = values.shape[0]
+    if codes.shape[0] != n or out.shape[1] != n_columns:
+        raise ValueError("values, codes and out differ in length")
+    for i in range(n):
+        if codes[i] < 0 or codes[i] >= out.shape[0]:
+            raise ValueError("a code lies outside the table")
+    with nogil:
+        for i in range(n):
+            for k in range(n_columns):
+                out[codes[i], k] += values[k, i]
+
+
+cdef double quadratic(
+    const int32_t[:, ::1] slots, int64_t i, const double[:, ::1] inverse,
+) noexcept nogil:
+    """Form of one row's levels in the inverse."""
+    cdef int64_t a, b
+    cdef double total = 0.0
+    for a in range(slots.shape[0]):
+        if slots[a, i] >= 0:
+            for b in range(slots.shape[0]):
+                if slots[b, i] >= 0:
+                    total += inverse[slots[a, i], slots[b, i]]
+    return total
+
+
+cdef void group_leverages(
+    const int32_t[:, ::1] slots, const double* w, int64_t first, int64_t last, const double[:, ::1] inverse,
+    int32_t* place, int32_t* found, double* mean, double* fitted, double* out,
+) noexcept nogil:
+    """Forms of the rows' levels less their group mean, through the few levels that the group has."""
+    cdef int64_t i, a, b, n_found = 0
+    cdef int32_t s
+    cdef double v = 1.0, total = 0.0, shared = 0.0
+    for i in range(first, last):
+        if w != NULL:
+            v = w[i]
+        total += v
+        for a in range(slots.shape[0]):
+            s = slots[a, i]
+            if s < 0:
+                continue
+            if place[s] < 0:
+                place[s] = <int32_t>n_found
+                found[n_found] = s
+                mean[n_found] = 0.0
+                n_found += 1
+            mean[place[s]] += v
+    for a in range(n_found):
+        mean[a] /= total
+    for a in range(n_found):
+        fitted[a] = 0.0
+        for b in range(n_found):
+            fitted[a] += inverse[found[a], found[b]] * mean[b]
+        shared += mean[a] * fitted[a]
+    for i in range(first, last):
+        out[i] = quadratic(slots, i, inverse) + shared
+        for a in range(slots.shape[0]):
+            if slots[a, i] >= 0:
+                out[i] -= 2.0 * fitted[place[slots[a, i]]]
+    for a in range(n_found):
+        place[found[a]] = -1
+
+
+def leverages(
+    const int32_t[:, ::1] slots not None, const double[::1] weights not None, const int64_t[::1] starts not None,
+    bint centred, const double[:, ::1] inverse not None, double[::1] out not None,
+):
+    """Leverage of each row's levels, per unit of weight and without the group's own share.
+
+    Parameters
+    ----------
+    slots, weights, starts, centred
+        As in `slot_moments`.
+    inverse : float64 of shape (q, q), IN
+        Generalised inverse of the other effects' moments.
+    out : float64 of shape (n,), OUT
+        ``(z - mean)' inverse (z - mean)`` for the row's levels z and their group's mean (nought if not centred).
+    """
+    cdef int64_t g, i, n = out.shape[0], n_slots = inverse.shape[0]
+    if inverse.shape[1] != n_slots or (weights.shape[0] and weights.shape[0] != n):
+        raise ValueError("inverse must be square, weights one per row")
+    check_groups(starts, n)
+    check_slots(slots, n, n_slots)
+    if n == 0 or n_slots == 0 or slots.shape[0] == 0:
+        out[:] = 0.0
+        return
+    cdef int32_t[::1] place = np.full(n_slots, -1, dtype=np.int32)
+    cdef int32_t[::1] found = np.empty(n_slots, dtype=np.int32)
+    cdef double[::1] mean = np.empty(n_slots)
+    cdef double[::1] fitted = np.empty(n_slots)
+    cdef const double* w = &weights[0] if weights.shape[0] else NULL
+    with nogil:
+        if centred:
+            for g in range(starts.shape[0] - 1):
+                group_leverages(
+                    slots, w, starts[g], starts[g + 1], inverse, &place[0], &found[0], &mean[0], &fitted[0], &out[0],
+                )
+        else:
+            for i in range(n):
+                out[i] = quadratic(slots, i, inverse)

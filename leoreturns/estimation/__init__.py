@@ -1,0 +1,1 @@
+"""Estimators: a formula and a panel in, an `Estimate` out."""

@@ -1,0 +1,195 @@
+"""Evidence per coefficient for output checks: how many persons stand behind it, and how much the largest one does.
+
+A coefficient is the regression of the outcome on its own regressor with all others taken out; a person's share is that
+of the squares of this residual. One over the sum of squared shares is the number of persons of equal weight that the
+coefficient is worth: a dummy for one person has 1.0 whatever the number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from leoreturns._core import scores as kernel
+from leoreturns._core import sketch
+from leoreturns._typing import FloatArray, UIntArray
+from leoreturns.estimation.design import CONSTANT, Design, Variables
+from leoreturns.estimation.fits import Fit, Scored
+from leoreturns.estimation.sample import Sample
+from leoreturns.results.evidence import FitEvidence
+
+SHARES, LARGEST, OFF_MODE, LEVERAGE = range(4)
+N_NUMBERS = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PersonShares:
+    """Sums of squared shares, largest shares, persons off the modal value and the largest leverage, per coefficient.
+
+    Attributes
+    ----------
+    modes : float64 of shape (c,)
+        The most frequent value of each dense column.
+    """
+
+    modes: FloatArray
+
+    def zeros(self, fit: Fit) -> FloatArray:
+        """Return the array of no rows."""
+        return np.zeros((N_NUMBERS, len(fit.beta)))
+
+    def merge(self, out: FloatArray, more: FloatArray) -> None:
+        """Add what other persons give."""
+        for row in (SHARES, OFF_MODE):
+            out[row] += more[row]
+        for row in (LARGEST, LEVERAGE):
+            np.maximum(out[row], more[row], out=out[row])
+
+    def add(self, scored: Scored, out: FloatArray) -> None:
+        """Add a block whose persons are whole."""
+        starts = scored.block.person_starts()
+        rows = self.of_rows(scored)
+        totals = np.empty((len(rows), len(starts) - 1))
+        kernel.sum_groups(rows, starts, totals)
+        self.merge(out, numbers_of(totals))
+
+    def numbers(self, gathered: FloatArray) -> FloatArray:
+        """Return the numbers of the whole sample."""
+        return gathered
+
+    def of_rows(self, scored: Scored) -> FloatArray:
+        """Return what is added up by person: shares and departures from the mode by coefficient, then leverages."""
+        inverse = scored.fit.inverse
+        own = inverse @ scored.regressors
+        leverage = np.einsum("ki,ki->i", own, scored.regressors)
+        shares = own * own / np.diag(inverse)[:, None]
+        return np.concatenate([shares, self._off_mode(scored), leverage[None, :]])
+
+    def _off_mode(self, scored: Scored) -> FloatArray:
+        """Return for each coefficient which rows have another value than the most frequent one."""
+        c, fit = len(scored.design.dense), scored.fit
+        out = np.zeros(scored.regressors.shape)
+        for row, at in zip(out, fit.chosen.tolist(), strict=True):
+            if at == CONSTANT:
+                continue
+            place = int(fit.projection.places[at])
+            if place < c:
+                row[:] = scored.dense[place] != self.modes[place]
+            else:
+                present = (scored.slots == place - c).any(axis=0)
+                row[:] = present != (fit.projection.shares[place - c] > 0.5)
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ScatteredShares(PersonShares):
+    """The same where the rows are not in the order of the persons: their totals are kept until the end."""
+
+    n_person: int
+
+    def zeros(self, fit: Fit) -> FloatArray:
+        """Return the array of no rows."""
+        return np.zeros((self.n_person, 2 * len(fit.beta) + 1))
+
+    def merge(self, out: FloatArray, more: FloatArray) -> None:
+        """Add other rows."""
+        out += more
+
+    def add(self, scored: Scored, out: FloatArray) -> None:
+        """Add a block."""
+        kernel.sum_codes(self.of_rows(scored), scored.block.people.astype(np.int32), out)
+
+    def numbers(self, gathered: FloatArray) -> FloatArray:
+        """Return the numbers of the whole sample."""
+        return numbers_of(np.ascontiguousarray(gathered.T))
+
+
+def numbers_of(totals: FloatArray) -> FloatArray:
+    """Return sums of squared shares, largest shares, persons off the mode and the largest leverage of some persons."""
+    k = (len(totals) - 1) // 2
+    shares, off, leverage = totals[:k], totals[k : 2 * k], totals[-1]
+    return np.stack(
+        [
+            np.einsum("ki,ki->k", shares, shares),
+            shares.max(axis=1, initial=0.0),
+            (off > 0).sum(axis=1).astype(np.float64),
+            np.full(k, leverage.max(initial=0.0)),
+        ]
+    )
+
+
+def shares_collector(design: Design, modes: FloatArray) -> PersonShares:
+    """Return what gathers the evidence of a design's regressions."""
+    if design.blocks.by_person:
+        return PersonShares(modes)
+    return ScatteredShares(modes, design.sample.panel.n_person_stored)
+
+
+def evidence_of(
+    design: Design, fit: Fit, numbers: FloatArray, variables: Variables, *, known_persons: bool
+) -> FitEvidence:
+    """Return the evidence of one regression."""
+    sample = design.sample
+    eliminated = design.eliminated
+    by_others = design.effects[eliminated] if eliminated and not design.blocks.by_person else 0
+    # The mean is fitted as well, where levels without a constant are solved for about it.
+    by_others += design.blocks.centre == "mean" and not fit.constant
+    with np.errstate(divide="ignore"):
+        effective = 1.0 / numbers[SHARES]
+    return FitEvidence(
+        names=fit.names,
+        persons_off_mode=numbers[OFF_MODE].astype(np.int64),
+        effective_persons=effective,
+        largest_share=numbers[LARGEST],
+        largest_leverage=float(numbers[LEVERAGE].max(initial=0.0)),
+        rank=len(fit.beta),
+        df_persons=sample.n_person - len(fit.beta) - fit.projection.effects.rank - by_others,
+        saturated=_is_saturated(design, fit),
+        entities=_entities(design, variables),
+        fingerprint=_fingerprint(sample) if known_persons else None,
+        sketch=_sketch(sample) if known_persons else None,
+        identified=known_persons,
+    )
+
+
+def _is_saturated(design: Design, fit: Fit) -> bool:
+    """Whether the regression is a table of means: categories only, with as many coefficients as distinct rows."""
+    c, places = len(design.dense), fit.projection.places
+    chosen = [int(places[at]) for at in fit.chosen.tolist() if at != CONSTANT]
+    if design.eliminated or len(fit.projection.absorbed) or any(place < c for place in chosen):
+        return False
+    seen: set[bytes] = set()
+    for number in range(len(design.blocks)):
+        slots = design.slots_of(design.blocks.block(number))
+        distinct = np.unique(np.isin(slots, np.array(chosen) - c) * (slots + 1), axis=1)
+        seen |= {column.tobytes() for column in distinct.T}
+        if len(seen) > len(fit.beta):
+            return False
+    return True
+
+
+def _entities(design: Design, variables: Variables) -> dict[str, int]:
+    """Count the schools, employers and other entities in the sample."""
+    names = [name for name, column in design.sample.panel.schema.columns.items() if column.entity]
+    return {name: int((design.sample.observed(variables.coded((name,), labelled=False)) > 0).sum()) for name in names}
+
+
+def _keys(sample: Sample) -> UIntArray:
+    """Return the keys of the persons in the sample."""
+    return sample.panel.keys[sample.rows_of_persons() > 0]
+
+
+def _fingerprint(sample: Sample) -> int:
+    return int(_keys(sample).sum(dtype=np.uint64))
+
+
+def _sketch(sample: Sample) -> tuple[int, ...]:
+    """Return the sketch of the sample's persons, as tables have it of their cells."""
+    keys = _keys(sample)
+    members = np.empty((len(keys), sketch.ITEMS), dtype=np.uint64)
+    sketch.person_powers(keys, members)
+    out = np.empty((1, sketch.ITEMS), dtype=np.uint64)
+    ends = np.array([0, len(keys)], dtype=np.int64)
+    sketch.sketch_cells(np.ones(len(keys)), np.arange(len(keys), dtype=np.int32), ends, members, out, out.copy())
+    return tuple(out[0].tolist())

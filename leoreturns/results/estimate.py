@@ -1,0 +1,343 @@
+"""Estimate: coefficients, their covariance, and how they were obtained; Estimates: several of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from leoreturns._typing import FloatArray
+from leoreturns.errors import SupportError
+from leoreturns.results.evidence import FitEvidence
+from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
+
+INSIDE_ONLY = "Inside only: nothing here has been checked for release."
+LEVEL = 0.95
+GRID = 2_000  # angles at which the Anderson-Rubin statistic is looked at before its roots are found
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test of a hypothesis.
+
+    Attributes
+    ----------
+    statistic : float
+    df : tuple of float
+        Degrees of freedom of the numerator and the denominator of F.
+    pvalue : float
+    """
+
+    statistic: float
+    df: tuple[float, float]
+    pvalue: float
+
+    def __repr__(self) -> str:
+        return f"F({self.df[0]:g}, {self.df[1]:g}) = {self.statistic:.4f}, p = {self.pvalue:.4f}"
+
+
+def f_test(values: FloatArray, cov: FloatArray, df: float) -> Test:
+    """Test that values with a covariance are all zero: Wald's statistic over its number, as F."""
+    rank = len(values)
+    statistic = float(values @ np.linalg.solve(cov, values)) / rank if rank else np.nan
+    return Test(statistic, (float(rank), df), float(stats.f.sf(statistic, rank, df)))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Estimate:
+    """Coefficients of one regression.
+
+    Attributes
+    ----------
+    formula, outcome : str
+    method : str
+        What was estimated, such as "OLS".
+    names : tuple of str
+        Coefficients, the endogenous ones first.
+    values : float64 of shape (k,)
+    covariance : float64 of shape (k, k)
+    cov_name : str
+    nobs : int
+        Rows; under frequency weights those that they stand for.
+    n_row, n_person : int
+        Rows and persons in the sample; -1 persons where the data name none.
+    df_resid, df_tests : float
+        Rows less parameters, and the degrees of freedom of tests.
+    n_clusters : mapping of column -> int
+    effects : mapping of name -> int
+        Levels of each absorbed effect in the sample.
+    dropped : mapping of name -> str
+        Regressors left out, and why.
+    fit : mapping
+        ``rss``, ``tss``, ``within_tss``, and whether the mean is taken out (``centred``).
+    evidence : FitEvidence
+        The persons behind every coefficient, for output checks.
+    first_stages : mapping of name -> FirstStage
+        One per endogenous regressor.
+    flow : SampleFlow
+    settings : mapping
+        The options behind the numbers, and the path that was taken.
+    owners : tuple of str
+        Owners of the columns used.
+    """
+
+    formula: str
+    outcome: str
+    method: str
+    names: tuple[str, ...]
+    values: FloatArray
+    covariance: FloatArray
+    cov_name: str
+    nobs: int
+    n_row: int
+    n_person: int
+    df_resid: float
+    df_tests: float
+    n_clusters: Mapping[str, int]
+    effects: Mapping[str, int]
+    dropped: Mapping[str, str]
+    fit: Mapping[str, float]
+    evidence: FitEvidence
+    flow: SampleFlow
+    settings: Mapping[str, Any]
+    first_stages: Mapping[str, FirstStage] = field(default_factory=dict)
+    owners: tuple[str, ...] = ()
+
+    # ---- coefficients -----------------------------------------------------------------------------------------------
+
+    @property
+    def params(self) -> pd.Series:
+        """Coefficients."""
+        return pd.Series(self.values, index=list(self.names), name="coefficient")
+
+    @property
+    def std_errors(self) -> pd.Series:
+        """Standard errors."""
+        return pd.Series(np.sqrt(np.diag(self.covariance)), index=list(self.names), name="std_error")
+
+    @property
+    def tstats(self) -> pd.Series:
+        """Coefficients over their standard errors."""
+        return (self.params / self.std_errors).rename("t")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of the t distribution."""
+        return pd.Series(2.0 * stats.t.sf(np.abs(self.tstats), self.df_tests), index=list(self.names), name="p")
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Covariance of the coefficients."""
+        return pd.DataFrame(self.covariance, index=list(self.names), columns=list(self.names))
+
+    def conf_int(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return confidence intervals of the t distribution, columns ``low`` and ``high``."""
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"a confidence level lies between 0 and 1, not at {level}")
+        half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * self.std_errors
+        return pd.DataFrame({"low": self.params - half, "high": self.params + half})
+
+    def percent(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return effects on a log outcome in per cent, ``100 (exp(b) - 1)``, with standard errors by the delta method.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns ``percent``, ``std_error``, ``low`` and ``high``; the interval is symmetric about the effect, as the
+            delta method has it.
+        """
+        effect = 100.0 * np.expm1(self.params)
+        error = 100.0 * np.exp(self.params) * self.std_errors
+        half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * error
+        return pd.DataFrame({"percent": effect, "std_error": error, "low": effect - half, "high": effect + half})
+
+    def to_frame(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return one row per coefficient: ``coefficient``, ``std_error``, ``t``, ``p``, ``low`` and ``high``."""
+        columns = {"coefficient": self.params, "std_error": self.std_errors, "t": self.tstats, "p": self.pvalues}
+        return pd.DataFrame({**columns, **self.conf_int(level)})
+
+    # ---- fit and tests ----------------------------------------------------------------------------------------------
+
+    @property
+    def r2(self) -> float:
+        """Share of the outcome's variance that is explained, the effects among what explains it."""
+        return 1.0 - self.fit["rss"] / self.fit["tss"]
+
+    @property
+    def r2_within(self) -> float:
+        """Share explained of what the effects leave; NaN without effects."""
+        return 1.0 - self.fit["rss"] / self.fit["within_tss"] if self.effects else np.nan
+
+    @property
+    def r2_adjusted(self) -> float:
+        """Share explained, adjusted for the parameters."""
+        free = self.nobs - (1 if self.fit["centred"] else 0)
+        return 1.0 - (1.0 - self.r2) * free / self.df_resid
+
+    @property
+    def rmse(self) -> float:
+        """Root of the residuals' mean square."""
+        return float(np.sqrt(self.fit["rss"] / self.nobs))
+
+    def wald(self, names: Sequence[str] | None = None) -> Test:
+        """Test that coefficients are all zero.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Coefficients, by name; by default all but the intercept.
+        """
+        chosen = [name for name in self.names if name != "Intercept"] if names is None else list(names)
+        if unknown := [name for name in chosen if name not in self.names]:
+            raise SupportError(f"no coefficient {', '.join(map(repr, unknown))}; there are {', '.join(self.names)}")
+        at = [self.names.index(name) for name in chosen]
+        return f_test(self.values[at], self.covariance[np.ix_(at, at)], self.df_tests)
+
+    def anderson_rubin(self, level: float = LEVEL) -> list[tuple[float, float]]:
+        """Return the confidence set of a single endogenous regressor that weak instruments do not spoil.
+
+        It holds the values under which the instruments explain nothing of what the regressor leaves (Anderson and Rubin
+        1949), by the covariance of the estimate. It may be unbounded, empty, or made of two parts.
+
+        Returns
+        -------
+        list of (float, float)
+            Intervals from left to right.
+        """
+        if len(self.first_stages) != 1:
+            raise SupportError("the Anderson-Rubin set is that of one endogenous regressor")
+        (stage,) = self.first_stages.values()
+        assert stage.joint is not None
+        return _accepted(stage.joint, stage.estimate.df_tests, level)
+
+    # ---- rendering --------------------------------------------------------------------------------------------------
+
+    def summary(self) -> str:
+        """Return the regression as the field prints it."""
+        if self._is_small():
+            return f"{self._heading()}\nfewer than {MASKED_BELOW} persons: coefficients are not shown\n{INSIDE_ONLY}"
+        lines = [self._heading(), "", self.to_frame().to_string(float_format=lambda number: f"{number:.6g}"), ""]
+        persons = f", {self.n_person:,} persons" if self.n_person >= 0 else ""
+        lines.append(f"{self.nobs:,} observations{persons}; standard errors {self.cov_name}{self._clusters()}")
+        if self.effects:
+            named = ", ".join(f"{name} ({count:,})" for name, count in self.effects.items())
+            lines.append(f"Effects: {named}")
+        within = f", within {self.r2_within:.4f}" if self.effects else ""
+        lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
+        lines += [
+            f"First stage of {name}: {stage!r}"[:-1].replace("<FirstStage: ", "")
+            for name, stage in self.first_stages.items()
+        ]
+        lines += [f"Left out: {name}, {why}" for name, why in self.dropped.items()]
+        return "\n".join([*lines, INSIDE_ONLY])
+
+    def _clusters(self) -> str:
+        counts = [f"{count:,} of {name}" for name, count in self.n_clusters.items()]
+        return f" ({', '.join(counts)})" if counts else ""
+
+    def _heading(self) -> str:
+        return f"{self.method}: {self.formula}"
+
+    def _is_small(self) -> bool:
+        return (self.n_row if self.n_person < 0 else self.n_person) < MASKED_BELOW
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self.summary())}</pre>"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FirstStage:
+    """How well the instruments explain an endogenous regressor.
+
+    Attributes
+    ----------
+    estimate : Estimate
+        The regressor on all exogenous columns.
+    test : Test
+        Of the excluded instruments, by the covariance of the estimate.
+    effective : float
+        Effective F of Montiel Olea and Pflueger (2013); with one instrument the same as the test's.
+    joint : tuple of float64 arrays, or None
+        With a single endogenous regressor: coefficients of the instruments in the outcome and in the regressor, their
+        covariances, and the mean of the covariance between them and its transpose.
+    """
+
+    estimate: Estimate
+    test: Test
+    effective: float
+    joint: tuple[FloatArray, ...] | None
+
+    def __repr__(self) -> str:
+        return f"<FirstStage: {self.test}, effective F = {self.effective:.4f}>"
+
+
+def _accepted(joint: tuple[FloatArray, ...], df: float, level: float) -> list[tuple[float, float]]:
+    """Return where the Anderson-Rubin statistic lies below its critical value."""
+    outcome, regressor, var_outcome, var_regressor, cross = joint
+    critical = stats.f.isf(1.0 - level, len(outcome), df)
+
+    def excess(angle: float) -> float:
+        # The statistic of b = tan(angle) does not change when both sides are multiplied by the cosine.
+        c, s = np.cos(angle), np.sin(angle)
+        gap = c * outcome - s * regressor
+        variance = c * c * var_outcome - 2.0 * c * s * cross + s * s * var_regressor
+        return float(gap @ np.linalg.solve(variance, gap)) / len(gap) - float(critical)
+
+    # Along angles the whole line is a half turn; its scale is that of the two-stage estimate's own.
+    scale = np.sqrt(np.trace(var_outcome) / np.trace(var_regressor))
+    outcome, var_outcome, cross = outcome / scale, var_outcome / scale**2, cross / scale
+    angles = np.linspace(-np.pi / 2, np.pi / 2, GRID + 1)
+    values = np.array([excess(angle) for angle in angles])
+    edges = [
+        float(optimize.brentq(excess, angles[at], angles[at + 1], xtol=1e-15))
+        for at in np.flatnonzero(np.diff(np.sign(values)) != 0)
+    ]
+    bounds = [-np.inf, *(scale * np.tan(edge) for edge in edges), np.inf]
+    inside = values[0] <= 0
+    return [(float(a), float(b)) for at, (a, b) in enumerate(pairwise(bounds)) if (at % 2 == 0) == inside]
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Estimates(Mapping[str, Estimate]):
+    """Several regressions of one call, by their formula and, where the sample was split, the part.
+
+    Attributes
+    ----------
+    results : mapping of label -> Estimate
+    """
+
+    results: Mapping[str, Estimate]
+
+    def __getitem__(self, label: str) -> Estimate:
+        return self.results[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        return len(self.results)
+
+    def at(self, position: int) -> Estimate:
+        """Return the regression at a position."""
+        return list(self.results.values())[position]
+
+    def to_frame(self, level: float = LEVEL) -> pd.DataFrame:
+        """Return one row per regression and coefficient."""
+        parts = {label: result.to_frame(level) for label, result in self.results.items()}
+        return pd.concat(parts, names=["regression", "name"])
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{position}: {label}  ({MASK if result._is_small() else format(result.nobs, ',')} observations)"
+            for position, (label, result) in enumerate(self.results.items())
+        ]
+        return "\n".join([f"<Estimates: {len(self.results):,} regressions>", *lines])
