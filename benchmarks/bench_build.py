@@ -36,7 +36,7 @@ def main(persons: int, folder: Path) -> bool:
     met = True
     extract = folder / "extract"
     if not extract.exists():
-        met = measured("simulate", lambda: simulate_extract(extract, n_persons=persons, seed=1, n_jobs=JOBS))
+        met = measured("simulate", lambda: simulate_extract(extract, n_persons=persons, seed=1, n_jobs=JOBS).close())
     met &= measured("build", lambda: build(extract, folder / "panel"))
     return met
 
@@ -44,9 +44,8 @@ def main(persons: int, folder: Path) -> bool:
 def build(extract: Path, to: Path) -> None:
     """Build the panel and print what it is."""
     shutil.rmtree(to, ignore_errors=True)
-    lookups = {path.stem: path for path in sorted((extract / "lookups").glob("*.csv"))}
     definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator(), last_tax_year=LAST_TAX_YEAR)
-    with open_extract(extract, lookups=lookups) as source:
+    with open_extract(extract) as source:
         panel = build_panel(source, definitions=definitions, to=to, n_jobs=JOBS)
     stored = sum(path.stat().st_size for path in to.rglob("*") if path.is_file()) / 1e9
     print(Waterfall.of(panel.settings))

@@ -18,7 +18,6 @@ import numpy as np
 import pandas as pd
 
 from leoreturns.extract.simulate import simulate_extract
-from leoreturns.extract.source import open_extract
 from leoreturns.panel.build import build_panel
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.panel import Panel
@@ -207,12 +206,10 @@ def _misses(told: pd.DataFrame) -> list[str]:
 def simulated_panel(n_persons: int, seed: int, folder: Path) -> tuple[Panel, list[str]]:
     """Simulate an extract in a folder, build its panel there and return it, with how long it took."""
     began = time.perf_counter()
-    extract = simulate_extract(folder / "extract", n_persons=n_persons, seed=seed)
-    simulated = time.perf_counter()
     definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator())
-    lookups = {name: extract / "lookups" / f"{name}.csv" for name in ("regions", "school_regions", "school_types")}
-    with open_extract(extract, lookups=lookups) as opened:
-        build_panel(opened, definitions=definitions, to=folder / "panel")
+    with simulate_extract(folder / "extract", n_persons=n_persons, seed=seed) as extract:
+        simulated = time.perf_counter()
+        build_panel(extract, definitions=definitions, to=folder / "panel")
     built = time.perf_counter()
     notes = [f"Simulated in {simulated - began:.0f} s, built in {built - simulated:.0f} s."]
     return Panel.open(folder / "panel"), notes

@@ -27,7 +27,7 @@ print(f"{len(extract.tables)} tables, {extract.count('employment'):,} employment
 # `check` reads everything once and says in counts what is wrong: repeated keys, dates that cannot be, codes that the
 # form does not know, years that are not covered, lookups that are not one to one.
 findings = extract.check().to_frame()
-print(findings.groupby("severity").size() if "severity" in findings else len(findings))
+findings.groupby(["severity", "check"]).size()
 
 # %%
 # The definitions

@@ -15,10 +15,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 import leoreturns as lr
-from leoreturns.extract.simulate import simulate_extract
-from leoreturns.extract.source import open_extract
-from leoreturns.panel.build import build_panel
-from leoreturns.panel.definitions import Definitions, illustrative_deflator
 
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 folder = Path(temporary.name)
@@ -28,11 +24,9 @@ folder = Path(temporary.name)
 # --------------------------
 # Twenty-nine linked tables become one row per person and tax year. What counts as employment, and in whose prices
 # earnings are, is named and goes along with every number. The price index here is made up.
-simulate_extract(folder / "extract", n_persons=6_000, seed=7)
-definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator())
-lookups = {"regions": folder / "extract" / "lookups" / "regions.csv"}
-with open_extract(folder / "extract", lookups=lookups) as extract:
-    panel = build_panel(extract, definitions=definitions)
+definitions = lr.Definitions.preset("dfe-2021", deflator=lr.illustrative_deflator())
+with lr.simulate_extract(folder / "extract", n_persons=6_000, seed=7) as extract:
+    panel = lr.build_panel(extract, definitions=definitions)
 panel.flow
 
 # %%

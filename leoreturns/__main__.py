@@ -98,7 +98,7 @@ def run(study: Path, jobs: int | None) -> None:
 def simulate(path: Path, persons: int, seed: int, defects: bool, jobs: int | None) -> None:
     """Write an extract of simulated persons, in the shape of LEO, to the new folder PATH."""
     with refusals(ValueError):
-        simulate_extract(path, n_persons=persons, seed=seed, defects=defects, n_jobs=jobs)
+        simulate_extract(path, n_persons=persons, seed=seed, defects=defects, n_jobs=jobs).close()
     click.echo(f"{path}: {persons:,} simulated persons")
 
 
@@ -111,7 +111,13 @@ def simulate(path: Path, persons: int, seed: int, defects: bool, jobs: int | Non
     required=True,
     help=f"CSV file with the columns tax_year and index, or {ILLUSTRATIVE!r}: a made-up index, for trials.",
 )
-@click.option("--lookup", "lookups", multiple=True, metavar="NAME=FILE", help="Outside lookup, such as regions=FILE.")
+@click.option(
+    "--lookup",
+    "lookups",
+    multiple=True,
+    metavar="NAME=FILE",
+    help="Outside lookup, such as regions=FILE.  [default: those in EXTRACT/lookups]",
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Setting, such as cohorts=2002-2007.")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Whether to go on with a stopped build.")
 @click.option("--jobs", type=int, help="Threads; -1 for all that the machine grants.  [default: all]")
@@ -129,7 +135,7 @@ def build(
     overrides = {name: setting(text) for name, text in pairs("--set", settings).items()}
     if isinstance(only := overrides.get("cohorts"), int):
         overrides["cohorts"] = [only]
-    given = {name: Path(file) for name, file in pairs("--lookup", lookups).items()}
+    given = {name: Path(file) for name, file in pairs("--lookup", lookups).items()} or None
     with refusals(ValueError, TypeError):
         count = thread_count(jobs)
         definitions = Definitions.preset(preset, deflator=price_index(deflator), **overrides)

@@ -26,11 +26,6 @@ STUDY: Mapping[str, Any] = {
     "panel": {"path": "panel"},
     "extract": {
         "path": "extract",
-        "lookups": {
-            "travel_to_work": "extract/lookups/areas.csv",
-            "regions": "extract/lookups/regions.csv",
-            "school_types": "extract/lookups/school_types.csv",
-        },
     },
     "definitions": {"preset": "dfe-2021", "deflator": "illustrative"},
     "plan": {"n_replicates": 999, "seed": SEED},
@@ -92,7 +87,7 @@ def run_demo(to: Path, show: Callable[[str], None] = print, *, persons: int = PE
     with tempfile.TemporaryDirectory(prefix="leoreturns-demo-") as name:
         folder, start = Path(name), time.perf_counter()
         show(f"Simulating {persons:,} persons")
-        simulate_extract(folder / "extract", n_persons=persons, seed=SEED)
+        simulate_extract(folder / "extract", n_persons=persons, seed=SEED).close()
         # Beside its place first: what an earlier demo left goes when its successor is whole.
         with tempfile.TemporaryDirectory(prefix=f".{FOLDER}-", dir=to) as beside:
             study = replace(study_of(STUDY, folder), to=Path(beside) / "release")

@@ -87,7 +87,7 @@ class Study:
     title: str
     panel: Path
     extract: Path | None
-    lookups: Mapping[str, Path]
+    lookups: Mapping[str, Path] | None
     definitions: Definitions | None
     plan: BootstrapPlan | None
     questions: tuple[Asked, ...]
@@ -135,14 +135,16 @@ def study_of(content: Mapping[str, Any], folder: Path) -> Study:
     names = [each.name for each in questions]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise StudyError(f'two questions are called {repeated[0]!r}: give one another name = "..."')
-    lookups = extract.get("lookups", {})
-    if not isinstance(lookups, Mapping) or not all(isinstance(file, str) for file in lookups.values()):
+    lookups = extract.get("lookups")
+    if lookups is not None and (
+        not isinstance(lookups, Mapping) or not all(isinstance(file, str) for file in lookups.values())
+    ):
         raise StudyError('[extract] lookups: name a file for each lookup, such as { regions = "regions.csv" }')
     return Study(
         title=_text("title", content.get("title", "")),
         panel=folder / _text("[panel] path", panel["path"]),
         extract=folder / _text("[extract] path", extract["path"]) if extract else None,
-        lookups={name: folder / file for name, file in lookups.items()},
+        lookups=None if lookups is None else {name: folder / file for name, file in lookups.items()},
         definitions=_definitions(content["definitions"], folder) if extract else None,
         plan=plan,
         questions=questions,

@@ -17,9 +17,7 @@ from leoreturns.extract.source import Extract, open_extract
 from leoreturns.panel import build
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 
-LOOKUPS = {"areas": "travel_to_work"} | {
-    name: name for name in ("sectors", "regions", "school_regions", "school_types")
-}
+LOOKUPS = ("travel_to_work", "sectors", "regions", "school_regions", "school_types")
 # What a build does to the disk as far as Python sees it, beside the opening of files: moments at which to kill it.
 EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree", "tempfile.mkdtemp", "tempfile.mkstemp"}
 
@@ -29,15 +27,16 @@ def definitions(preset="dfe-2021", **overrides):
 
 
 def simulated(folder, n_persons, **options):
-    return simulate_extract(folder, n_persons=n_persons, **{"seed": 11, "n_jobs": 1} | options)
+    simulate_extract(folder, n_persons=n_persons, **{"seed": 11, "n_jobs": 1} | options).close()
+    return folder
 
 
 def lookups_of(path):
-    return {name: path / "lookups" / f"{stem}.csv" for stem, name in LOOKUPS.items()}
+    return {name: path / "lookups" / f"{name}.csv" for name in LOOKUPS}
 
 
 def opened(path, lookups=None):
-    return open_extract(path, lookups=lookups_of(path) if lookups is None else lookups)
+    return open_extract(path, lookups=lookups)
 
 
 def built(path, to=None, *, n_jobs=1, resume=True, **overrides):

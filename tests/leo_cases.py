@@ -112,7 +112,8 @@ def define(preset: str, **settings: Any) -> Definitions:
 
 
 def simulate(folder: Path, n_persons: int, **options: Any) -> Extract:
-    return Extract.read(simulate_extract(folder, n_persons=n_persons, **{"seed": 1} | options))
+    simulate_extract(folder, n_persons=n_persons, **{"seed": 1} | options).close()
+    return Extract.read(folder)
 
 
 def build(extract: Extract, definitions: Definitions) -> Panel:

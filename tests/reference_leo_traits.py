@@ -211,10 +211,10 @@ def _places(
     rows = population.rows["geography"]
     after = rows["TaxYear"] - rows["person"].map(population.persons["cohort"])
     rows = rows[true(after.between(0, 1))]
-    area = mapped(rows["COA_2011"], lookups["areas"]) if "areas" in lookups else rows["LAUA_anon"]
+    area = mapped(rows["COA_2011"], lookups["travel_to_work"]) if "travel_to_work" in lookups else rows["LAUA_anon"]
     area = first(rows.assign(place=places(rows, "TaxYear", "via")), area)
     if "home_areas" in lookups:
-        area = else_(area if "areas" in lookups else area.iloc[:0], of_home(lookups["home_areas"]))
+        area = else_(area if "travel_to_work" in lookups else area.iloc[:0], of_home(lookups["home_areas"]))
     return {"home_region": of_home(lookups["regions"]), "area_at_16": area}
 
 

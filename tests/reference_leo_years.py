@@ -104,7 +104,7 @@ def person_years(
     columns |= {f"months_{name}": covered.months.sum(axis=-1) for name, covered in learnt.items()}
     seen = excluded if definitions.uncertain_dates == "exclude" else kept
     columns["main_activity"] = main_activity(grid, population, columns, seen, by_group, learnt, definitions)
-    columns |= _residence(grid, population.rows["geography"], lookups.get("areas"), definitions)
+    columns |= _residence(grid, population.rows["geography"], lookups.get("travel_to_work"), definitions)
     columns |= _furlough(grid, population.rows["cjrs"])
     columns |= _unobserved(grid, columns, population, last_years, definitions)
     whole = pd.DataFrame({name: np.broadcast_to(values, grid.shape).ravel() for name, values in columns.items()})

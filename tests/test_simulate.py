@@ -7,6 +7,7 @@ import hashlib
 import json
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,15 +27,20 @@ N = 4_500
 CHUNK = 2_000
 
 
+def simulated(folder: Path, **arguments: Any) -> Path:
+    simulate_extract(folder, **arguments).close()
+    return folder
+
+
 @pytest.fixture(scope="module")
 def extract(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return simulate_extract(tmp_path_factory.mktemp("sim") / "extract", n_persons=N, seed=11, chunk_persons=CHUNK)
+    return simulated(tmp_path_factory.mktemp("sim") / "extract", n_persons=N, seed=11, chunk_persons=CHUNK)
 
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sim") / "clean"
-    return simulate_extract(folder, n_persons=N, seed=11, chunk_persons=CHUNK, defects=False)
+    return simulated(folder, n_persons=N, seed=11, chunk_persons=CHUNK, defects=False)
 
 
 def rows(folder: Path, table: str, *columns: str) -> pd.DataFrame:
@@ -57,7 +63,7 @@ def days_of(column: pd.Series) -> pd.Series:
 
 def test_the_same_bytes_for_any_number_of_threads(tmp_path: Path) -> None:
     made = [
-        contents(simulate_extract(tmp_path / f"jobs{n_jobs}", n_persons=400, seed=3, chunk_persons=150, n_jobs=n_jobs))
+        contents(simulated(tmp_path / f"jobs{n_jobs}", n_persons=400, seed=3, chunk_persons=150, n_jobs=n_jobs))
         for n_jobs in (1, 2, 3)
     ]
     assert made[0] == made[1] == made[2]
@@ -65,7 +71,7 @@ def test_the_same_bytes_for_any_number_of_threads(tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_other_persons_and_ids(tmp_path: Path, extract: Path) -> None:
-    other = simulate_extract(tmp_path / "other", n_persons=300, seed=12)
+    other = simulated(tmp_path / "other", n_persons=300, seed=12)
     ids = rows(other, "lookup_pmr")["PUPILMATCHINGREFANONYMOUS"].dropna()
     assert not set(ids) & set(rows(extract, "lookup_pmr")["PUPILMATCHINGREFANONYMOUS"])
 
@@ -83,7 +89,7 @@ def test_persons_are_the_same_with_and_without_defects(extract: Path, clean: Pat
 
 @pytest.mark.parametrize("n_persons", [1, 10])
 def test_few_persons(tmp_path: Path, n_persons: int) -> None:
-    folder = simulate_extract(tmp_path / "few", n_persons=n_persons, seed=5)
+    folder = simulated(tmp_path / "few", n_persons=n_persons, seed=5)
     assert rows(folder, "lookup_pmr")["AE_ID"].nunique() <= n_persons
     with open_extract(folder) as opened:
         assert set(opened.tables) == set(TABLES)
@@ -92,13 +98,13 @@ def test_few_persons(tmp_path: Path, n_persons: int) -> None:
 
 @pytest.mark.parametrize("cohorts", [(2002,), (2020,), range(2002, 2021)])
 def test_any_cohorts(tmp_path: Path, cohorts: tuple[int, ...]) -> None:
-    folder = simulate_extract(tmp_path / "any", n_persons=200, seed=5, cohorts=cohorts, defects=False)
+    folder = simulated(tmp_path / "any", n_persons=200, seed=5, cohorts=cohorts, defects=False)
     years = set(rows(folder, "ks4", "KS4_ACADYR")["KS4_ACADYR"])
     assert years <= {f"{cohort - 1}/{cohort}" for cohort in cohorts} and len(years) >= min(len(cohorts), 15)
 
 
 def test_a_last_chunk_of_one_person(tmp_path: Path) -> None:
-    folder = simulate_extract(tmp_path / "odd", n_persons=21, seed=5, chunk_persons=10, defects=False)
+    folder = simulated(tmp_path / "odd", n_persons=21, seed=5, chunk_persons=10, defects=False)
     assert rows(folder, "lookup_pmr")["AE_ID"].nunique() == 21
     assert len(list((folder / "ks4").iterdir())) == 3
 
@@ -127,7 +133,7 @@ def test_every_value_is_of_its_type(extract: Path) -> None:
 
 
 def test_columns_hold_what_their_years_cover(tmp_path: Path) -> None:
-    folder = simulate_extract(tmp_path / "later", n_persons=600, seed=2, cohorts=(2012, 2014, 2016))
+    folder = simulated(tmp_path / "later", n_persons=600, seed=2, cohorts=(2012, 2014, 2016))
     held = rows(folder, "ks4").groupby("KS4_ACADYR").count()
     assert held.loc["2011/2012", "KS4_FIVEAC"] > 0 and held.loc["2011/2012", "KS4_LEVEL2_PTQ"] == 0
     assert held.loc["2013/2014", "KS4_LEVEL2_PTQ"] > 0 and held.loc["2013/2014", "KS4_LEVEL2"] == 0
@@ -161,10 +167,10 @@ def test_the_folder_is_marked_and_tells_what_was_simulated(extract: Path, clean:
 
 def test_outside_lookups_cover_the_codes(extract: Path) -> None:
     read = {path.stem: pd.read_csv(path, dtype=str) for path in (extract / "lookups").iterdir()}
-    assert set(read) == {"regions", "areas", "school_regions", "school_types", "sectors"}
+    assert set(read) == {"regions", "travel_to_work", "school_regions", "school_types", "sectors"}
     for frame in read.values():
         assert frame.notna().all(axis=None) and frame.iloc[:, 0].is_unique
-    assert set(rows(extract, "geography", "COA_2011")["COA_2011"].dropna()) <= set(read["areas"]["COA_2011"])
+    assert set(rows(extract, "geography", "COA_2011")["COA_2011"].dropna()) <= set(read["travel_to_work"]["COA_2011"])
     assert set(rows(extract, "ks4", "KS4_URN_anon")["KS4_URN_anon"].dropna()) <= set(read["school_types"]["school"])
     assert set(rows(extract, "earnings", "Main_SIC2007")["Main_SIC2007"].dropna()) <= set(read["sectors"]["SIC2007"])
 
@@ -407,8 +413,8 @@ def test_whole_numbers_of_numpy_are_as_good(tmp_path: Path) -> None:
         "cohorts": np.arange(2002, 2004),
         "chunk_persons": np.int32(5),
     }
-    simulate_extract(tmp_path / "a", **given)
-    simulate_extract(tmp_path / "b", n_persons=6, seed=1, cohorts=[2002, 2003], chunk_persons=5)
+    simulated(tmp_path / "a", **given)
+    simulated(tmp_path / "b", n_persons=6, seed=1, cohorts=[2002, 2003], chunk_persons=5)
     assert (tmp_path / "a" / "truth.json").read_text() == (tmp_path / "b" / "truth.json").read_text()
 
 

@@ -24,8 +24,8 @@ from leoreturns.extract.simulate.population import DIMENSIONS
 from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import World
 
-# Spread of chance by year after key stage 4 and level, and how it splits into what stays with the person and what fades.
-# Graduates differ most when some have just left and others still study.
+# Spread of chance by year after key stage 4 and level, and how it splits into what stays with the person and what
+# fades. Graduates differ most when some have just left and others still study.
 SPREAD_AT = (1, 3, 4, 5, 6, 7, 8, 10, 15)
 SPREAD = (
     (0.90, 0.72, 0.68, 0.63, 0.59, 0.56, 0.54, 0.50, 0.52),

@@ -240,7 +240,7 @@ def outside_lookups(world: World) -> dict[str, pa.Table]:
     sections = np.repeat(np.arange(len(facts.SECTIONS)), [3 * len(group) for group in facts.DIVISIONS])
     return {
         "regions": pa.table({"LSOA": world.lsoa_codes, "region": names.take(pa.array(world.lsoa_region))}),
-        "areas": pa.table(
+        "travel_to_work": pa.table(
             {
                 "COA_2011": world.area_codes,
                 "area": world.ttwa_codes.take(pa.array(np.repeat(world.lsoa_ttwa, AREAS_PER_LSOA))),

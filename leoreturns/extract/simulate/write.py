@@ -25,10 +25,11 @@ from leoreturns.extract.simulate.estimands import report
 from leoreturns.extract.simulate.rows import MISSING, Coded, Column, Rows
 from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import World, outside_lookups
+from leoreturns.extract.source import LOOKUP_FOLDER, Extract, open_extract
 from leoreturns.extract.tables import TABLES, resolve_columns
 
 NOTICE = "This folder holds records of simulated persons in the shape of LEO. Treat it as the real ones.\n"
-TRUTH_FILE, LOOKUP_FOLDER = "truth.json", "lookups"
+TRUTH_FILE = "truth.json"
 CHUNK_PERSONS = 50_000
 FIRST_COHORT, LAST_COHORT = 2002, 2020  # key stage 4 is held from 2001-02; a tax year must follow
 MOST_PERSONS = 1 << 28  # ids of records in further education have 31 bits, and a person has room for four
@@ -56,7 +57,7 @@ def simulate_extract(
     n_jobs: int | None = None,
     chunk_persons: int = CHUNK_PERSONS,
     n_schools: int | None = None,
-) -> Path:
+) -> Extract:
     """Write an extract of simulated persons in the shape of LEO Iteration 2: every table, with its usual defects.
 
     Nobody in it exists. Shares of levels, main activities and median earnings are fitted to those that the Department
@@ -87,8 +88,8 @@ def simulate_extract(
 
     Returns
     -------
-    Path
-        The folder.
+    Extract
+        The folder, opened with its lookups; see `open_extract`.
 
     Raises
     ------
@@ -116,7 +117,7 @@ def simulate_extract(
 
         made = sum(ordered_map(write_chunk, range(plan.n_chunks), n_jobs=n_jobs, label="persons"), Counter[str]())
         _write_truth(folder / TRUTH_FILE, plan, world, made)
-    return Path(path)
+    return open_extract(path)
 
 
 def _plan(
