@@ -15,8 +15,9 @@ MODULES = $(wildcard leoreturns/*.py leoreturns/*/*.py)
 demo: $(VENV)/ready
 	@$(VENV)/bin/python -m leoreturns demo
 
+# Two workers, each with whole files of tests, whose fixtures are costly.
 test: $(VENV)/ready
-	@$(VENV)/bin/python -m pytest -m "not slow"
+	@$(VENV)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 slow: $(VENV)/ready
 	@$(VENV)/bin/python -m pytest -m slow
@@ -45,7 +46,7 @@ endif
 
 # The suite on kernels that verify every access. A safe path keeps the release kernels of this folder off sys.path.
 checked: $(CHECKED)/ready
-	@LEORETURNS_CHECKED=1 PYTHONSAFEPATH=1 $(CHECKED)/bin/python -m pytest -m "not slow"
+	@LEORETURNS_CHECKED=1 PYTHONSAFEPATH=1 $(CHECKED)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 # An edited kernel is built in place; an edited project is installed again.
 $(VENV)/ready: $(PROJECT) $(KERNELS)
