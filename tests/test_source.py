@@ -28,6 +28,7 @@ from leoreturns._parallel import threads
 from leoreturns.errors import ExtractError
 from leoreturns.extract import parts
 from leoreturns.extract.database import failure
+from leoreturns.extract.lookups import SHAPES
 from leoreturns.extract.parts import identifiers
 from leoreturns.extract.source import open_extract
 
@@ -761,7 +762,7 @@ def test_lookups_of_another_shape(frame, match):
 
 
 def test_an_unknown_lookup():
-    with refused("unknown lookup 'counties'; known: travel_to_work, regions, school_types, sectors"):
+    with refused(f"unknown lookup 'counties'; known: {', '.join(SHAPES)}"):
         open_extract({"employment": employment()}, lookups={"counties": employment()})
 
 
