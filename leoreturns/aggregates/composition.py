@@ -21,6 +21,7 @@ from leoreturns.aggregates.uncertainty import cell_names, contrast_table
 from leoreturns.errors import SupportError
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
+from leoreturns.panel.units import is_person
 from leoreturns.resample.intervals import interval_of
 from leoreturns.resample.joint import collect, collecting, is_collecting
 from leoreturns.resample.plan import BootstrapPlan
@@ -75,14 +76,28 @@ def composition(
         raise ValueError("contrasts come with intervals: give plan=lr.BootstrapPlan(...)")
     with threads(n_jobs):
         known = data.where(f"`{column}` is not missing") if data.schema.columns[column].missing else data
-        everyone, all_drawn = _counted(known, by, plan)
         level, drawn = _counted(known, [*by, column], plan)
+        adds_up = drawn is not None and _adds_up(data, drawn, plan)
+        everyone, all_drawn = _counted(known, by, None if adds_up else plan)
         _check_one_row(everyone, column, by)
         group = _groups(level, everyone, by)
         table = _shares(level, everyone, group, column)
-        if plan is None or drawn is None or all_drawn is None:
+        if plan is None or drawn is None:
             return table
-        return _with_intervals(table, level, everyone, group, _Drawn(drawn, all_drawn[group]), plan, contrasts)
+        n_units = everyone.evidence.n_person if all_drawn is None else everyone.intervals["sum"].n_units
+        if all_drawn is None:
+            all_drawn = np.zeros((everyone.n_cells, plan.n_replicates))
+            np.add.at(all_drawn, group, drawn)
+        assert n_units is not None
+        return _with_intervals(table, n_units[group], _Drawn(drawn, all_drawn[group]), plan, contrasts)
+
+
+def _adds_up(data: Panel | Scan, drawn: FloatArray, plan: BootstrapPlan | None) -> bool:
+    """Tell whether the replicates of a crossing, and its units, are those of its levels added up.
+
+    Clusters may be in several levels; and of a level that one person alone has no replicates are given.
+    """
+    return plan is not None and is_person(data.schema, plan.unit) and not np.isnan(drawn).any()
 
 
 def check_replicated(plan: BootstrapPlan, what: str) -> None:
@@ -184,18 +199,14 @@ class _Drawn:
 
 def _with_intervals(
     table: Aggregate,
-    level: Aggregate,
-    everyone: Aggregate,
-    group: IntArray,
+    n_units: IntArray,
     drawn: _Drawn,
     plan: BootstrapPlan,
     contrasts: Sequence[Contrast],
 ) -> Aggregate:
     """Return the table with the intervals of its shares, and their contrasts."""
     points, replicates = {SHARE: np.asarray(table.statistics[SHARE], dtype=np.float64)}, {SHARE: drawn.shares}
-    n_units = everyone.intervals["sum"].n_units
-    assert n_units is not None
-    interval = replace(interval_of(points[SHARE], replicates[SHARE], plan), n_units=n_units[group])
+    interval = replace(interval_of(points[SHARE], replicates[SHARE], plan), n_units=n_units)
     if is_collecting():
         collect(cell_names(table.keys, table.n_cells), points, replicates)
     gaps = tuple(
