@@ -61,9 +61,9 @@ def run(*arguments: object) -> Result:
 @pytest.fixture(scope="module")
 def extract(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("simulated") / "leo"
-    result = run("simulate", path, "--persons", 120, "--seed", 5)
+    result = run("simulate", path, "--persons", 200, "--seed", 5)
     assert result.exit_code == 0, result.output
-    assert result.output == f"{path}: 120 simulated persons\n"
+    assert result.output == f"{path}: 200 simulated persons\n"
     return path
 
 
@@ -72,8 +72,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_simulate_writes_the_same_files_for_the_same_seed(extract: Path, tmp_path: Path) -> None:
-    run("simulate", tmp_path / "again", "--persons", 120, "--seed", 5, "--jobs", 2)
-    run("simulate", tmp_path / "whole", "--persons", 120, "--seed", 5, "--no-defects")
+    run("simulate", tmp_path / "again", "--persons", 200, "--seed", 5, "--jobs", 2)
+    run("simulate", tmp_path / "whole", "--persons", 200, "--seed", 5, "--no-defects")
     assert files(tmp_path / "again") == files(extract) != files(tmp_path / "whole")
 
 

@@ -19,10 +19,10 @@ from leoreturns.extract.simulate.truth import Truth
 
 # ---- pay ------------------------------------------------------------------------------------------------------------
 
-FIT_PERSONS, FIT_CHUNK = 1_200_000, 100_000
+FIT_PERSONS, FIT_CHUNK = 1_000_000, 100_000
 BIN, LOWEST, N_BIN = 0.02, 4.0, 600  # of log pay
-SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 30, 60, 5
-FIRST_SLOPE = 0.3  # of the effect of a degree on the price of ability
+SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 60, 60, 6
+SLOPE = 0.3  # of the effect of a degree on the price of ability, about
 FIT_COHORT = 2002  # has all published years before 2019
 RARE = 0.65  # how much of the difference in size between ethnic groups is taken out of the population to fit on
 
@@ -91,14 +91,19 @@ def _boost_of(codes: Mapping[str, NDArray[np.int8]], shares: Array) -> Array:
     return found * np.array([1.0, 1.0, 2.5, 1.0])[codes["sen"]]
 
 
-def fit_pay(table: pd.DataFrame) -> dict[str, Array]:
-    """Rake log pay until every published median by level is met, with ability priced so that a degree does as told."""
+def fit_pay(table: pd.DataFrame, start: Mapping[str, Array] | None = None) -> dict[str, Array]:
+    """Rake log pay until every published median by level is met, with ability priced so that a degree does as told.
+
+    It takes some hundred sweeps: a second run goes on from the parameters of the first (`start`).
+    """
     workers, medians = simulated_workers(), _median_targets(table)
     held = {level: np.flatnonzero(workers.level == level) for level in range(N_LEVEL)}
     logs = {name: np.zeros((len(GROUPS[name]), N_LEVEL, YEARS)) for name in DIMENSIONS}
     logs["all"] = np.zeros((N_LEVEL, YEARS))
-    price, slope = np.array([0.18, 0.32]), -FIRST_SLOPE * np.ones(2)
-    last = None
+    price = np.array([0.23, 0.395])
+    if start:
+        price = start["ability"].copy()
+        logs = {name: start[name].copy() for name in logs}
     goal = np.log1p(Truth().degree)
     at = pay.DEGREE_YEAR - 1
     for trial in range(ABILITY_TRIALS):
@@ -109,11 +114,7 @@ def fit_pay(table: pd.DataFrame) -> dict[str, Array]:
         found = _degree_effect(workers, logs)
         print(f"trial {trial}: price of ability {price.round(4)}, effect of a degree {np.expm1(found).round(4)}")
         # The raw gap stays: what ability takes of it leaves the degree.
-        if last is not None and (np.abs(price - last[0]) > 0.005).all():
-            slope = ((found - last[1]) / (price - last[0])).clip(-0.5, -0.05)
-        last = price, found
-        price = price + ((goal - found) / slope).clip(-0.1, 0.1)
-    price = last[0] if last is not None else price
+        price = price + (found - goal) / SLOPE
     logs["ability"], logs["through"] = price, _through(workers)
     fitted_price = {year: _price(price, year) for year in range(1, YEARS + 1)}
     misses = []
@@ -121,10 +122,36 @@ def fit_pay(table: pd.DataFrame) -> dict[str, Array]:
         for k in range(YEARS):
             priced = fitted_price[k + 1][workers.female.astype(int)]
             misses.append(_rake_medians(workers, held[level], level, k, priced, medians, logs, SWEEPS))
+    _fit_groups_of_all_levels(workers, fitted_price, medians, logs)
     missed = np.concatenate(misses)
     print("medians by level: share within 0.5 %", (missed < 0.005).mean().round(4), "largest", missed.max().round(4))
     print("effect of a degree at the end", np.expm1(_degree_effect(workers, logs)).round(4))
     return logs
+
+
+def _fit_groups_of_all_levels(
+    workers: Workers, prices: Mapping[int, Array], medians: Mapping, logs: dict[str, Array]
+) -> None:
+    """Shift the log pay of groups whose medians are published for all levels together only."""
+    groups = GROUPS["ethnicity_minor"]
+    for code, group in enumerate(groups):
+        if ("ethnicity_minor", group, "all") not in medians or ("ethnicity_minor", group, "graduate") in medians:
+            continue
+        members = np.flatnonzero(workers.codes["ethnicity_minor"] == code)
+        level = workers.level[members]
+        for k in range(YEARS):
+            value = (
+                workers.other[members, k]
+                + prices[k + 1][workers.female[members].astype(int)] * workers.ability[members]
+            )
+            value = value + logs["all"][level, k]
+            for name in DIMENSIONS:
+                effects = np.vstack([logs[name][:, :, k], np.zeros(N_LEVEL)])
+                value = value + effects[workers.codes[name][members], level]
+            paid = np.isfinite(value)
+            target = medians["ethnicity_minor", group, "all"][k]
+            found = _medians(value[paid], workers.weight[members][paid], np.zeros(paid.sum(), np.int64), 1)
+            logs["ethnicity_minor"][code, :, k] += target - found[0]
 
 
 def _price(price: Array, year: int) -> Array:

@@ -53,7 +53,7 @@ def main(wanted: list[str]) -> None:
         parts = {part: getattr(found, part) for part in fitted.PARTS}
     for part, fit in {"population": fit_population, "activity": fit_activities, "pay": fit_pay}.items():
         if not wanted or part in wanted:
-            parts[part] = fit(table)
+            parts[part] = fit(table, parts["pay"]) if part == "pay" and parts.get("pay") else fit(table)
             write(parts)
             fitted.load.cache_clear()
             population.cells.cache_clear()

@@ -15,6 +15,7 @@ from leoreturns.extract.simulate.activities import (
     EMPLOYED,
     FIRST_EDUCATION,
     HIGHER,
+    KEY_STAGE_5,
     NO_SUSTAINED,
     NOT_CAPTURED,
     positions,
@@ -104,11 +105,24 @@ def _work_chances() -> AnyArray:
     return np.array(by_level, np.float32)
 
 
+def _work_factors(people: People, activity: AnyArray) -> AnyArray:
+    """Return by how much the chances of paid work differ between men and women and between ethnic groups."""
+    by_group = [*(facts.AT_WORK_OF.get(group, (1.0, 1.0)) for group in facts.ETHNICITY), (1.0, 1.0)]
+    of_students, of_others = np.array(by_group, np.float32)[people.codes["ethnicity_minor"]].T
+    sex = people.codes["sex"]
+    students = np.array(facts.STUDENTS_AT_WORK, np.float32)[sex] * of_students
+    early = np.arange(activity.shape[1]) < facts.EARLY_YEARS
+    others = np.where(early, of_others[:, None], np.array(facts.OTHERS_AT_WORK, np.float32)[sex][:, None])
+    factor: AnyArray = np.where(activity >= KEY_STAGE_5, students[:, None], np.where(activity == EMPLOYED, 1.0, others))
+    return factor
+
+
 def _work(people: People, activity: AnyArray, seen: AnyArray, rng: Generator) -> AnyArray:
     """Return how much of each year has paid work."""
     n, span = activity.shape
     taste = positions(n, span, JOB_KEPT, JOB_FADES, rng)
-    works = seen & (taste < _work_chances()[people.level[:, None], activity, np.arange(span)])
+    chance = _work_chances()[people.level[:, None], activity, np.arange(span)] * _work_factors(people, activity)
+    works = seen & (taste < chance)
     whole = (activity != NO_SUSTAINED) & (rng.random(activity.shape, np.float32) < facts.ALL_YEAR_BESIDE)
     whole |= activity == EMPLOYED
     return np.where(works, np.where(whole, ALL_YEAR, PART_YEAR), NO_JOB).astype(np.int8)
