@@ -21,7 +21,7 @@ import pandas as pd
 
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.disclosure.policy import find_policy
-from leoreturns.errors import DisclosureError, LeoReturnsError, StudyError
+from leoreturns.errors import DisclosureError, LeoReturnsError, StudyError, silenced
 from leoreturns.extract.source import open_extract
 from leoreturns.panel import store
 from leoreturns.panel.build import build_panel
@@ -252,12 +252,9 @@ def _definitions(given: Any, folder: Path) -> Definitions:
     deflator: Any = illustrative_deflator()
     if given["deflator"] != ILLUSTRATIVE:
         file = folder / _text("[definitions] deflator", given["deflator"])
-        try:
+        text = f"[definitions] deflator: {given['deflator']!r} cannot be read as a CSV file with tax_year and index"
+        with silenced((OSError, ValueError), lambda _: StudyError(text)):
             deflator = pd.read_csv(file)
-        except (OSError, ValueError):
-            raise StudyError(
-                f"[definitions] deflator: {given['deflator']!r} cannot be read as a CSV file with tax_year and index"
-            ) from None
     made: Definitions = _checked(
         "[definitions]", lambda: Definitions.preset(given["preset"], deflator=deflator, **settings)
     )

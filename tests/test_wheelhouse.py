@@ -46,5 +46,5 @@ def test_it_installs_without_an_index_and_runs(wheelhouse: Path, tmp_path: Path)
     printed = run(python, "-m", "leoreturns", "info", cwd=tmp_path)
     assert "release build" in printed
     assert "not installed" not in printed
-    run(python, "-m", "leoreturns", "demo", "--to", str(tmp_path / "out"), cwd=tmp_path)
+    run(python, "-m", "leoreturns", "demo", "--persons", "3000", "--to", str(tmp_path / "out"), cwd=tmp_path)
     assert list((tmp_path / "out").rglob("*.csv")) and list((tmp_path / "out").rglob("*.png"))

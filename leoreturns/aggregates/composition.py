@@ -70,26 +70,87 @@ def composition(
     SupportError
         If a person has several rows in a crossing, or for a plan whose intervals are not made of replicates.
     """
-    if plan is not None:
-        check_replicated(plan, f"shares of the levels of '{column}'")
     if contrasts and plan is None:
         raise ValueError("contrasts come with intervals: give plan=lr.BootstrapPlan(...)")
     with threads(n_jobs):
+        counted = _Counted.of(data, column, by, plan)
+        table = _shares(counted.level, counted.level.evidence.n_person, counted.everyone, counted.group, column)
+        if plan is None:
+            return table
+        return _with_intervals(table, counted, counted.group, counted.drawn, plan, contrasts)
+
+
+def share_of_true(
+    data: Panel | Scan, column: str, *, by: Sequence[str], plan: BootstrapPlan | None = None, n_jobs: int | None = None
+) -> Aggregate:
+    """Return the share of true in a true/false column, of the persons of whom it is known.
+
+    The same as `aggregate`'s ``share``, for one row per person in every crossing: counting two levels under replicates
+    costs less than summing deviations. Parameters and errors are those of `composition`.
+    """
+    if not data.schema.columns[column].is_bool:
+        raise SupportError(f"share needs a true/false column and '{column}' holds others")
+    with threads(n_jobs):
+        counted = _Counted.of(data, column, by, plan)
+        everyone, key = counted.everyone, counted.level.keys[column]
+        true = np.asarray(key.labels, dtype=np.bool_)[key.codes]
+        n, every = np.zeros(everyone.n_cells, dtype=np.int64), np.arange(everyone.n_cells)
+        n[counted.group[true]] = counted.level.evidence.n_person[true]
+        table = _shares(everyone, n, everyone, every, column)
+        if plan is None:
+            return table
+        drawn = np.zeros_like(counted.all_drawn)
+        drawn[counted.group[true]] = counted.drawn[true]
+        # Of one person alone no replicate is told: all less the others are that person.
+        others = np.zeros_like(counted.all_drawn)
+        others[counted.group[~true]] = counted.drawn[~true]
+        return _with_intervals(
+            table, counted, every, np.where(np.isnan(drawn), counted.all_drawn - others, drawn), plan
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Rows of every crossing by the level of a column, and of all levels.
+
+    Attributes
+    ----------
+    level, everyone : Aggregate
+        Counts by crossing and level, and by crossing.
+    group : int64 array of shape (n_level_cells,)
+        Cell of all levels that each cell of a level belongs to.
+    drawn, all_drawn : float64 of shape (n_cells, n_replicates), without columns where there is no plan
+        Sums of weights in every replicate.
+    n_units : int64 array
+        Sampling units of every crossing.
+    """
+
+    level: Aggregate
+    everyone: Aggregate
+    group: IntArray
+    drawn: FloatArray
+    all_drawn: FloatArray
+    n_units: IntArray
+
+    @classmethod
+    def of(cls, data: Panel | Scan, column: str, by: Sequence[str], plan: BootstrapPlan | None) -> _Counted:
+        """Count the rows on which the column is known."""
+        if plan is not None:
+            check_replicated(plan, f"shares of the levels of '{column}'")
         known = data.where(f"`{column}` is not missing") if data.schema.columns[column].missing else data
         level, drawn = _counted(known, [*by, column], plan)
-        adds_up = drawn is not None and _adds_up(data, drawn, plan)
+        adds_up = _adds_up(data, drawn, plan)
         everyone, all_drawn = _counted(known, by, None if adds_up else plan)
         _check_one_row(everyone, column, by)
         group = _groups(level, everyone, by)
-        table = _shares(level, everyone, group, column)
-        if plan is None or drawn is None:
-            return table
-        n_units = everyone.evidence.n_person if all_drawn is None else everyone.intervals["sum"].n_units
-        if all_drawn is None:
-            all_drawn = np.zeros((everyone.n_cells, plan.n_replicates))
+        n_units: IntArray | None = everyone.evidence.n_person
+        if adds_up:
+            all_drawn = np.zeros((everyone.n_cells, drawn.shape[1]))
             np.add.at(all_drawn, group, drawn)
+        elif plan is not None:
+            n_units = everyone.intervals["sum"].n_units
         assert n_units is not None
-        return _with_intervals(table, n_units[group], _Drawn(drawn, all_drawn[group]), plan, contrasts)
+        return cls(level, everyone, group, drawn, all_drawn, n_units)
 
 
 def _adds_up(data: Panel | Scan, drawn: FloatArray, plan: BootstrapPlan | None) -> bool:
@@ -106,10 +167,10 @@ def check_replicated(plan: BootstrapPlan, what: str) -> None:
         raise SupportError(f"{what} take interval {', '.join(map(repr, FROM_REPLICATES))}, not '{plan.interval}'")
 
 
-def _counted(data: Panel | Scan, by: Sequence[str], plan: BootstrapPlan | None) -> tuple[Aggregate, FloatArray | None]:
-    """Return the rows and persons of every crossing and, under a plan, the sum of weights in every replicate."""
+def _counted(data: Panel | Scan, by: Sequence[str], plan: BootstrapPlan | None) -> tuple[Aggregate, FloatArray]:
+    """Return the rows and persons of every crossing and the sum of weights in every replicate of a plan, if any."""
     if plan is None:
-        return aggregate(data, None, by=by, statistics=["n_obs", "n_person"]), None
+        return aggregate(data, None, by=by, statistics=["n_obs", "n_person"]), np.empty((0, 0))
     ones = data.assign(level="person", one=_ones)
     with collecting() as found:
         table = aggregate(ones, ONE, by=by, statistics=["n_obs", "n_person", "sum"], plan=plan)
@@ -143,10 +204,10 @@ def _groups(level: Aggregate, everyone: Aggregate, by: Sequence[str]) -> IntArra
     return np.asarray(groups.get_indexer(cells), dtype=np.int64)
 
 
-def _shares(level: Aggregate, everyone: Aggregate, group: IntArray, column: str) -> Aggregate:
-    """Return the table of shares, with the evidence that a column of true and false would have."""
-    inside, all_of = level.evidence, everyone.evidence
-    n, persons = inside.n_person, all_of.n_person[group]
+def _shares(cells: Aggregate, n: IntArray, everyone: Aggregate, group: IntArray, column: str) -> Aggregate:
+    """Return the table of shares of n persons, with the evidence that a column of true and false would have."""
+    all_of = everyone.evidence
+    persons = all_of.n_person[group]
     outside = persons - n
     larger = np.maximum(n, outside)
     evidence = Evidence(
@@ -173,7 +234,7 @@ def _shares(level: Aggregate, everyone: Aggregate, group: IntArray, column: str)
         sketch_value=None if all_of.sketch is None else all_of.sketch[group],
     )
     return replace(
-        level,
+        cells,
         variable=column,
         unit=None,
         statistics={"n_person": persons, SHARE: n / persons},
@@ -183,30 +244,19 @@ def _shares(level: Aggregate, everyone: Aggregate, group: IntArray, column: str)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Drawn:
-    """Sums of weights in every replicate, of each cell and of the crossing it belongs to; NaN where not known."""
-
-    level: FloatArray
-    everyone: FloatArray
-
-    @property
-    def shares(self) -> FloatArray:
-        """The share in every replicate; NaN where nobody of the crossing is drawn."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.level / self.everyone)
-
-
 def _with_intervals(
     table: Aggregate,
-    n_units: IntArray,
-    drawn: _Drawn,
+    counted: _Counted,
+    group: IntArray,
+    drawn: FloatArray,
     plan: BootstrapPlan,
-    contrasts: Sequence[Contrast],
+    contrasts: Sequence[Contrast] = (),
 ) -> Aggregate:
     """Return the table with the intervals of its shares, and their contrasts."""
-    points, replicates = {SHARE: np.asarray(table.statistics[SHARE], dtype=np.float64)}, {SHARE: drawn.shares}
-    interval = replace(interval_of(points[SHARE], replicates[SHARE], plan), n_units=n_units)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        replicates = {SHARE: np.asarray(drawn / counted.all_drawn[group])}
+    points = {SHARE: np.asarray(table.statistics[SHARE], dtype=np.float64)}
+    interval = replace(interval_of(points[SHARE], replicates[SHARE], plan), n_units=counted.n_units[group])
     if is_collecting():
         collect(cell_names(table.keys, table.n_cells), points, replicates)
     gaps = tuple(
@@ -215,4 +265,5 @@ def _with_intervals(
         )
         for contrast in contrasts
     )
-    return replace(table, intervals={SHARE: interval}, contrasts=gaps)
+    settings = {**table.settings, "plan": plan.settings}
+    return replace(table, intervals={SHARE: interval}, contrasts=gaps, settings=settings)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from leoreturns._parallel import threads
 from leoreturns.questions.assemble import answer
 from leoreturns.questions.breakdown import GRADUATE, LEVEL, LEVEL_3, YEAR, Data, breakdowns, plain, required, trait
-from leoreturns.questions.outcomes import SHARE
 from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.answer import Answer, Result
@@ -49,7 +48,7 @@ def education_levels(
     -------
     Answer
         Tables ``degree``, ``degree_by_sex`` and so on, each followed by ``level_3_among_non_graduates...``, with
-        ``n_person_value`` (the denominator) and ``share``.
+        ``n_person`` (the denominator) and ``share``.
 
     Raises
     ------
@@ -64,7 +63,7 @@ def education_levels(
         others = others.assign(level="person", level_3_among_non_graduates=f"{LEVEL} == {LEVEL_3!r}")
         groups = list(breakdowns(data, characteristics, None))
         tables = {
-            column: Stack.of(rows, groups, [column], plan).tables(column, SHARE, plan, "difference")
+            column: Stack.of(rows, groups, [column], plan).shares(column, plan)
             for rows, column in zip((everybody, others), DENOMINATORS, strict=True)
         }
     results: dict[str, Result] = {

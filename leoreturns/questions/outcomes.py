@@ -19,7 +19,6 @@ from leoreturns.results.chart import Chart
 # True/false columns whose shares are told.
 STATES = ("in_paid_work", "sustained_employment")
 COUNTS = ("n_person", "n_person_value")
-SHARE = (*COUNTS, "share")
 GAP_OF = "p50"
 
 
@@ -74,7 +73,7 @@ def labour_outcomes(
         groups = list(breakdowns(data, characteristics, level))
         stack = Stack.of(then, groups, [ACTIVITY, *STATES, earnings, pay.UNCONDITIONAL], plan)
         tables = {"activities": stack.compositions(ACTIVITY, plan, "difference")}
-        tables |= {state: stack.tables(state, SHARE, plan, "difference") for state in STATES}
+        tables |= {state: stack.shares(state, plan) for state in STATES}
         asked = [*COUNTS, *statistics]
         tables[pay.CONDITIONAL] = stack.tables(earnings, asked, plan, "percent")
         tables[pay.UNCONDITIONAL] = stack.tables(pay.UNCONDITIONAL, asked, plan, "percent")

@@ -34,6 +34,7 @@ HOLDERS = {1: "1 person", 9: "2 to 9 persons", 99: "10 to 99", 999: "100 to 999"
 RANKS = {10: "10 most common", 100: "11th to 100th", 1_000: "101st to 1,000th", None: "all others"}
 # Tables of shares, and the trait of a sequence that each is by.
 TABLES = {"holders": HELD_BY, "rank": RANK, "most_common": PATHWAY}
+MOST_PAIRS = 1 << 30  # of groups and sequences, one byte each
 OTHERS = "all other pathways"
 DENOMINATOR = "persons of the group whose main activity is known in every one of the years"
 
@@ -243,7 +244,9 @@ def _distinct(data: Data, found: Sequences, group: Breakdown) -> Aggregate:
     """Return persons and distinct sequences of each group."""
     table = aggregate(data, None, by=group.keys, statistics=["n_person"])
     sizes = [len(table.keys[name].labels) for name in group.keys]
-    pairs = []
+    n_sequence, n_cell = len(found.codes), int(np.prod(sizes, dtype=np.int64))
+    _check_room(group, n_cell, n_sequence)
+    seen = np.zeros((n_cell, n_sequence), dtype=np.bool_)
     for panel in [data] if isinstance(data, Panel) else data:
         position = found.positions[_part(panel)]
         cell = np.zeros(panel.n_person_stored, dtype=np.int64)
@@ -252,13 +255,21 @@ def _distinct(data: Data, found: Sequences, group: Breakdown) -> Aggregate:
             codes = panel.array(name)
             cell = cell * size + codes
             known &= codes >= 0
-        pairs.append(np.unique(cell[known] * len(found.codes) + position[known]))
-    cells = np.unique(np.concatenate(pairs)) // len(found.codes)
-    counts = np.bincount(cells, minlength=int(np.prod(sizes, dtype=np.int64)))
+        seen[cell[known], position[known]] = True
+    counts = seen.sum(axis=1)
     at = np.zeros(table.n_cells, dtype=np.int64)
     for name, size in zip(group.keys, sizes, strict=True):
         at = at * size + table.keys[name].codes
     return replace(table, statistics={**table.statistics, "n_distinct": counts[at].astype(np.int64)})
+
+
+def _check_room(group: Breakdown, n_cell: int, n_sequence: int) -> None:
+    """Refuse groups times sequences that would not fit in memory."""
+    if n_cell * n_sequence > MOST_PAIRS:
+        raise SupportError(
+            f"{n_cell:,} groups by {' and '.join(group.keys)} times {n_sequence:,} sequences are too many to count: "
+            "ask for fewer years, or for traits with fewer levels"
+        )
 
 
 def _named_only(table: Aggregate) -> Aggregate:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from leoreturns._typing import AnyArray, ContrastKind, FloatArray, IntArray
-from leoreturns.aggregates.composition import check_replicated, composition
+from leoreturns.aggregates.composition import check_replicated, composition, share_of_true
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.aggregates.statistics import statistic
 from leoreturns.aggregates.uncertainty import contrast_table
@@ -114,6 +114,14 @@ class Stack:
         with collecting() as found:
             whole = aggregate(self.panel, values, by=[BREAKDOWN, GROUP], statistics=statistics, plan=plan)
         return self._with_gaps(whole, whole.evidence.n_obs, found[0].replicates, plan, kind)
+
+    def shares(self, column: str, plan: BootstrapPlan | None) -> list[Aggregate]:
+        """Return the share of true in a column, of those of whom it is known, and its gaps in points."""
+        with collecting() as found:
+            whole = share_of_true(self.panel, column, by=[BREAKDOWN, GROUP], plan=plan)
+        if plan is None:
+            return [self._part(whole, place, whole.evidence.n_obs) for place in range(len(self.groups))]
+        return self._with_gaps(whole, whole.evidence.n_obs, found[0].replicates, plan, "difference")
 
     def compositions(self, column: str, plan: BootstrapPlan | None, kind: ContrastKind) -> list[Aggregate]:
         """Return the composition of every breakdown by a column, with the gaps of its levels under a plan."""
