@@ -6,6 +6,8 @@ from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import DisclosureError, LeoReturnsError, NotIdentifiedError, PanelError, SupportError
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.ols import feols
+from leoreturns.estimation.resampled import Jackknifed, Resampled
+from leoreturns.estimation.wild import WildCluster
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
 from leoreturns.resample.joint import jointly
@@ -25,6 +27,7 @@ __all__ = [
     "DisclosureError",
     "Estimate",
     "Estimates",
+    "Jackknifed",
     "Joint",
     "LeoReturnsError",
     "NotIdentifiedError",
@@ -32,12 +35,14 @@ __all__ = [
     "PanelError",
     "Policy",
     "Released",
+    "Resampled",
     "Robust",
     "Scan",
     "SmallSample",
     "SupportError",
     "Unadjusted",
     "Weights",
+    "WildCluster",
     "aggregate",
     "feols",
     "jointly",
