@@ -14,6 +14,8 @@ from leoreturns.errors import (
 )
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.ols import feols
+from leoreturns.estimation.resampled import Jackknifed, Resampled
+from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
 from leoreturns.panel.build import build_panel
@@ -48,6 +50,7 @@ __all__ = [
     "Estimates",
     "Extract",
     "ExtractError",
+    "Jackknifed",
     "Joint",
     "LeoReturnsError",
     "NotIdentifiedError",
@@ -55,6 +58,7 @@ __all__ = [
     "PanelError",
     "Policy",
     "Released",
+    "Resampled",
     "Robust",
     "Scan",
     "SmallSample",
@@ -63,6 +67,7 @@ __all__ = [
     "Unadjusted",
     "Waterfall",
     "Weights",
+    "WildCluster",
     "aggregate",
     "build_panel",
     "earnings_trajectories",

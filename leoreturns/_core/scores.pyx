@@ -131,3 +131,33 @@ def leverages(
         else:
             for i in range(n):
                 out[i] = quadratic(slots, i, inverse)
+
+
+def group_products(const double[:, ::1] rows not None, const int64_t[::1] starts not None, double[:, ::1] out not None):
+    """Cross-products of the columns over each group.
+
+    rows IN float64[n, k], one row after the other; starts IN int64[g + 1]; out OUT float64[g, k (k + 1) / 2], the upper
+    triangle row by row.
+    """
+    cdef int64_t g, i, a, b, at, k = rows.shape[1]
+    cdef double x
+    cdef double* into
+    cdef const double* row
+    check_groups(starts, rows.shape[0])
+    if out.shape[0] != starts.shape[0] - 1 or out.shape[1] != k * (k + 1) // 2:
+        raise ValueError("out must have one row per group and the entries of a triangle")
+    if not out.shape[0] or not k:
+        return
+    with nogil:
+        for g in range(out.shape[0]):
+            into = &out[g, 0]
+            for at in range(out.shape[1]):
+                into[at] = 0.0
+            for i in range(starts[g], starts[g + 1]):
+                row = &rows[i, 0]
+                at = 0
+                for a in range(k):
+                    x = row[a]
+                    for b in range(k - a):
+                        into[at + b] += x * row[a + b]
+                    at += k - a

@@ -20,6 +20,7 @@ from leoreturns.estimation.variables import Codes
 from leoreturns.panel.keys import interact
 from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.rows import expand
+from leoreturns.results.estimate import Drawn
 
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
 EffectsCounted = Literal["nonnested", "full", "none"]
@@ -90,12 +91,15 @@ class Found:
         Number of clusters.
     notes : mapping
         What was done on the way.
+    drawn : Drawn, optional
+        Tests and intervals that come from draws.
     """
 
     cov: FloatArray
     df_tests: float
     clusters: dict[str, int]
     notes: dict[str, object]
+    drawn: Drawn | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -281,7 +285,7 @@ class Clustered(Covariance):
 
 def counts_of(design: Design, fit: Fit) -> Counts:
     """Return what the small-sample factors of a regression are made of."""
-    n = fit.weight if design.weight_kind == "frequency" else float(design.sample.n_row)
+    n = fit.moments.weight if design.weight_kind == "frequency" else float(design.sample.n_row)
     return Counts(n, len(fit.beta), {name: design.effects[name] for name in fit.model.effects})
 
 

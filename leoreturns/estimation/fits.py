@@ -80,8 +80,8 @@ class Fit:
         Inverse of the cross-products of the (projected) regressors.
     reduced : float64 of shape (e, e)
         Cross-products of the projection's columns.
-    weight : float
-        Sum of the weights.
+    moments : Moments
+        Of the whole design.
     """
 
     model: Model
@@ -94,7 +94,7 @@ class Fit:
     chosen: IntArray
     inverse: FloatArray
     reduced: FloatArray
-    weight: float
+    moments: Moments
 
     @property
     def constant(self) -> bool:
@@ -205,7 +205,7 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
         chosen,
         inverse,
         reduced,
-        moments.weight,
+        moments,
     )
 
 
@@ -261,7 +261,7 @@ class Scored:
         elif len(projection.absorbed):
             # About the overall mean; the mean itself is fitted too.
             fitted = np.append(projection.inverse @ projection.shares, 0.0)
-            found += projection.shares @ fitted[:-1] - 2.0 * fitted[slots].sum(axis=0) + 1.0 / self.fit.weight
+            found += projection.shares @ fitted[:-1] - 2.0 * fitted[slots].sum(axis=0) + 1.0 / self.fit.moments.weight
         found *= self.weights if len(self.weights) else 1.0
         rows = self.regressors
         return np.asarray(found + np.einsum("ki,ki->i", rows, self.fit.inverse @ rows))

@@ -261,6 +261,7 @@ def _estimate(
             **found.notes,
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
+        drawn=found.drawn,
         owners=_owners(panel, specification),
     )
 

@@ -22,6 +22,31 @@ LEVEL = 0.95
 GRID = 2_000  # angles at which the Anderson-Rubin statistic is looked at before its roots are found
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Drawn:
+    """Tests of no effect and confidence intervals that come from draws.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Coefficients tested.
+    level : float
+        Of the intervals.
+    pvalues, low, high : float64 of shape (n,)
+    n_replicates : int
+    """
+
+    names: tuple[str, ...]
+    level: float
+    pvalues: FloatArray
+    low: FloatArray
+    high: FloatArray
+    n_replicates: int
+
+    def __repr__(self) -> str:
+        return f"<Drawn: {len(self.names):,} tests, {self.n_replicates:,} replicates>"
+
+
 @dataclass(frozen=True, slots=True)
 class Test:
     """A test of a hypothesis.
@@ -83,6 +108,8 @@ class Estimate:
     flow : SampleFlow
     settings : mapping
         The options behind the numbers, and the path that was taken.
+    drawn : Drawn, optional
+        Tests and intervals that come from a bootstrap.
     owners : tuple of str
         Owners of the columns used.
     """
@@ -107,6 +134,7 @@ class Estimate:
     flow: SampleFlow
     settings: Mapping[str, Any]
     first_stages: Mapping[str, FirstStage] = field(default_factory=dict)
+    drawn: Drawn | None = None
     owners: tuple[str, ...] = ()
 
     # ---- coefficients -----------------------------------------------------------------------------------------------
@@ -128,8 +156,11 @@ class Estimate:
 
     @property
     def pvalues(self) -> pd.Series:
-        """Two-sided p-values of the t distribution."""
-        return pd.Series(2.0 * stats.t.sf(np.abs(self.tstats), self.df_tests), index=list(self.names), name="p")
+        """Two-sided p-values: of the bootstrap where there is one, else of the t distribution."""
+        found = pd.Series(2.0 * stats.t.sf(np.abs(self.tstats), self.df_tests), index=list(self.names), name="p")
+        if self.drawn is not None:
+            found[list(self.drawn.names)] = self.drawn.pvalues
+        return found
 
     @property
     def cov(self) -> pd.DataFrame:
@@ -137,11 +168,17 @@ class Estimate:
         return pd.DataFrame(self.covariance, index=list(self.names), columns=list(self.names))
 
     def conf_int(self, level: float = LEVEL) -> pd.DataFrame:
-        """Return confidence intervals of the t distribution, columns ``low`` and ``high``."""
+        """Return confidence intervals, columns ``low`` and ``high``: drawn where there is a bootstrap, else of t."""
         if not 0.0 < level < 1.0:
             raise ValueError(f"a confidence level lies between 0 and 1, not at {level}")
         half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * self.std_errors
-        return pd.DataFrame({"low": self.params - half, "high": self.params + half})
+        found = pd.DataFrame({"low": self.params - half, "high": self.params + half})
+        if self.drawn is not None:
+            if level != self.drawn.level:
+                raise SupportError(f"the intervals were drawn at level {self.drawn.level}; estimate again for {level}")
+            found.loc[list(self.drawn.names), "low"] = self.drawn.low
+            found.loc[list(self.drawn.names), "high"] = self.drawn.high
+        return found
 
     def percent(self, level: float = LEVEL) -> pd.DataFrame:
         """Return effects on a log outcome in per cent, ``100 (exp(b) - 1)``, with standard errors by the delta method.
