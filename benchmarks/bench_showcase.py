@@ -33,7 +33,7 @@ LEVELS = {
     "ethnicity_minor": ["White British", *(f"group {n}" for n in range(17))],
     "first_language": ["English", "other"],
     "school_type": ["mainstream", "independent", "other", "selective", "special"],
-    "school_region": ["London", *(f"region {n}" for n in range(8))],
+    "region": ["London", *(f"region {n}" for n in range(8))],
     "idaci_quintile": ["5 least deprived", "4", "3", "2", "1 most deprived"],
     "ks4_band": ["5 A*-C with English and maths", "5 A*-C", "below 5 A*-C"],
     "education_level": ["level 2 or below", "level 3 or above", "graduate"],

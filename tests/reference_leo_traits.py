@@ -81,7 +81,7 @@ def traits(population: Population, lookups: Mapping[str, Mapping[str, str]]) -> 
     )
     found["school"] = school
     if "school_regions" in lookups:
-        found["school_region"] = mapped(school, lookups["school_regions"])
+        found["region"] = mapped(school, lookups["school_regions"])
     types = [mapped(persons[f"KS4_{column}"], known) for column, known in _type_codes(lookups).items()]
     found["school_type"] = mapped(school, lookups["school_types"])
     for other in types:

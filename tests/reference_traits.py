@@ -25,7 +25,7 @@ def traits_of_person(tables, cohort, lookups, coverage):
     found["idaci_score"] = first([own["score"], record.get("KS4_IDACI")])
     found["area_at_16"] = area_at_16(tables["geography"], cohort, lookups) or own["home"]
     school = found["school"] = record.get("KS4_URN_anon") or record.get("KS4_LAESTAB_anon") or own["urn"]
-    found["school_region"] = lookups["school_regions"].get(school)
+    found["region"] = lookups["school_regions"].get(school)
     found["school_type"] = lookups["school_types"].get(school) or school_type(record, lookups["institution_types"])
     points = found["prior_attainment"] = prior_attainment(tables["ks2"], cohort)
     found["prior_attainment_band"] = (

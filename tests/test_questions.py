@@ -286,8 +286,8 @@ def test_a_scan_gives_the_answers_of_its_panel(answers: dict[str, Answer], tmp_p
 
 
 def test_by_default_every_characteristic_that_is_there(answers: dict[str, Answer]) -> None:
-    known = "school_region" if "school_region" in panel().schema.columns else "home_region"
-    there = [known if name == "school_region" else name for name in CHARACTERISTICS]
+    known = "region" if "region" in panel().schema.columns else "home_region"
+    there = [known if name == "region" else name for name in CHARACTERISTICS]
     answer = main_activities(panel(), level=None)
     assert list(answer.tables) == ["activities", *(f"activities_by_{name}" for name in there)]
     assert answer.settings["characteristics"] is None

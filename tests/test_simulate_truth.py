@@ -166,7 +166,7 @@ def test_the_build_finds_what_was_drawn(tmp_path: Path) -> None:
     assert (labels(panel, "main_activity") == activity).mean() > 0.999
     for name in ("sex", "fsm", "sen", "ks4_five_ac", "school_region"):
         code = drawn.people.codes[name][person]
-        found = np.char.lower(labels(panel, name)[code >= 0])
+        found = np.char.lower(labels(panel, {"school_region": "region"}.get(name, name))[code >= 0])
         assert (found == np.char.lower(np.array(GROUPS[name])[code[code >= 0]])).all(), name
     pounds = np.exp(drawn.log_pay[row, k])
     assert np.array_equal(np.isfinite(pounds), np.isfinite(panel.years["real_earnings"]))

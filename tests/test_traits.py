@@ -294,7 +294,7 @@ def test_school_and_its_type():
     assert traits_of(ks4=[record | {"KS4_URN_anon": "urn"}], lookups=types)["school_type"] == "independent"
     assert traits_of(ks4=[record], lookups=types)["school_type"] == "selective"
     assert traits_of(ks4=[{"KS4_NEWER_TYPE": "7"}])["school_type"] is None
-    assert traits_of(ks4=[record], lookups={"school_regions": {"estab": "London"}})["school_region"] == "London"
+    assert traits_of(ks4=[record], lookups={"school_regions": {"estab": "London"}})["region"] == "London"
 
 
 @pytest.mark.parametrize(

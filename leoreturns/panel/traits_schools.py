@@ -205,7 +205,7 @@ TRAITS: Mapping[str, Trait] = MappingProxyType(
             (("geography", "school_census"), ("geography", f"lookup_{HOME_AREAS}")),
         ),
         "school": Trait(SCHOOL, "DfE", _EITHER, entity=True),
-        "school_region": Trait("region_of_school.label", "DfE", (*_EITHER, ("lookup_school_regions",))),
+        "region": Trait("region_of_school.label", "DfE", (*_EITHER, ("lookup_school_regions",))),
         "school_type": Trait(f"coalesce({_TYPE})", "DfE", (("lookup_school_types", "ks4"),)),
     }
 )

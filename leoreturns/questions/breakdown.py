@@ -26,18 +26,18 @@ CHARACTERISTICS: Mapping[str, Label] = MappingProxyType(
         "ethnicity_minor": "White British",
         "first_language": "English",
         "school_type": "mainstream",
-        "school_region": "London",
+        "region": "London",
         "idaci_quintile": "5 least deprived",
         "ks4_band": "5 A*-C with English and maths",
     }
 )
 # Where a panel does not know the school's region, that of the home at the end of key stage 4 stands for it.
-IN_PLACE_OF = {"school_region": "home_region"}
+IN_PLACE_OF = {"region": "home_region"}
 BASES = {**CHARACTERISTICS, "home_region": "London"}
 TITLES = {
     "fsm": "free school meals",
     "sen": "special educational needs",
-    "school_region": "region of school",
+    "region": "region of school",
     "home_region": "region of home",
     "idaci_quintile": "IDACI quintile",
     "ks4_band": "attainment at key stage 4",
@@ -128,7 +128,7 @@ def breakdowns(data: Data, characteristics: Sequence[str] | None, level: str | N
     data : Panel or Scan
     characteristics : sequence of str or None
         Columns with one value per person; None for those of the report that the panel has, with ``home_region`` for
-        ``school_region`` where only that is known.
+        ``region`` where only that is known.
     level : str or None
         Column of the level of education; None for tables without it.
 
