@@ -143,7 +143,7 @@ def test_careers_persist(drawn: Drawn) -> None:
     activity = drawn.careers.activity
     for name in ("employment", "out-of-work benefits", "activity not captured"):
         at = activity[:, 11] == ACTIVITIES.index(name)
-        assert (activity[at, 12] == activity[at, 11]).mean() > 0.6, name
+        assert (activity[at, 12] == activity[at, 11]).mean() > 0.55, name
     years = (activity == ACTIVITIES.index("higher education")).sum(axis=1)[drawn.people.level == GRADUATE]
     assert 2.5 <= np.median(years) <= 4
 
@@ -161,7 +161,7 @@ def test_the_build_finds_what_was_drawn(tmp_path: Path) -> None:
     row = np.repeat(person, np.diff(panel.offsets))
     k = panel.years["years_since_ks4"].astype(np.int64) - 1
 
-    assert (labels(panel, "education_level") == np.array(facts.LEVELS)[drawn.people.level[person]]).mean() > 0.998
+    assert (labels(panel, "education_level") == np.array(facts.LEVELS)[drawn.people.level[person]]).mean() > 0.999
     activity = np.array(ACTIVITIES)[drawn.careers.activity[row, k]]
     assert (labels(panel, "main_activity") == activity).mean() > 0.999
     for name in ("sex", "fsm", "sen", "ks4_five_ac", "school_region"):

@@ -21,8 +21,8 @@ from leoreturns.extract.simulate.truth import Truth
 
 FIT_PERSONS, FIT_CHUNK = 1_000_000, 100_000
 BIN, LOWEST, N_BIN = 0.02, 4.0, 600  # of log pay
-SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 60, 60, 6
-SLOPE = 0.3  # of the effect of a degree on the price of ability, about
+SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 40, 60, 4
+SLOPE = 0.5  # of the effect of a degree on the price of ability, about
 FIT_COHORT = 2002  # has all published years before 2019
 RARE = 0.65  # how much of the difference in size between ethnic groups is taken out of the population to fit on
 

@@ -38,7 +38,7 @@ POSSIBLE = np.array(
 )
 # Shares of the variance of a latent position that a person keeps for good, and how the rest fades by the year.
 EDUCATION_KEPT, EDUCATION_FADES = 0.25, 0.80
-WORK_KEPT, WORK_FADES = 0.55, 0.85
+WORK_KEPT, WORK_FADES = 0.55, 0.92
 
 
 def positions(

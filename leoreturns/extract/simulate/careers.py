@@ -112,7 +112,8 @@ def _work_factors(people: People, activity: AnyArray) -> AnyArray:
     sex = people.codes["sex"]
     students = np.array(facts.STUDENTS_AT_WORK, np.float32)[sex] * of_students
     early = np.arange(activity.shape[1]) < facts.EARLY_YEARS
-    others = np.where(early, of_others[:, None], np.array(facts.OTHERS_AT_WORK, np.float32)[sex][:, None])
+    later = np.array(facts.OTHERS_AT_WORK, np.float32)[people.level, sex]
+    others = np.where(early, of_others[:, None], later[:, None])
     factor: AnyArray = np.where(activity >= KEY_STAGE_5, students[:, None], np.where(activity == EMPLOYED, 1.0, others))
     return factor
 

@@ -92,8 +92,9 @@ PAID_WORK = (
 )
 ALL_YEAR_BESIDE = 0.5
 # Factors of these chances, set in the same way: of students (men, women), of others without employment as main activity
-# (men, women, after year 6), and of both by ethnic group (of others up to year 6).
-STUDENTS_AT_WORK, OTHERS_AT_WORK, EARLY_YEARS = (0.78, 1.18), (1.0, 0.95), 6
+# (by level, men and women, after year 6), and of both by ethnic group (of others up to year 6).
+STUDENTS_AT_WORK, EARLY_YEARS = (0.78, 1.18), 6
+OTHERS_AT_WORK = ((1.1, 0.75), (1.0, 0.95), (1.0, 0.95))
 AT_WORK_OF = {
     "W non-British": (1.3, 0.8),
     "MWBC": (1.7, 0.6),

@@ -80,6 +80,7 @@ def _sustained(people: People, rng: Generator) -> Courses:
     follows[1:] = (person[1:] == person[:-1]) & (k[1:] == k[:-1] + 1) & (apprentice[1:] == apprentice[:-1])
     place = np.arange(len(person)) - np.maximum.accumulate(np.where(follows, 0, np.arange(len(person))))
     carries_on = (place % 2 == 1) & (apprentice | (rng.random(len(person)) < 0.4))
+    carries_on &= (k != 2) | (people.route[person] != NO_ROUTE)  # adults begin anew
     first = np.flatnonzero(~carries_on)
     last = np.append(first[1:], len(person))[: len(first)] - 1
     early = (k[first] == 0) & (rng.random(len(first)) < 0.8)  # many begin in the September before the first tax year

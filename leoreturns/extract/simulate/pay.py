@@ -32,7 +32,8 @@ SPREAD = (
     (0.90, 0.72, 0.68, 0.63, 0.59, 0.56, 0.54, 0.50, 0.52),
     (0.90, 0.68, 0.66, 0.95, 0.95, 0.70, 0.57, 0.50, 0.52),
 )
-WOMEN_WIDER, WOMEN_WIDER_FROM = 0.03, 11  # by the year: part-time work makes women's pay differ more
+# By the year from a year on, by level: part-time work makes women's pay differ more.
+WOMEN_WIDER, WOMEN_WIDER_FROM = (0.03, 0.03, 0.02), (7, 11, 11)
 PERSON_SHARE, FADES = 0.55, 0.80
 TAIL_FROM = 0.90  # of chance: a Pareto tail above it
 TAIL_INDEX = (2.33, 3.17)  # men, women
@@ -62,7 +63,8 @@ def chance(people: People, years: int, rng: Generator) -> AnyArray:
     latent = rng.standard_normal(n, np.float32)
     n_years = np.arange(1, years + 1)
     spread = np.array([np.interp(n_years, SPREAD_AT, of_level) for of_level in SPREAD], np.float32)[people.level]
-    spread *= 1 + WOMEN_WIDER * people.female[:, None] * (n_years - WOMEN_WIDER_FROM).clip(min=0).astype(np.float32)
+    beyond = (n_years - np.array(WOMEN_WIDER_FROM)[:, None]).clip(min=0) * np.array(WOMEN_WIDER)[:, None]
+    spread *= 1 + people.female[:, None] * beyond.astype(np.float32)[people.level]
     found = np.empty((n, years), np.float32)
     for year in range(years):
         if year:

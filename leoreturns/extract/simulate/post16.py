@@ -144,9 +144,8 @@ def plams(people: People, ids: Ids, world: World, rng: Generator, defects: Defec
 
 def ypmad(people: People, ids: Ids, rng: Generator) -> Rows:
     """Return one record per young person in each of two years, the second with the level reached by then."""
-    # Those who are in no other table at that age are in this one.
-    told = (people.route < NO_ROUTE) & ~people.in_year(1, KEY_STAGE_5) & ~people.in_year(2, KEY_STAGE_5)
-    persons = np.repeat(np.flatnonzero(told | (rng.random(len(people)) < 0.97)), 2)
+    # Those who reach level 3 at that age are all here: other tables tell it in some years only.
+    persons = np.repeat(np.flatnonzero((people.route < NO_ROUTE) | (rng.random(len(people)) < 0.97)), 2)
     n = len(persons)
     second = np.tile(np.array([False, True]), n // 2)
     route = people.route[persons]

@@ -103,8 +103,6 @@ def simulate_extract(
     plan = _plan(n_persons, seed, chunk_persons, cohorts, defects, Truth.of(truth), n_schools)
     with new_folder(Path(path), ExtractError, NOTICE) as folder:
         world = plan.world()
-        for name in TABLES:
-            (folder / name).mkdir()
         _write_lookups(folder / LOOKUP_FOLDER, outside_lookups(world))
         for table, stem, rows in world_tables(plan, world):
             _write_rows(folder / table / f"{stem}.parquet", TABLES[table], rows)
@@ -154,6 +152,7 @@ def _write_rows(path: Path, table: Table, rows: Rows) -> None:
         for name, found in columns.items()
     }
     columns = {name: _arrow(column, kinds[name]) for name, column in rows.items()}
+    path.parent.mkdir(exist_ok=True)  # a table of which nothing is held has no folder
     texts = [name for name, column in columns.items() if pa.types.is_dictionary(column.type)]
     pq.write_table(pa.table(columns), path, use_dictionary=texts, **PARQUET_OPTIONS)
 
