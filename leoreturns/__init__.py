@@ -5,6 +5,7 @@ from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import DisclosureError, LeoReturnsError, NotIdentifiedError, PanelError, SupportError
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.wild import WildCluster
@@ -27,6 +28,7 @@ __all__ = [
     "DisclosureError",
     "Estimate",
     "Estimates",
+    "FixedEffects",
     "Jackknifed",
     "Joint",
     "LeoReturnsError",
@@ -45,6 +47,7 @@ __all__ = [
     "WildCluster",
     "aggregate",
     "feols",
+    "fixed_effects",
     "jointly",
     "release",
 ]
