@@ -13,6 +13,7 @@ from leoreturns.errors import (
     SupportError,
 )
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.wild import WildCluster
@@ -50,6 +51,7 @@ __all__ = [
     "Estimates",
     "Extract",
     "ExtractError",
+    "FixedEffects",
     "Jackknifed",
     "Joint",
     "LeoReturnsError",
@@ -73,6 +75,7 @@ __all__ = [
     "earnings_trajectories",
     "education_levels",
     "feols",
+    "fixed_effects",
     "illustrative_deflator",
     "jointly",
     "labour_outcomes",

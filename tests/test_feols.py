@@ -341,3 +341,36 @@ def test_two_stage_least_squares_without_effects() -> None:
         close(found.values[at], beta[place])
         close(found.covariance[np.ix_(at, at)], cov[np.ix_(place, place)])
         assert found.method == "2SLS"
+
+
+@pytest.mark.parametrize("weights", [None, "analytic"])
+@pytest.mark.parametrize("effects", EFFECTS, ids="+".join)
+def test_effects_and_regressors_leave_the_residual(effects: list[str], weights: str | None) -> None:
+    frame = complete(effects)
+    given = None if weights is None else lr.Weights("w", "analytic")
+    found = lr.fixed_effects(f"y ~ x1 + C(route) + x2 | {' + '.join(effects)}", PANEL, weights=given)
+    columns = [frame.x1, frame.route == "none", frame.route == "vocational", frame.x2]
+    named = dict(zip(("x1", "route::none", "route::vocational", "x2"), columns, strict=True))
+    fitted_values = sum(found.params[name] * named[name] for name in found.params.index)
+    for effect in effects:
+        names = effect.split("^")
+        values = found.effects[effect]
+        if effect == "person":
+            # By the person's number in the panel; found again by the number of rows and the mean of the rest.
+            rest = frame.y - fitted_values
+            for other in (name for name in effects if name != "person"):
+                parts = other.split("^")
+                labels = frame[parts[0]] if len(parts) == 1 else frame[parts].astype(str).agg("^".join, axis=1)
+                rest = rest - labels.map(found.effects[other])
+            w = np.ones(len(frame)) if weights is None else frame.w
+            means = (rest * w).groupby(frame.person).sum() / pd.Series(w, index=frame.index).groupby(frame.person).sum()
+            close(np.sort(values), np.sort(means), 1e-9)
+            fitted_values = fitted_values + frame.person.map(means)
+            continue
+        labels = frame[names[0]] if len(names) == 1 else frame[names].astype(str).agg("^".join, axis=1)
+        fitted_values = fitted_values + labels.map(values)
+        assert found.counts[effect].sum() == len(frame)
+    w = None if weights is None else frame.w.to_numpy()
+    brute = Brute(frame, frame.y, np.column_stack(columns).astype(float), effects, w)
+    close(frame.y - fitted_values, brute.u, 1e-8)
+    assert str(len(values)) in repr(found) and "levels" in repr(found)

@@ -94,7 +94,7 @@ def test_what_is_no_formula_is_refused(formula: str, message: str) -> None:
         ("y ~ log(nothing)", "unknown column 'nothing'"),
         ("route ~ x1", "holds labels"),
         ("y ~ C(route, ref='degree')", "is not among the 3 levels"),
-        ("y ~ x1 | person | x2 ~ ability", "as many instruments"),
+        ("y ~ x1 | person | x2 ~ ability", "0 of 1 instrument vary apart"),
         ("y ~ x1 | person | ability ~ x2", "cannot be told apart"),
     ],
 )

@@ -78,9 +78,10 @@ class ClusterBlock:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Order:
-    """Rows sorted by cluster, with the first row of each cluster and of each group, and the clusters of each block."""
+    """Rows sorted by cluster, their persons, the first row of each cluster and group, the clusters of each block."""
 
     rows: IntArray
+    people: IntArray
     starts: IntArray
     groups: IntArray
     bounds: list[tuple[int, int]]
@@ -135,12 +136,13 @@ class ClusterMoments:
         if blocks.order is not None and blocks.offsets is not None:
             rows = blocks.order[: blocks.offsets[-1]]
             groups = np.repeat(np.arange(len(blocks.offsets) - 1), np.diff(blocks.offsets))
+            people = blocks.people[rows] if blocks.people is not None else groups
         else:
             rows = np.arange(len(codes)) if sample.kept is None else np.flatnonzero(sample.kept)
-            groups = np.searchsorted(sample.panel.offsets, rows, side="right") - 1
+            groups = people = np.repeat(np.arange(sample.panel.n_person_stored), sample.rows_of_persons())
         along = codes[rows]
         turn = np.argsort(along, kind="stable")
-        rows, groups, along = rows[turn], groups[turn], along[turn]
+        rows, groups, people, along = rows[turn], groups[turn], people[turn], along[turn]
         starts = np.concatenate([[0], np.flatnonzero(np.diff(along)) + 1, [len(along)]])
         changes = np.flatnonzero((np.diff(along) != 0) | (np.diff(groups) != 0)) + 1
         groups = np.concatenate([[0], changes, [len(along)]])
@@ -152,7 +154,7 @@ class ClusterMoments:
             )
         targets = np.arange(0, len(rows), max(1, min(BLOCK_ROWS, BLOCK_ENTRIES // self.m)))
         edges = np.unique([0, *np.searchsorted(starts, targets), len(starts) - 1])
-        return _Order(rows, starts, groups, [(int(first), int(last)) for first, last in pairwise(edges)])
+        return _Order(rows, people, starts, groups, [(int(first), int(last)) for first, last in pairwise(edges)])
 
     def _means(self) -> FloatArray:
         """Return what is taken out of each column where there are no groups."""
@@ -213,7 +215,7 @@ class ClusterMoments:
         rows = order.rows[ends[0] : ends[-1]]
         inside = order.groups[np.searchsorted(order.groups, ends[0]) : np.searchsorted(order.groups, ends[-1]) + 1]
         starts = inside - ends[0] if self.design.blocks.centre == "groups" else np.array([0, len(rows)])
-        people = np.searchsorted(self.design.sample.panel.offsets, rows, side="right") - 1
+        people = order.people[ends[0] : ends[-1]].astype(np.int64)
         return Block(rows, people, starts.astype(np.int64)), (ends - ends[0]).astype(np.int64)
 
     # ---- algebra ----------------------------------------------------------------------------------------------------

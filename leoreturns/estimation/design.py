@@ -12,7 +12,7 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.blocks import Block, Blocks, Centre, blocks_of_levels, blocks_of_persons
 from leoreturns.estimation.columns import Dense, Levels, effect_levels, taken, term_columns
 from leoreturns.estimation.formula import Factor, Specification, Term
-from leoreturns.estimation.sample import Sample
+from leoreturns.estimation.sample import Sample, draw_sample
 from leoreturns.estimation.variables import Codes, Numbers, Variable, codes, variable
 from leoreturns.panel.panel import Panel
 
@@ -155,6 +155,28 @@ class Design:
         if self.weights is None:
             return np.empty(0)
         return np.ascontiguousarray(taken(self.weights.values, self.weights.level, block), dtype=np.float64)
+
+
+def sample_of(
+    panel: Panel,
+    specification: Specification,
+    clusters: Sequence[str],
+    weighting: tuple[Weights, Numbers] | None,
+    variables: Variables,
+) -> Sample:
+    """Return the rows that a regression uses."""
+    regressors = (*specification.terms, *specification.endogenous)
+    effects = [variables.coded(effect) for effect in specification.effects]
+    known = [variables.coded((name,), labelled=False) for name in clusters]
+    required: list[tuple[str, Sequence[Variable]]] = [
+        ("outcome known", variables.outcome(specification.outcome)),
+        ("regressors known", variables.of_terms(regressors)),
+        ("instruments known", variables.of_terms(specification.instruments)),
+        ("effects known", effects),
+        ("clusters known", known),
+        ("weights known", [] if weighting is None else [weighting[1]]),
+    ]
+    return draw_sample(panel, required, weighting, effects)
 
 
 def build_design(

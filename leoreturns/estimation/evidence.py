@@ -126,9 +126,27 @@ def shares_collector(design: Design, modes: FloatArray) -> PersonShares:
     return ScatteredShares(modes, design.sample.panel.n_person_stored)
 
 
-def evidence_of(
-    design: Design, fit: Fit, numbers: FloatArray, variables: Variables, *, known_persons: bool
-) -> FitEvidence:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SampleEvidence:
+    """What the regressions of one sample share: its entities and, where they are known, its set of persons."""
+
+    entities: dict[str, int]
+    fingerprint: int | None
+    sketch: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, sample: Sample, variables: Variables, *, known_persons: bool) -> SampleEvidence:
+        """Count the entities and take the print of the persons."""
+        names = [name for name, column in sample.panel.schema.columns.items() if column.entity]
+        seen = {name: sample.observed(variables.coded((name,), labelled=False)) > 0 for name in names}
+        entities = {name: int(found.sum()) for name, found in seen.items()}
+        if not known_persons:
+            return cls(entities, None, None)
+        keys = sample.panel.keys[sample.rows_of_persons() > 0]
+        return cls(entities, int(keys.sum(dtype=np.uint64)), _sketch(keys))
+
+
+def evidence_of(design: Design, fit: Fit, numbers: FloatArray, shared: SampleEvidence) -> FitEvidence:
     """Return the evidence of one regression."""
     sample = design.sample
     eliminated = design.eliminated
@@ -146,10 +164,10 @@ def evidence_of(
         rank=len(fit.beta),
         df_persons=sample.n_person - len(fit.beta) - fit.projection.effects.rank - by_others,
         saturated=_is_saturated(design, fit),
-        entities=_entities(design, variables),
-        fingerprint=_fingerprint(sample) if known_persons else None,
-        sketch=_sketch(sample) if known_persons else None,
-        identified=known_persons,
+        entities=shared.entities,
+        fingerprint=shared.fingerprint,
+        sketch=shared.sketch,
+        identified=shared.fingerprint is not None,
     )
 
 
@@ -169,24 +187,8 @@ def _is_saturated(design: Design, fit: Fit) -> bool:
     return True
 
 
-def _entities(design: Design, variables: Variables) -> dict[str, int]:
-    """Count the schools, employers and other entities in the sample."""
-    names = [name for name, column in design.sample.panel.schema.columns.items() if column.entity]
-    return {name: int((design.sample.observed(variables.coded((name,), labelled=False)) > 0).sum()) for name in names}
-
-
-def _keys(sample: Sample) -> UIntArray:
-    """Return the keys of the persons in the sample."""
-    return sample.panel.keys[sample.rows_of_persons() > 0]
-
-
-def _fingerprint(sample: Sample) -> int:
-    return int(_keys(sample).sum(dtype=np.uint64))
-
-
-def _sketch(sample: Sample) -> tuple[int, ...]:
-    """Return the sketch of the sample's persons, as tables have it of their cells."""
-    keys = _keys(sample)
+def _sketch(keys: UIntArray) -> tuple[int, ...]:
+    """Return the sketch of a set of persons, as tables have it of their cells."""
     members = np.empty((len(keys), sketch.ITEMS), dtype=np.uint64)
     sketch.person_powers(keys, members)
     out = np.empty((1, sketch.ITEMS), dtype=np.uint64)

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
+from leoreturns._checks import counted
 from leoreturns._core import elimination, scores
 from leoreturns._typing import AnyArray, FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
@@ -172,8 +173,9 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
         first, _ = known([*(column for column in order if column not in endogenous), *instruments])
         if len(first) < k:
             raise NotIdentifiedError(
-                f"{len(endogenous)} endogenous regressors need as many instruments; "
-                f"{len(first) - k + len(endogenous)} of {len(instruments)} vary apart from the other regressors"
+                f"{counted(len(endogenous), 'endogenous regressor')} cannot be instrumented: "
+                f"{len(first) - k + len(endogenous)} of {counted(len(instruments), 'instrument')} "
+                "vary apart from the other regressors and effects"
             )
         combination[first] = solve_symmetric(reduced[np.ix_(first, first)], reduced[np.ix_(first, order)])
     else:

@@ -13,16 +13,16 @@ from leoreturns._parallel import threads
 from leoreturns._typing import Weights
 from leoreturns.estimation.absorb import SparseEffects
 from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
-from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect
-from leoreturns.estimation.evidence import PersonShares, evidence_of, shares_collector
+from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect, sample_of
+from leoreturns.estimation.evidence import PersonShares, SampleEvidence, evidence_of, shares_collector
 from leoreturns.estimation.fits import Fit, Gathered, project, scan_scores, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.instruments import first_stage_fits, with_first_stages
 from leoreturns.estimation.moments import Moments, scan_moments
-from leoreturns.estimation.sample import Sample, draw_sample
+from leoreturns.estimation.sample import Sample
 from leoreturns.estimation.solve import invert_symmetric, single_threaded
-from leoreturns.estimation.variables import Numbers, Variable, numbers
+from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel
 from leoreturns.results.estimate import Estimate, Estimates
 
@@ -139,7 +139,7 @@ def _regressions(
     weighting = None if weights is None else (weights, numbers(panel, weights.column))
     groups: dict[object, tuple[Sample, list[int]]] = {}
     for number, specification in enumerate(specifications):
-        sample = _sample(panel, specification, cov, weighting, variables)
+        sample = sample_of(panel, specification, cov.columns, weighting, variables)
         coded = {effect: variables.coded(effect) for effect in specification.effects}
         demeaned = bool(specification.intercept or specification.effects)
         rows = None if sample.kept is None else hashlib.sha256(np.packbits(sample.kept).tobytes()).digest()
@@ -151,28 +151,6 @@ def _regressions(
         found = _fit_design(design, cov, ssc, variables, where, known_persons)
         results.update(zip(members, found, strict=True))
     return [results[number] for number in range(len(specifications))]
-
-
-def _sample(
-    panel: Panel,
-    specification: Specification,
-    cov: Covariance,
-    weighting: tuple[Weights, Numbers] | None,
-    variables: Variables,
-) -> Sample:
-    """Return the rows that a regression uses."""
-    regressors = (*specification.terms, *specification.endogenous)
-    effects = [variables.coded(effect) for effect in specification.effects]
-    clusters = [variables.coded((name,), labelled=False) for name in cov.columns]
-    required: list[tuple[str, Sequence[Variable]]] = [
-        ("outcome known", variables.outcome(specification.outcome)),
-        ("regressors known", variables.of_terms(regressors)),
-        ("instruments known", variables.of_terms(specification.instruments)),
-        ("effects known", effects),
-        ("clusters known", clusters),
-        ("weights known", [] if weighting is None else [weighting[1]]),
-    ]
-    return draw_sample(panel, required, weighting, effects)
 
 
 def _fit_design(
@@ -195,8 +173,9 @@ def _fit_design(
     shares = shares_collector(design, moments.modes())
     collectors = [[*cov.collectors(design, fit, variables), shares] for fit in fits]
     gathered = scan_scores(design, fits, collectors)
+    shared = SampleEvidence.of(design.sample, variables, known_persons=known_persons)
     estimates = [
-        _estimate(design, fit, found, moments, cov, ssc, variables, where, known_persons, shares)
+        _estimate(design, fit, found, moments, cov, ssc, variables, where, shares, shared)
         for fit, found in zip(fits, gathered, strict=True)
     ]
     return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
@@ -211,8 +190,8 @@ def _estimate(
     ssc: SmallSample,
     variables: Variables,
     where: str | None,
-    known_persons: bool,
     shares: PersonShares,
+    shared: SampleEvidence,
 ) -> Estimate:
     """Correct the coefficients by the second scan and put the result together."""
     persons = shares.numbers(gathered.collected.pop())
@@ -238,7 +217,7 @@ def _estimate(
         cov_name=cov.name,
         nobs=int(counts.n),
         n_row=design.sample.n_row,
-        n_person=design.sample.n_person if known_persons else -1,
+        n_person=design.sample.n_person if shared.fingerprint is not None else -1,
         df_resid=counts.n - counts.parameters("full"),
         df_tests=found.df_tests,
         n_clusters=found.clusters,
@@ -250,7 +229,7 @@ def _estimate(
             "within_tss": gathered.within,
             "centred": float(design.blocks.centre != "none"),
         },
-        evidence=evidence_of(design, fit, persons, variables, known_persons=known_persons),
+        evidence=evidence_of(design, fit, persons, shared),
         flow=design.sample.flow,
         settings={
             "path": _path(design, fit),
