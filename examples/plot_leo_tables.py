@@ -19,7 +19,9 @@ folder = Path(temporary.name)
 # ----------
 # One folder of files per table, under the names of the request form. Whatever is not there is gone without: `missing`
 # names the columns that this project was not granted.
-extract = lr.simulate_extract(folder / "extract", n_persons=4_000, seed=2021)
+lr.simulate_extract(folder / "extract", n_persons=4_000, seed=2021).close()
+extract = lr.open_extract(folder / "extract")
+assert isinstance(extract, lr.Extract)
 print(extract)
 print(f"{len(extract.tables)} tables, {extract.count('employment'):,} employment spells")
 
@@ -28,6 +30,13 @@ print(f"{len(extract.tables)} tables, {extract.count('employment'):,} employment
 # form does not know, years that are not covered, lookups that are not one to one.
 findings = extract.check().to_frame()
 findings.groupby(["severity", "check"]).size()
+
+# %%
+# Errors name the table, the column and the counts, and never a value of anybody:
+try:
+    extract.select("employment", ["Postcode"])
+except lr.ExtractError as error:
+    print(error)
 
 # %%
 # The definitions
