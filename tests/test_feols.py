@@ -374,3 +374,17 @@ def test_effects_and_regressors_leave_the_residual(effects: list[str], weights: 
     brute = Brute(frame, frame.y, np.column_stack(columns).astype(float), effects, w)
     close(frame.y - fitted_values, brute.u, 1e-8)
     assert str(len(values)) in repr(found) and "levels" in repr(found)
+
+
+@pytest.mark.parametrize("dense_levels", [6_000, 3])
+def test_disconnected_effects_are_named_and_counted(dense_levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(design, "DENSE_LEVELS", dense_levels)
+    apart = FRAME.assign(place=FRAME.place + 10 * (FRAME.school > 4))
+    found = lr.feols("y ~ x1 | person + place + year", apart, cov=lr.Unadjusted(), person="person")
+    assert isinstance(found, lr.Estimate)
+    assert found.settings["connected_sets"] == {"place": 2}
+    assert "place: 2 connected sets" in found.summary()
+    brute = Brute(apart, apart.y, apart[["x1"]].to_numpy(), ["person", "place", "year"])
+    close(found.values, brute.beta)
+    together = fitted("y ~ x1 | person + place + year")
+    assert together.settings["connected_sets"] == {}

@@ -140,6 +140,11 @@ def factor_sparse(matrix: sparse.csr_array, effect: IntArray) -> SparseEffects:
     return SparseEffects(large, small, solve, border, fitted, outer, len(free) + outer.rank, path, len(held))
 
 
+def connected_sets(pairs: FloatArray | sparse.csr_array) -> int:
+    """Count the sets of an effect's levels that groups link: between sets nothing is compared."""
+    return int(connected_components(sparse.csr_array(pairs), directed=False)[0])
+
+
 def _banded(matrix: sparse.csr_array) -> Solver | None:
     """Factor a positive definite matrix in an order of narrow band; None if the band is wide."""
     n = matrix.shape[0]

@@ -14,7 +14,7 @@ from leoreturns._checks import counted
 from leoreturns._core import elimination, scores
 from leoreturns._typing import AnyArray, FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
-from leoreturns.estimation.absorb import SparseEffects, factor_sparse
+from leoreturns.estimation.absorb import SparseEffects, connected_sets, factor_sparse
 from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.design import CONSTANT, Design, Model
 from leoreturns.estimation.moments import Moments
@@ -126,6 +126,18 @@ def _factored(design: Design, moments: Moments, absorbed: IntArray) -> Factored 
     """Factor the moments of absorbed levels."""
     pairs = moments.levels(absorbed, absorbed)
     return factor_sparse(pairs, design.effect_of_slots()[absorbed]) if sparse.issparse(pairs) else factor_effects(pairs)
+
+
+def disconnected(design: Design, fit: Fit) -> dict[str, int]:
+    """Return the absorbed effects whose levels fall into several connected sets, with the number of sets."""
+    if design.blocks.centre != "groups":
+        return {}
+    sets = {}
+    absorbed, effect = fit.projection.absorbed, design.effect_of_slots()
+    for number in np.unique(effect[absorbed]):
+        own = absorbed[effect[absorbed] == number]
+        sets[design.levels[number].name] = connected_sets(fit.moments.levels(own, own))
+    return {name: count for name, count in sets.items() if count > 1}
 
 
 def reduce(projection: Projection, design: Design, moments: Moments) -> FloatArray:

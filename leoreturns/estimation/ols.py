@@ -15,7 +15,7 @@ from leoreturns.estimation.absorb import SparseEffects
 from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
 from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect, sample_of
 from leoreturns.estimation.evidence import PersonShares, SampleEvidence, evidence_of, shares_collector
-from leoreturns.estimation.fits import Fit, Gathered, project, scan_scores, solve
+from leoreturns.estimation.fits import Fit, Gathered, disconnected, project, scan_scores, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.instruments import first_stage_fits, with_first_stages
@@ -234,6 +234,7 @@ def _estimate(
         settings={
             "path": _path(design, fit),
             "effects_rank": fit.projection.effects.rank,
+            "connected_sets": disconnected(design, fit),
             "weights": None if design.weights is None else f"{design.weight_kind} weights {design.weights.name}",
             "where": where,
             "ssc": ssc,

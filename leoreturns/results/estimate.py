@@ -265,6 +265,8 @@ class Estimate:
         if self.effects:
             named = ", ".join(f"{name} ({count:,})" for name, count in self.effects.items())
             lines.append(f"Effects: {named}")
+        for name, count in self.settings.get("connected_sets", {}).items():
+            lines.append(f"{name}: {count:,} connected sets, between which nothing is compared")
         within = f", within {self.r2_within:.4f}" if self.effects else ""
         lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
         lines += [
