@@ -22,12 +22,12 @@ BINARY_SUFFIXES = {".so", ".pyd"}
 
 
 def sources_of(project: Path) -> set[str]:
-    """Paths of the package's own files below the project: modules, kernels, stubs and the typing marker."""
+    """Paths of the package's own files below the project: modules, kernels, stubs, data and the typing marker."""
     files = (project / "leoreturns").rglob("*")
     return {
         path.relative_to(project).as_posix()
         for path in files
-        if path.suffix in {".py", ".pyx", ".pxd", ".pyi"} or path.name == "py.typed"
+        if path.suffix in {".py", ".pyx", ".pxd", ".pyi", ".npz"} or path.name == "py.typed"
     }
 
 
