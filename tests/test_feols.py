@@ -408,3 +408,9 @@ def test_the_id_may_be_called_person_whatever_its_name() -> None:
         found = lr.feols(f"y ~ x1 + x2 | {name} + year", renamed, cov=lr.Clustered(name))
         assert isinstance(found, lr.Estimate)
         close(found.covariance, fitted("y ~ x1 + x2 | person + year", lr.Clustered("person")).covariance, 0)
+    frame = FRAME.rename(columns={"person": "pupil"})
+    for cov in (lr.Clustered("person"), lr.Jackknifed("person"), lr.Resampled(lr.BootstrapPlan(99, seed=1))):
+        other = lr.feols("y ~ x1 + x2 | person + year", frame, cov=cov, person="pupil")
+        close(other.covariance, fitted("y ~ x1 + x2 | person + year", cov).covariance, 0)  # type: ignore[union-attr]
+    with pytest.raises(lr.PanelError, match="unknown column 'person'"):
+        lr.feols("y ~ x1 | person", frame, cov=lr.Unadjusted())

@@ -19,6 +19,7 @@ from leoreturns.estimation.variables import Codes
 from leoreturns.panel.keys import interact
 from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.rows import expand
+from leoreturns.panel.units import PERSON
 from leoreturns.results.estimate import Drawn
 
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
@@ -327,7 +328,7 @@ def _nests(design: Design, effect: str, way: Clusters, variables: Variables) -> 
 
 def _summed_by_person(design: Design, way: Clusters) -> bool:
     """Whether the clusters are the persons and each stands in one block: then their scores need not be kept."""
-    person = way.columns in ((design.sample.panel.schema.person,), ("person",)) and way.codes.labels is None
+    person = way.columns in ((design.sample.panel.schema.person,), (PERSON,)) and way.codes.labels is None
     return person and design.blocks.by_person
 
 

@@ -20,6 +20,7 @@ from leoreturns.panel.levels import code_dtype, number_distinct
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import expand
 from leoreturns.panel.schema import Label
+from leoreturns.panel.units import PERSON
 
 KNOWN_NAMES = {*TRANSFORMS, "np", "log", "exp", "sqrt", "abs"}
 LEARNING = {"poly", "scale", "standardize", "center", "bs", "cr", "cs", "cc"}  # from the selected rows, each once
@@ -137,7 +138,7 @@ def codes(panel: Panel, names: Sequence[str], *, labelled: bool = True) -> Codes
 
 def _codes_of(panel: Panel, name: str, labelled: bool) -> Codes:
     """Return one column as codes."""
-    if name == panel.schema.person or (name == "person" and name not in panel.schema.columns):
+    if name == panel.schema.person or (name == PERSON and name not in panel.schema.columns):
         return Codes(name, np.arange(panel.n_person_stored, dtype=np.int32), panel.n_person_stored, None, "person")
     column, values = panel.column(name), panel.array(name)
     if column.kind == "code":
