@@ -43,6 +43,7 @@ covariances: list[lr.Covariance] = [
     lr.Unadjusted(),
     lr.Robust("HC1"),
     lr.Clustered("nr"),
+    lr.DriscollKraay(2),
     lr.Jackknifed("person"),
     lr.Resampled(plan),
     lr.WildCluster("person", 399, seed=1980, params=["union"]),

@@ -16,6 +16,7 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Robust, Smal
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
+from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -47,6 +48,7 @@ __all__ = [
     "Covariance",
     "Definitions",
     "DisclosureError",
+    "DriscollKraay",
     "Estimate",
     "Estimates",
     "Extract",

@@ -12,6 +12,7 @@ from reference_feols import Brute, workers
 
 import leoreturns as lr
 from leoreturns.estimation import absorb, blocks, design
+from leoreturns.panel import keys
 
 RTOL = 1e-10  # the bar against explicit dummies
 FRAME = workers()
@@ -388,3 +389,28 @@ def test_disconnected_effects_are_named_and_counted(dense_levels: int, monkeypat
     close(found.values, brute.beta)
     together = fitted("y ~ x1 | person + place + year")
     assert together.settings["connected_sets"] == {}
+
+
+def test_effects_of_ids_need_no_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys, "MAX_KEY_LEVELS", 30)
+    monkeypatch.setattr(design, "FEW_LEVELS", 30)
+    found = lr.feols("y ~ x1 + x2 | person + year", FRAME, cov=lr.Clustered("person"))
+    expected = fitted("y ~ x1 + x2 | person + year", lr.Clustered("person"))
+    assert isinstance(found, lr.Estimate)
+    assert found.settings["path"] == "person eliminated; year solved exactly" and found.n_person == -1
+    close(found.values, expected.values)
+    close(found.covariance, expected.covariance)
+
+
+def test_the_id_may_be_called_person_whatever_its_name() -> None:
+    renamed = lr.Panel.from_frame(FRAME.rename(columns={"person": "pupil"}), person="pupil", time="year")
+    for name in ("person", "pupil"):
+        found = lr.feols(f"y ~ x1 + x2 | {name} + year", renamed, cov=lr.Clustered(name))
+        assert isinstance(found, lr.Estimate)
+        close(found.covariance, fitted("y ~ x1 + x2 | person + year", lr.Clustered("person")).covariance, 0)
+    frame = FRAME.rename(columns={"person": "pupil"})
+    for cov in (lr.Clustered("person"), lr.Jackknifed("person"), lr.Resampled(lr.BootstrapPlan(99, seed=1))):
+        other = lr.feols("y ~ x1 + x2 | person + year", frame, cov=cov, person="pupil")
+        close(other.covariance, fitted("y ~ x1 + x2 | person + year", cov).covariance, 0)  # type: ignore[union-attr]
+    with pytest.raises(lr.PanelError, match="unknown column 'person'"):
+        lr.feols("y ~ x1 | person", frame, cov=lr.Unadjusted())

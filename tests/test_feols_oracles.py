@@ -114,6 +114,38 @@ def test_pyfixest_agrees_with_its_defaults() -> None:
             np.testing.assert_allclose(found.pvalues, expected.pvalue()[list(found.names)], rtol=1e-7)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("lags", [0, 1, 3])
+def test_driscoll_kraay_errors_of_linearmodels(lags: int) -> None:
+    data = wage_panel()
+    indexed = data.set_index(["nr", "year"])
+    names = ["union", "married", "expersq"]
+    panel = lr.Panel.from_frame(data, person="nr", time="year")
+    expected = PanelOLS(indexed.lwage, indexed[names], entity_effects=True).fit(
+        cov_type="kernel", kernel="bartlett", bandwidth=lags, debiased=False
+    )
+    bare = lr.SmallSample(parameters=False, clusters=False)
+    found = lr.feols(f"lwage ~ {WAGES} | nr", panel, cov=lr.DriscollKraay(lags), ssc=bare)
+    assert isinstance(found, lr.Estimate)
+    factor = len(data) / (len(data) - 545)  # linearmodels counts the absorbed effects
+    np.testing.assert_allclose(found.cov.loc[names, names] * factor, expected.cov, rtol=RTOL)
+    assert found.df_tests == 7
+    # Every second year: neighbours are two years apart.
+    even = lr.Panel.from_frame(data[data.year % 2 == 0], person="nr", time="year")
+    halved = lr.Panel.from_frame(
+        data[data.year % 2 == 0].assign(year=lambda rows: rows.year // 2), person="nr", time="year"
+    )
+    both = [lr.feols(f"lwage ~ {WAGES} | nr", part, cov=lr.DriscollKraay(min(lags, 2))) for part in (even, halved)]
+    np.testing.assert_array_equal(both[0].covariance, both[1].covariance)  # type: ignore[union-attr]
+
+
+def test_driscoll_kraay_needs_periods() -> None:
+    data = wage_panel()
+    with pytest.raises(lr.SupportError, match="need to know the periods"):
+        lr.feols(f"lwage ~ {WAGES} | nr", data, cov=lr.DriscollKraay(1), person="nr")
+    with pytest.raises(lr.SupportError, match="8 lags need more than 8 periods"):
+        lr.feols("lwage ~ union", lr.Panel.from_frame(data, person="nr", time="year"), cov=lr.DriscollKraay(8))
+
+
 # ---- published -------------------------------------------------------------------------------------------------------
 
 

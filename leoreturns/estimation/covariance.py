@@ -10,16 +10,16 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from leoreturns._core import scores as kernel
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.columns import taken
 from leoreturns.estimation.design import Design, Variables
-from leoreturns.estimation.fits import Collector, Fit, Gathered, Scored
+from leoreturns.estimation.fits import Fit
+from leoreturns.estimation.scores import ClusterScores, Collector, Gathered, PersonMeat, RowMeat
 from leoreturns.estimation.variables import Codes
 from leoreturns.panel.keys import interact
 from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.rows import expand
+from leoreturns.panel.units import PERSON
 from leoreturns.results.estimate import Drawn
 
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
@@ -200,7 +200,7 @@ class Robust(Covariance):
 
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:
         """Gather the sum of squared scores."""
-        return [_RowMeat(self.kind)]
+        return [RowMeat(self.kind)]
 
     def estimate(
         self, design: Design, fit: Fit, gathered: Gathered, inverse: FloatArray, ssc: SmallSample, variables: Variables
@@ -256,7 +256,7 @@ class Clustered(Covariance):
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:
         """Gather the scores of every cluster."""
         return [
-            _PersonMeat() if _summed_by_person(design, way) else _ClusterScores(way.codes)
+            PersonMeat() if _summed_by_person(design, way) else ClusterScores(way.codes)
             for _, way in self.ways(design, variables)
         ]
 
@@ -328,7 +328,7 @@ def _nests(design: Design, effect: str, way: Clusters, variables: Variables) -> 
 
 def _summed_by_person(design: Design, way: Clusters) -> bool:
     """Whether the clusters are the persons and each stands in one block: then their scores need not be kept."""
-    person = way.columns in ((design.sample.panel.schema.person,), ("person",)) and way.codes.labels is None
+    person = way.columns in ((design.sample.panel.schema.person,), (PERSON,)) and way.codes.labels is None
     return person and design.blocks.by_person
 
 
@@ -338,65 +338,3 @@ def _positive(cov: FloatArray) -> tuple[FloatArray, bool]:
         return cov, False
     values, vectors = np.linalg.eigh((cov + cov.T) / 2)
     return (vectors * np.maximum(values, 0.0)) @ vectors.T, True
-
-
-class _Summed:
-    """What is gathered by plain addition."""
-
-    __slots__ = ()
-
-    def merge(self, out: FloatArray, more: FloatArray) -> None:
-        out += more
-
-
-@dataclass(frozen=True, slots=True)
-class _RowMeat(_Summed):
-    """Sum of squared scores of the rows."""
-
-    kind: str
-
-    def zeros(self, fit: Fit) -> FloatArray:
-        return np.zeros((len(fit.beta), len(fit.beta)))
-
-    def add(self, scored: Scored, out: FloatArray) -> None:
-        scores = scored.scores
-        weights = scored.weights
-        if self.kind in ("HC2", "HC3"):
-            left = scored.leverages()
-            if scored.design.weight_kind == "frequency":
-                left = left / weights
-            left = 1.0 - left
-            # A row that fits itself exactly has no residual, and no say.
-            left[left < 1e-10] = np.inf
-            scores = scores / (np.sqrt(left) if self.kind == "HC2" else left)
-        if scored.design.weight_kind == "frequency":
-            scores = scores / np.sqrt(weights)
-        out += scores @ scores.T
-
-
-@dataclass(frozen=True, slots=True)
-class _PersonMeat(_Summed):
-    """Sum over persons of their squared scores; a person's rows stand in one block."""
-
-    def zeros(self, fit: Fit) -> FloatArray:
-        return np.zeros((len(fit.beta), len(fit.beta)))
-
-    def add(self, scored: Scored, out: FloatArray) -> None:
-        starts = scored.block.person_starts()
-        sums = np.empty((len(scored.regressors), len(starts) - 1))
-        kernel.sum_groups(scored.scores, starts, sums)
-        out += sums @ sums.T
-
-
-@dataclass(frozen=True, slots=True)
-class _ClusterScores(_Summed):
-    """Scores of every cluster."""
-
-    codes: Codes
-
-    def zeros(self, fit: Fit) -> FloatArray:
-        return np.zeros((self.codes.n_levels, len(fit.beta)))
-
-    def add(self, scored: Scored, out: FloatArray) -> None:
-        codes = taken(self.codes.codes, self.codes.level, scored.block)
-        kernel.sum_codes(scored.scores, np.ascontiguousarray(codes, dtype=np.int32), out)

@@ -15,6 +15,7 @@ from leoreturns.estimation.formula import Factor, Specification, Term
 from leoreturns.estimation.sample import Sample, draw_sample
 from leoreturns.estimation.variables import Codes, Numbers, Variable, codes, variable
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.units import PERSON
 
 CONSTANT = -1  # place of the constant, which is no stored column
 DENSE_LEVELS = 6_000  # cross-products of more levels are kept as a sparse matrix
@@ -245,7 +246,7 @@ def eliminated_effect(
 
 
 def _is_person(panel: Panel, effect: tuple[str, ...]) -> bool:
-    return effect == (panel.schema.person,) or (effect == ("person",) and "person" not in panel.schema.columns)
+    return effect == (panel.schema.person,) or (effect == (PERSON,) and PERSON not in panel.schema.columns)
 
 
 class _Builder:

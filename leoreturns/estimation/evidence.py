@@ -15,8 +15,9 @@ from leoreturns._core import scores as kernel
 from leoreturns._core import sketch
 from leoreturns._typing import FloatArray, UIntArray
 from leoreturns.estimation.design import CONSTANT, Design, Variables
-from leoreturns.estimation.fits import Fit, Scored
+from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.sample import Sample
+from leoreturns.estimation.scores import Scored
 from leoreturns.results.evidence import FitEvidence
 
 SHARES, LARGEST, OFF_MODE, LEVERAGE = range(4)

@@ -1,21 +1,18 @@
-"""Coefficients from the moment matrix, and the second scan that refines them and gathers what covariances need."""
+"""Coefficients from the cross-products of the first scan."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 
 from leoreturns._checks import counted
-from leoreturns._core import elimination, scores
-from leoreturns._typing import AnyArray, FloatArray, IntArray
+from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.absorb import SparseEffects, connected_sets, factor_sparse
-from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.design import CONSTANT, Design, Model
 from leoreturns.estimation.moments import Moments
 from leoreturns.estimation.solve import Factored, Kept, factor_effects, independent, invert_symmetric, solve_symmetric
@@ -153,261 +150,82 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
     """Solve one regression; see `Fit`."""
     reduced = reduce(projection, design, moments)
     at = {place: number for number, place in enumerate(projection.places.tolist())}
-    constant = CONSTANT in model.exogenous
-    exogenous = [at[place] for place in model.exogenous if place != CONSTANT]
-    endogenous, instruments = [at[place] for place in model.endogenous], [at[place] for place in model.instruments]
-    within, total = _variation(projection, design, moments)
-
-    def known(columns: list[int]) -> tuple[list[int], Kept]:
-        chosen = np.array(columns, dtype=np.int64)
-        found = independent(reduced[np.ix_(chosen, chosen)], within[chosen], total[chosen])
-        return chosen[found.kept].tolist(), found
-
-    y = at[model.outcome]
-    regressors, found = known([*exogenous, *endogenous])
     names = [model.names[int(place)] for place in projection.places]
-    dropped = {
-        names[column]: "absorbed by the effects" if gone else "collinear with those before it"
-        for column, kept, gone in zip([*exogenous, *endogenous], found.kept, found.absorbed, strict=True)
-        if not kept
-    }
-    if lost := [names[column] for column in endogenous if column not in regressors]:
-        raise NotIdentifiedError(
-            f"endogenous {', '.join(lost)} cannot be told apart from the other regressors or effects"
-        )
-    order = [
-        *(column for column in regressors if column in endogenous),
-        *(c for c in regressors if c not in endogenous),
-    ]
-    e, k = len(projection.places), len(order)
-    combination = np.zeros((e, k))
-    if endogenous:
-        first, _ = known([*(column for column in order if column not in endogenous), *instruments])
-        if len(first) < k:
-            raise NotIdentifiedError(
-                f"{counted(len(endogenous), 'endogenous regressor')} cannot be instrumented: "
-                f"{len(first) - k + len(endogenous)} of {counted(len(instruments), 'instrument')} "
-                "vary apart from the other regressors and effects"
-            )
-        combination[first] = solve_symmetric(reduced[np.ix_(first, first)], reduced[np.ix_(first, order)])
-    else:
-        combination[order, np.arange(k)] = 1.0
+    y, endogenous = at[model.outcome], [at[place] for place in model.endogenous]
+    exogenous = [at[place] for place in model.exogenous if place != CONSTANT]
+    variation = _variation(projection, design, moments)
+    order, dropped = _regressors(exogenous, endogenous, reduced, variation, names)
+    combination = _combination(order, endogenous, [at[place] for place in model.instruments], reduced, variation)
     products = combination.T @ reduced @ combination
-    if endogenous and not independent(products, np.diag(products), within[order]).kept.all():
-        raise NotIdentifiedError(
-            "the instruments do not tell the endogenous regressors apart: too few of them are relevant"
-        )
-    beta = solve_symmetric(products, combination.T @ reduced[:, y]) if k else np.empty(0)
-    inverse = invert_symmetric(products) if k else np.empty((0, 0))
-    residual = np.zeros(e)
+    if endogenous and not independent(products, np.diag(products), variation[0][order]).kept.all():
+        raise NotIdentifiedError("the instruments do not tell the endogenous regressors apart: too few are relevant")
+    beta = solve_symmetric(products, combination.T @ reduced[:, y]) if order else np.empty(0)
+    inverse = invert_symmetric(products) if order else np.empty((0, 0))
+    residual = np.zeros(len(reduced))
     residual[y] = 1.0
     residual[order] -= beta
     chosen = np.array(order, dtype=np.int64)
-    if constant:
+    if CONSTANT in model.exogenous:
         beta, chosen = np.append(projection.mean[y], beta), np.append(CONSTANT, chosen)
-        bordered = np.zeros((k + 1, k + 1))
-        bordered[0, 0], bordered[1:, 1:] = 1.0 / moments.weight, inverse
-        inverse = bordered
-    return Fit(
-        model,
-        projection,
-        tuple(model.names[CONSTANT] if column == CONSTANT else names[column] for column in chosen.tolist()),
-        dropped,
-        beta,
-        combination,
-        residual,
-        chosen,
-        inverse,
-        reduced,
-        moments,
-    )
+        inverse = np.pad(inverse, ((1, 0), (1, 0)))
+        inverse[0, 0] = 1.0 / moments.weight
+    labels = tuple(model.names[CONSTANT] if column == CONSTANT else names[column] for column in chosen.tolist())
+    return Fit(model, projection, labels, dropped, beta, combination, residual, chosen, inverse, reduced, moments)
 
 
-def _variation(projection: Projection, design: Design, moments: Moments) -> tuple[FloatArray, FloatArray]:
+Variation = tuple[FloatArray, FloatArray]  # sums of squares after the eliminated effect, and about the mean
+
+
+def _known(columns: list[int], reduced: FloatArray, variation: Variation) -> tuple[list[int], Kept]:
+    """Return the columns that do not depend on those before them."""
+    chosen = np.array(columns, dtype=np.int64)
+    within, total = variation
+    found = independent(reduced[np.ix_(chosen, chosen)], within[chosen], total[chosen])
+    return chosen[found.kept].tolist(), found
+
+
+def _regressors(
+    exogenous: list[int], endogenous: list[int], reduced: FloatArray, variation: Variation, names: list[str]
+) -> tuple[list[int], dict[str, str]]:
+    """Return the regressors that can be told apart, the endogenous ones first, and why others are left out."""
+    columns = [*exogenous, *endogenous]
+    kept, found = _known(columns, reduced, variation)
+    dropped = {
+        names[column]: "absorbed by the effects" if gone else "collinear with those before it"
+        for column, stays, gone in zip(columns, found.kept, found.absorbed, strict=True)
+        if not stays
+    }
+    if lost := [names[column] for column in endogenous if column not in kept]:
+        raise NotIdentifiedError(
+            f"endogenous {', '.join(lost)} cannot be told apart from the other regressors or effects"
+        )
+    return [*endogenous, *(column for column in kept if column not in endogenous)], dropped
+
+
+def _combination(
+    order: list[int], endogenous: list[int], instruments: list[int], reduced: FloatArray, variation: Variation
+) -> FloatArray:
+    """Return the regressors, or their projections on the instruments, as combinations of the columns."""
+    combination = np.zeros((len(reduced), len(order)))
+    if not endogenous:
+        combination[order, np.arange(len(order))] = 1.0
+        return combination
+    exogenous = [column for column in order if column not in endogenous]
+    first, _ = _known([*exogenous, *instruments], reduced, variation)
+    if len(first) < len(order):
+        raise NotIdentifiedError(
+            f"{counted(len(endogenous), 'endogenous regressor')} cannot be instrumented: "
+            f"{len(first) - len(exogenous)} of {counted(len(instruments), 'instrument')} "
+            "vary apart from the other regressors and effects"
+        )
+    combination[first] = solve_symmetric(reduced[np.ix_(first, first)], reduced[np.ix_(first, order)])
+    return combination
+
+
+def _variation(projection: Projection, design: Design, moments: Moments) -> Variation:
     """Return the columns' sums of squares after the eliminated effect, and about their mean."""
     places = projection.places
     within = moments.diagonal()[places]
     share = moments.counts / moments.weight
     spread = moments.counts * (1.0 if design.blocks.centre == "none" else 1.0 - share)
     return within, np.concatenate([moments.total, spread])[places]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Scored:
-    """What the second scan has of one regression on one block, all times the root of the weights.
-
-    Attributes
-    ----------
-    design : Design
-    fit : Fit
-    block : Block
-    weights : float64 of shape (n,) or (0,)
-    slots : int32 of shape (c, n)
-    dense : float64 of shape (d, n)
-        The design's columns as they are.
-    regressors : float64 of shape (k, n)
-    residuals : float64 of shape (n,)
-    """
-
-    design: Design
-    fit: Fit
-    block: Block
-    weights: FloatArray
-    slots: AnyArray
-    dense: FloatArray
-    regressors: FloatArray
-    residuals: FloatArray
-
-    @cached_property
-    def scores(self) -> FloatArray:
-        """Regressors times residuals, per row."""
-        return self.regressors * self.residuals
-
-    def leverages(self) -> FloatArray:
-        """Share of each row in its own fit, by its groups, levels and regressors."""
-        centre, projection, starts = self.design.blocks.centre, self.fit.projection, self.block.starts
-        slots = np.where(np.isin(self.slots, projection.absorbed), self.slots, np.int32(-1))
-        found = np.empty(self.block.n)
-        scores.leverages(slots, self.weights, starts, centre == "groups", projection.inverse, found)
-        if centre == "groups":
-            weights = self.weights if len(self.weights) else np.ones(self.block.n)
-            found += np.repeat(1.0 / np.add.reduceat(weights, starts[:-1]), np.diff(starts))
-        elif len(projection.absorbed):
-            # About the overall mean; the mean itself is fitted too.
-            fitted = np.append(projection.inverse @ projection.shares, 0.0)
-            found += projection.shares @ fitted[:-1] - 2.0 * fitted[slots].sum(axis=0) + 1.0 / self.fit.moments.weight
-        found *= self.weights if len(self.weights) else 1.0
-        rows = self.regressors
-        return np.asarray(found + np.einsum("ki,ki->i", rows, self.fit.inverse @ rows))
-
-
-class Collector(Protocol):
-    """Something added up over the second scan: an array that starts at zero."""
-
-    def zeros(self, fit: Fit) -> FloatArray:
-        """Return the array of no rows."""
-        ...
-
-    def add(self, scored: Scored, out: FloatArray) -> None:
-        """Add a block."""
-        ...
-
-    def merge(self, out: FloatArray, more: FloatArray) -> None:
-        """Add what other rows give."""
-        ...
-
-
-@dataclass(slots=True, eq=False, repr=False)
-class Gathered:
-    """What the second scan finds for one regression.
-
-    Attributes
-    ----------
-    products : float64 of shape (k, k)
-        Cross-products of the (projected) regressors.
-    gradient : float64 of shape (k,)
-        Their products with the residuals: nought but for the rounding of the first scan.
-    squares, within : float
-        Sum of squared residuals; of the outcome after the effects.
-    collected : list of float64 arrays
-        One per collector.
-    """
-
-    products: FloatArray
-    gradient: FloatArray
-    squares: float
-    within: float
-    collected: list[FloatArray] = field(default_factory=list)
-
-    def add(self, other: Gathered, collectors: Sequence[Collector]) -> None:
-        """Add what other rows give."""
-        self.products += other.products
-        self.gradient += other.gradient
-        self.squares += other.squares
-        self.within += other.within
-        for collector, own, more in zip(collectors, self.collected, other.collected, strict=True):
-            collector.merge(own, more)
-
-
-def scan_scores(design: Design, fits: Sequence[Fit], collectors: Sequence[Sequence[Collector]]) -> list[Gathered]:
-    """Go through the rows again with the effects and coefficients known; see `Gathered`."""
-    projections = list({id(fit.projection): fit.projection for fit in fits}.values())
-
-    def start() -> list[Gathered]:
-        return [
-            Gathered(
-                np.zeros((len(fit.beta), len(fit.beta))),
-                np.zeros(len(fit.beta)),
-                0.0,
-                0.0,
-                [collector.zeros(fit) for collector in own],
-            )
-            for fit, own in zip(fits, collectors, strict=True)
-        ]
-
-    def run(numbers: list[int]) -> list[Gathered]:
-        sums = start()
-        for number in numbers:
-            block = design.blocks.block(number)
-            dense, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
-            for projection in projections:
-                columns = _projected(design, projection, block, dense, slots, weights)
-                for fit, own, into in zip(fits, collectors, sums, strict=True):
-                    if fit.projection is projection:
-                        _gather(_scored(design, fit, block, columns, dense, slots, weights), columns, own, into)
-        return sums
-
-    size = sum(array.nbytes for entry in start() for array in entry.collected)
-    first, *others = design.blocks.in_runs(run, size=size, label="second scan")
-    for other in others:
-        for into, more, own in zip(first, other, collectors, strict=True):
-            into.add(more, own)
-    return first
-
-
-def _projected(
-    design: Design, projection: Projection, block: Block, dense: FloatArray, slots: AnyArray, weights: FloatArray
-) -> FloatArray:
-    """Return a projection's columns on a block, times the root of the weights."""
-    c, places = len(design.dense), projection.places
-    columns = np.zeros((len(places), block.n))
-    columns[places < c] = dense[places[places < c]]
-    elimination.residualise(columns, slots, projection.table)
-    if design.blocks.centre == "groups":
-        elimination.centre(columns, weights, block.starts)
-    elif design.blocks.centre == "mean":
-        columns -= projection.mean[:, None]
-    if len(weights):
-        columns *= np.sqrt(weights)
-    return columns
-
-
-def _scored(
-    design: Design,
-    fit: Fit,
-    block: Block,
-    columns: FloatArray,
-    dense: FloatArray,
-    slots: AnyArray,
-    weights: FloatArray,
-) -> Scored:
-    """Return a regression's regressors and residuals on a block."""
-    plain = not fit.model.endogenous
-    chosen = fit.chosen[1:] if fit.constant else fit.chosen
-    regressors = columns[chosen] if plain else fit.scores.T @ columns
-    if fit.constant:
-        ones = np.sqrt(weights) if len(weights) else np.ones(block.n)
-        regressors = np.vstack([ones, regressors])
-    return Scored(design, fit, block, weights, slots, dense, regressors, fit.residual @ columns)
-
-
-def _gather(scored: Scored, columns: FloatArray, collectors: Sequence[Collector], into: Gathered) -> None:
-    """Add a block to a regression's sums."""
-    regressors, residuals = scored.regressors, scored.residuals
-    into.products += regressors @ regressors.T
-    into.gradient += regressors @ residuals
-    into.squares += float(residuals @ residuals)
-    outcome = columns[np.searchsorted(scored.fit.projection.places, scored.fit.model.outcome)]
-    into.within += float(outcome @ outcome)
-    for collector, out in zip(collectors, into.collected, strict=True):
-        collector.add(scored, out)

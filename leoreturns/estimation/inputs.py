@@ -12,6 +12,7 @@ from leoreturns._typing import Weights
 from leoreturns.errors import PanelError, SupportError
 from leoreturns.estimation.formula import Specification
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.units import PERSON
 
 ROW, ROW_PERSON = " row", " person"  # columns added to a frame; the space keeps them apart from the caller's
 
@@ -62,9 +63,11 @@ def _framed(frame: pd.DataFrame, mentioned: set[str], needed: set[str], where: s
     named = [name for name in frame.index.names if name is not None and name not in frame.columns]
     if named:
         frame = frame.reset_index(level=named)
-    if unknown := sorted(name for name in needed if name not in frame.columns and name != person):
-        known = ", ".join(map(repr, frame.columns))
-        raise PanelError(f"unknown column {', '.join(map(repr, unknown))}; known: {known}")
+    # "person" is the id whatever its name.
+    known = {*frame.columns, *([PERSON] if person is not None else [])}
+    if unknown := sorted(needed - known):
+        columns = ", ".join(map(repr, frame.columns))
+        raise PanelError(f"unknown column {', '.join(map(repr, unknown))}; known: {columns}")
     # Names in a transform may be functions; columns that a condition may mention are read too.
     used = [
         name

@@ -15,12 +15,13 @@ from leoreturns.estimation.absorb import SparseEffects
 from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
 from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect, sample_of
 from leoreturns.estimation.evidence import PersonShares, SampleEvidence, evidence_of, shares_collector
-from leoreturns.estimation.fits import Fit, Gathered, disconnected, project, scan_scores, solve
+from leoreturns.estimation.fits import Fit, disconnected, project, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.instruments import first_stage_fits, with_first_stages
 from leoreturns.estimation.moments import Moments, scan_moments
 from leoreturns.estimation.sample import Sample
+from leoreturns.estimation.scores import Gathered, scan_scores
 from leoreturns.estimation.solve import invert_symmetric, single_threaded
 from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel

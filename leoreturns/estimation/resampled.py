@@ -11,7 +11,8 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.clusters import ClusterBlock, ClusterMoments, leave_one_out
 from leoreturns.estimation.covariance import Covariance, Found, SmallSample
 from leoreturns.estimation.design import Design, Variables
-from leoreturns.estimation.fits import Collector, Fit, Gathered
+from leoreturns.estimation.fits import Fit
+from leoreturns.estimation.scores import Collector, Gathered
 from leoreturns.resample.draws import Draws
 from leoreturns.resample.plan import BootstrapPlan
 

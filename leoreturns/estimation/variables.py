@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from leoreturns.panel.levels import code_dtype, number_distinct
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import expand
 from leoreturns.panel.schema import Label
+from leoreturns.panel.units import PERSON
 
 KNOWN_NAMES = {*TRANSFORMS, "np", "log", "exp", "sqrt", "abs"}
 LEARNING = {"poly", "scale", "standardize", "center", "bs", "cr", "cs", "cc"}  # from the selected rows, each once
@@ -136,16 +138,18 @@ def codes(panel: Panel, names: Sequence[str], *, labelled: bool = True) -> Codes
 
 def _codes_of(panel: Panel, name: str, labelled: bool) -> Codes:
     """Return one column as codes."""
-    if name == panel.schema.person or (name == "person" and name not in panel.schema.columns):
+    if name == panel.schema.person or (name == PERSON and name not in panel.schema.columns):
         return Codes(name, np.arange(panel.n_person_stored, dtype=np.int32), panel.n_person_stored, None, "person")
-    column = panel.column(name)
-    if column.kind == "number" and not labelled:
-        values = panel.array(name)
-        floating = values.dtype.kind == "f"
-        coded, found = _ranked((values + 0.0).view(np.int64) if floating else values, floating=floating)
-        return Codes(name, coded, len(found), None, column.level)
-    key = panel.key(name)
-    return Codes(name, key.codes, len(key.labels), key.labels, column.level)
+    column, values = panel.column(name), panel.array(name)
+    if column.kind == "code":
+        return Codes(name, values, len(column.labels), column.labels, column.level)
+    if labelled:
+        with contextlib.suppress(SupportError):  # more levels than a key may have: ids, which need no labels
+            key = panel.key(name)
+            return Codes(name, key.codes, len(key.labels), key.labels, column.level)
+    floating = values.dtype.kind == "f"
+    coded, found = _ranked((values + 0.0).view(np.int64) if floating else values, floating=floating)
+    return Codes(name, coded, len(found), None, column.level)
 
 
 def _ranked(values: AnyArray, *, floating: bool = False, coded: bool = False) -> tuple[CodeArray, AnyArray]:

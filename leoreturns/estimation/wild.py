@@ -22,7 +22,8 @@ from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.clusters import SINGULAR, ClusterBlock, ClusterMoments
 from leoreturns.estimation.covariance import Clustered, Covariance, Found, SmallSample
 from leoreturns.estimation.design import Design, Variables
-from leoreturns.estimation.fits import Collector, Fit, Gathered
+from leoreturns.estimation.fits import Fit
+from leoreturns.estimation.scores import Collector, Gathered
 from leoreturns.results.estimate import Drawn
 
 WildKind = Literal["11", "13", "31", "33"]
