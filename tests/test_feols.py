@@ -414,3 +414,11 @@ def test_the_id_may_be_called_person_whatever_its_name() -> None:
         close(other.covariance, fitted("y ~ x1 + x2 | person + year", cov).covariance, 0)  # type: ignore[union-attr]
     with pytest.raises(lr.PanelError, match="unknown column 'person'"):
         lr.feols("y ~ x1 | person", frame, cov=lr.Unadjusted())
+
+
+def test_owners_of_every_column_are_named() -> None:
+    owners = {"y": "HMRC", "x1": "DfE", "school": "HESA", "w": "DWP", "place": "ONS"}
+    panel = lr.Panel.from_frame(FRAME, person="person", time="year", owners=owners)
+    found = lr.feols("log(w) ~ x1 | person", panel, cov=lr.Clustered("school"), weights=lr.Weights("w", "analytic"))
+    assert isinstance(found, lr.Estimate)
+    assert found.owners == ("DWP", "DfE", "HESA")

@@ -51,7 +51,7 @@ def feols(
     data : Panel or pandas.DataFrame
         Person-periods. Traits of a panel are read along each person's rows without being copied.
     cov : Covariance
-        `Unadjusted`, `Robust` or `Clustered`; there is no default.
+        `Unadjusted`, `Robust`, `Clustered`, `DriscollKraay`, `Jackknifed`, `Resampled` or `WildCluster`: no default.
     weights : Weights, optional
         Analytic, frequency or probability weights.
     where : str, optional
@@ -243,7 +243,7 @@ def _estimate(
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
         drawn=found.drawn,
-        owners=_owners(panel, specification),
+        owners=_owners(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
     )
 
 
@@ -258,10 +258,10 @@ def _path(design: Design, fit: Fit) -> str:
     return "; ".join([*parts, *([f"{', '.join(solved)} {how}"] if solved else [])])
 
 
-def _owners(panel: Panel, specification: Specification) -> tuple[str, ...]:
-    """Return who owns the columns of a regression."""
+def _owners(panel: Panel, specification: Specification, others: Sequence[str]) -> tuple[str, ...]:
+    """Return who owns the columns of a regression, those of its clusters and weights among them."""
     terms = (*specification.terms, *specification.endogenous, *specification.instruments, (specification.outcome,))
     names = {name for term in terms for factor in term for name in factor.columns}
-    names |= {name for effect in specification.effects for name in effect}
+    names |= {name for effect in specification.effects for name in effect} | set(others)
     owners = {panel.schema.columns[name].owner for name in names if name in panel.schema.columns}
     return tuple(sorted({owner for entry in owners if entry for owner in entry.split(", ")}))
