@@ -6,6 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+__all__ = [
+    "ConvergenceError",
+    "DisclosureError",
+    "ExtractError",
+    "LeoReturnsError",
+    "NotIdentifiedError",
+    "PanelError",
+    "StudyError",
+    "SupportError",
+]
+
 
 class LeoReturnsError(Exception):
     """Any error that leoreturns raises on purpose."""
