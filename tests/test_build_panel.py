@@ -566,7 +566,7 @@ def test_a_table_without_its_column_of_ids_is_named(extract, tmp_path):
     other = replaced(extract, tmp_path / "leo", ("cjrs",), lambda table: table.drop_columns(["EDUKEY"]))
     panel = built(other)
     assert panel.settings["unlinked"] == {"cjrs": "EDUKEY"}
-    assert panel.settings["absent"].keys() == {"furloughed", "furlough_weeks", "region"}
+    assert panel.settings["absent"].keys() == {"furloughed", "furlough_weeks"}
 
 
 @pytest.mark.parametrize(
