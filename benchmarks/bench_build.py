@@ -27,7 +27,6 @@ from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.waterfall import Waterfall
 
 JOBS = 2
-LAST_TAX_YEAR = 2020
 BARS = {"simulate": (900.0, 12.0), "build": (480.0, 10.0)}  # seconds, gigabytes
 
 
@@ -44,7 +43,7 @@ def main(persons: int, folder: Path) -> bool:
 def build(extract: Path, to: Path) -> None:
     """Build the panel and print what it is."""
     shutil.rmtree(to, ignore_errors=True)
-    definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator(), last_tax_year=LAST_TAX_YEAR)
+    definitions = Definitions.preset("dfe-2021", deflator=illustrative_deflator())
     with open_extract(extract) as source:
         panel = build_panel(source, definitions=definitions, to=to, n_jobs=JOBS)
     stored = sum(path.stat().st_size for path in to.rglob("*") if path.is_file()) / 1e9
