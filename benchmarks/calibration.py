@@ -53,12 +53,8 @@ MEMBERS = {
     "BOTH": ("other Black",),
     "CHNE": ("Chinese",),
 }
-WIDE, NARROW, POINTS, HALF = (
-    0.04,
-    0.02,
-    1.0,
-    0.5,
-)  # relative for medians, points for percentages of 2 or more, and others
+# Relative for medians; points for percentages of 2 or more, and for others.
+WIDE, NARROW, POINTS, HALF = 0.04, 0.02, 1.0, 0.5
 LARGE, SMALL_CELL = 2.0, 3_000  # percent; persons
 SHOWN = 40
 
@@ -120,6 +116,7 @@ def _medians(dimension: str, group: str, level: str, at: np.ndarray, pay: np.nda
 
 def _coded(panel: Panel, name: str) -> tuple[np.ndarray, list[str]]:
     """Return the codes of a column, and what they stand for as text."""
+    name = {"school_region": "region"}.get(name, name)  # as the published table calls it
     values = panel.people[name] if name in panel.people else panel.years[name]
     return values, [str(label) for label in panel.schema.columns[name].labels]
 
