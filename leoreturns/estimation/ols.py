@@ -11,8 +11,9 @@ import pandas as pd
 
 from leoreturns._parallel import threads
 from leoreturns._typing import Weights
+from leoreturns.errors import SupportError
 from leoreturns.estimation.absorb import SparseEffects
-from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
+from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of, with_variances
 from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect, sample_of
 from leoreturns.estimation.evidence import PersonShares, SampleEvidence, evidence_of, shares_collector
 from leoreturns.estimation.fits import Fit, disconnected, project, solve
@@ -196,15 +197,14 @@ def _estimate(
 ) -> Estimate:
     """Correct the coefficients by the second scan and put the result together."""
     persons = shares.numbers(gathered.collected.pop())
+    _check_free(design, fit)
     inverse = invert_symmetric(gathered.products) if len(gathered.products) else gathered.products
     step = inverse @ gathered.gradient
-    gathered.squares -= float(gathered.gradient @ step)
+    gathered.squares = max(gathered.squares - float(gathered.gradient @ step), 0.0)
     found = cov.estimate(design, fit, gathered, inverse, ssc, variables)
-    beta, covariance = fit.beta + step, found.cov
-    if fit.constant:
-        turn = np.eye(len(beta))
-        turn[0, 1:] = -fit.projection.mean[fit.chosen[1:]]
-        beta, covariance = turn @ beta, turn @ covariance @ turn.T
+    turned = fit.turn @ found.cov @ fit.turn.T
+    turned = (turned + turned.T) / 2
+    covariance = with_variances(turned)
     counts = counts_of(design, fit)
     specification = fit.model.specification
     panel = design.sample.panel
@@ -213,8 +213,8 @@ def _estimate(
         outcome=fit.model.names[fit.model.outcome],
         method="2SLS" if fit.model.endogenous else "OLS" if design.weights is None else "WLS",
         names=fit.names,
-        values=beta,
-        covariance=(covariance + covariance.T) / 2,
+        values=fit.turn @ (fit.beta + step),
+        covariance=covariance,
         cov_name=cov.name,
         nobs=int(counts.n),
         n_row=design.sample.n_row,
@@ -240,11 +240,25 @@ def _estimate(
             "where": where,
             "ssc": ssc,
             **found.notes,
+            **({"eigenvalues set to zero": True} if covariance is not turned else {}),
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
         drawn=found.drawn,
         owners=_owners(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
     )
+
+
+def _check_free(design: Design, fit: Fit) -> None:
+    """Refuse a regression that has no residual to learn a variance from."""
+    rank = len(fit.beta) + fit.projection.effects.rank
+    rank += (
+        design.effects[design.eliminated] if design.eliminated else design.blocks.centre == "mean" and not fit.constant
+    )
+    if (n := counts_of(design, fit).n) <= rank:
+        raise SupportError(
+            f"{n:,.0f} rows for {rank:,} parameters: every row is fitted exactly; give more rows, or fewer regressors "
+            "and levels"
+        )
 
 
 def _path(design: Design, fit: Fit) -> str:
