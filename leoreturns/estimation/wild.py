@@ -21,9 +21,10 @@ from leoreturns._typing import FloatArray, UIntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.clusters import SINGULAR, ClusterBlock, ClusterMoments
 from leoreturns.estimation.covariance import Clustered, Covariance, Found, SmallSample
-from leoreturns.estimation.design import Design, Variables
+from leoreturns.estimation.design import INTERCEPT, Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.scores import Collector, Gathered
+from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.estimate import Drawn
 
 WildKind = Literal["11", "13", "31", "33"]
@@ -31,8 +32,10 @@ Signs = Literal["rademacher", "webb", "mammen", "normal"]
 LANES = 16  # replicates that one call draws
 TILE = 256  # replicates of one step
 WIDEST = 60  # doublings of the bracket of an interval's end
+HALVINGS = 100  # of it: a few standard errors need 32, fewer where they are nothing beside the coefficient
 PRECISION = 1e-9  # of an interval's end, in standard errors
 LOG_2 = float(np.log(2.0))  # median of the exponential distribution
+NOUGHT = 1e-12  # of a coefficient: a standard error of rounding alone
 TIE = 1e-10  # statistics that differ by rounding are one
 
 
@@ -75,6 +78,8 @@ class WildCluster(Covariance):
             )
         if isinstance(self.params, str) or not self.params:
             raise TypeError("params names the coefficients to test, such as params=['union']")
+        # A plan refuses what is no number of replicates, seed or level.
+        BootstrapPlan(self.n_replicates, unit=self.cluster, seed=self.seed, interval="normal", level=self.level)
         object.__setattr__(self, "params", tuple(self.params))
 
     @property
@@ -97,10 +102,9 @@ class WildCluster(Covariance):
         """Return the cluster-robust covariance, with bootstrapped tests of the coefficients named."""
         if fit.model.endogenous:
             raise SupportError("the wild bootstrap is that of least squares; use Jackknifed or Resampled")
-        if unknown := [name for name in self.params if name not in fit.names or name == "Intercept"]:
-            raise SupportError(
-                f"no coefficient {', '.join(map(repr, unknown))} to test; there are {', '.join(fit.names)}"
-            )
+        known = [name for name in fit.names if name != INTERCEPT]
+        if unknown := [name for name in self.params if name not in known]:
+            raise SupportError(f"no coefficient {', '.join(map(repr, unknown))} to test; there are {', '.join(known)}")
         found = Clustered(self.cluster).estimate(design, fit, gathered, inverse, ssc, variables)
         clusters = ClusterMoments(design, fit, self.cluster)
         tests = [_Test.of(clusters, fit.names.index(name), self) for name in self.params]
@@ -182,6 +186,8 @@ class _Test:
         error, unit = float(np.sqrt(factor * (apart @ apart))), float(clusters.scale[last] / clusters.scale[j])
         every = plan.signs == "rademacher" and count < 63 and 2**count <= plan.n_replicates
         n_replicates = 2**count if every else plan.n_replicates
+        if not error > NOUGHT * abs(beta[j]):
+            raise NotIdentifiedError("the regression fits every cluster exactly: there is no variance to test against")
         return cls(float(beta[j]), error, unit, first, second, own, load, inverse[j], factor, keys, n_replicates)
 
     def replicates(self, plan: WildCluster) -> FloatArray:
@@ -269,7 +275,9 @@ def _inference(test: _Test, plan: WildCluster) -> tuple[float, float, float]:
         else:
             return side * np.inf
         outer = inner + step
-        while abs(outer - inner) > PRECISION * test.error:
+        for _ in range(HALVINGS):
+            if abs(outer - inner) <= PRECISION * test.error:
+                break
             middle = (inner + outer) / 2.0
             inner, outer = (inner, middle) if pvalue(middle) <= 1.0 - plan.level else (middle, outer)
         return (inner + outer) / 2.0
