@@ -24,6 +24,9 @@ from leoreturns.results.estimate import Drawn
 
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
 EffectsCounted = Literal["nonnested", "full", "none"]
+# Effective clusters from which CRV1 with t(G - 1) rejects little too often, and from which refits and signs do
+# (simulations of Carter, Schnepel and Steigerwald 2017; MacKinnon, Nielsen and Webb 2023).
+FEW, FEW_REFITS = 30.0, 10.0
 Smallest = Literal["min", "conventional"]
 
 
@@ -148,6 +151,21 @@ class Covariance(ABC):
         """Columns of clusters."""
         return ()
 
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The ways of clustering, each a column or several joined by ``^``."""
+        return self.columns
+
+    @property
+    def few_clusters(self) -> float:
+        """Effective clusters below which a coefficient's inference is to be doubted."""
+        return FEW_REFITS
+
+    @property
+    def advice(self) -> str:
+        """What to do about too few."""
+        return "Take clusters that are smaller and more alike, or say less"
+
     def check(self, weight_kind: str | None) -> None:
         """Refuse weights that the covariance has no formula for."""
         return None
@@ -257,6 +275,21 @@ class Clustered(Covariance):
         """Columns of clusters."""
         return tuple(dict.fromkeys(part for name in self.clusters for part in name.split("^")))
 
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The ways of clustering."""
+        return self.clusters
+
+    @property
+    def few_clusters(self) -> float:
+        """Effective clusters below which a coefficient's inference is to be doubted."""
+        return FEW
+
+    @property
+    def advice(self) -> str:
+        """What to do about too few."""
+        return "Use lr.Jackknifed or lr.WildCluster"
+
     def ways(self, design: Design, variables: Variables) -> list[tuple[int, Clusters]]:
         """Return each crossing of the clusters with its sign."""
         found = []
@@ -269,7 +302,7 @@ class Clustered(Covariance):
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:
         """Gather the scores of every cluster."""
         return [
-            PersonMeat() if _summed_by_person(design, way) else ClusterScores(way.codes)
+            PersonMeat() if summed_by_person(design, way) else ClusterScores(way.codes)
             for _, way in self.ways(design, variables)
         ]
 
@@ -288,7 +321,7 @@ class Clustered(Covariance):
         for (sign, way), sums in zip(ways, gathered.collected, strict=True):
             count = fewest if ssc.cluster_df == "min" else way.count
             own = count / (count - 1) if ssc.clusters else 1.0
-            meat = sums if _summed_by_person(design, way) else sums.T @ sums
+            meat = sums if summed_by_person(design, way) else sums.T @ sums
             cov += sign * own * (inverse @ meat @ inverse)
         df = float(fewest - 1) if ssc.t_df == "min" else _resid(counts)
         return Found(cov * factor, df, {"^".join(way.columns): way.count for way in single}, {})
@@ -331,7 +364,7 @@ def nests(design: Design, effect: str, way: Clusters, variables: Variables) -> b
     return len(numbered[1]) == design.effects[effect]
 
 
-def _summed_by_person(design: Design, way: Clusters) -> bool:
+def summed_by_person(design: Design, way: Clusters) -> bool:
     """Whether the clusters are the persons and each stands in one block: then their scores need not be kept."""
     person = way.columns in ((design.sample.panel.schema.person,), (PERSON,)) and way.codes.labels is None
     return person and design.blocks.by_person

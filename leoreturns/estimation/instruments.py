@@ -11,7 +11,8 @@ from leoreturns.estimation.design import Design, Model
 from leoreturns.estimation.fits import Fit, Projection, solve
 from leoreturns.estimation.moments import Moments
 from leoreturns.estimation.solve import invert_symmetric
-from leoreturns.results.estimate import Estimate, FirstStage, f_test
+from leoreturns.results.estimate import Estimate, FirstStage
+from leoreturns.results.hypothesis import f_test
 
 
 def first_stage_fits(model: Model, projection: Projection, design: Design, moments: Moments) -> list[Fit]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,23 @@ from leoreturns.estimation.fits import Fit, disconnected, project, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.instruments import first_stage_fits, with_first_stages
+from leoreturns.estimation.leverages import ClusterLeverages, cluster_leverages, warn_of_few
 from leoreturns.estimation.moments import Moments, scan_moments
 from leoreturns.estimation.sample import Sample
-from leoreturns.estimation.scores import Gathered, scan_scores
+from leoreturns.estimation.scores import Collector, Gathered, scan_scores
 from leoreturns.estimation.solve import invert_symmetric, single_threaded
 from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel
 from leoreturns.results.estimate import Estimate, Estimates
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Behind:
+    """What finds who stands behind the regressions of a sample: its persons, clusters and entities."""
+
+    shares: PersonShares
+    leverages: list[ClusterLeverages]
+    sample: SampleEvidence
 
 
 def feols(
@@ -80,6 +91,11 @@ def feols(
     NotIdentifiedError
         For instruments that are too few or irrelevant.
 
+    Warns
+    -----
+    ClusterWarning
+        Where a coefficient rests on too few effective clusters for its covariance.
+
     Notes
     -----
     Rows with a missing value in any column used are left out, then rows alone in an absorbed effect until none is; the
@@ -98,6 +114,7 @@ def feols(
         for label, part in parts:
             found = _regressions(part, specifications, cov, weights, factors, where, identified(data, person))
             results |= {_label(entry, label): found[number] for number, entry in enumerate(specifications)}
+    warn_of_few(results.values(), cov)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
 
 
@@ -172,12 +189,17 @@ def _fit_design(
             fits.append(solve(model, projection, design, moments))
             fits += first_stage_fits(model, projection, design, moments)
             places[id(model)] = slice(first, len(fits))
-    shares = shares_collector(design, moments.modes())
-    collectors = [[*cov.collectors(design, fit, variables), shares] for fit in fits]
+    behind = Behind(
+        shares_collector(design, moments.modes()),
+        cluster_leverages(design, cov, variables),
+        SampleEvidence.of(design.sample, variables, known_persons=known_persons),
+    )
+    collectors: list[list[Collector]] = [
+        [*behind.leverages, behind.shares, *cov.collectors(design, fit, variables)] for fit in fits
+    ]
     gathered = scan_scores(design, fits, collectors)
-    shared = SampleEvidence.of(design.sample, variables, known_persons=known_persons)
     estimates = [
-        _estimate(design, fit, found, moments, cov, ssc, variables, where, shares, shared)
+        _estimate(design, fit, found, moments, cov, ssc, variables, where, behind)
         for fit, found in zip(fits, gathered, strict=True)
     ]
     return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
@@ -192,11 +214,12 @@ def _estimate(
     ssc: SmallSample,
     variables: Variables,
     where: str | None,
-    shares: PersonShares,
-    shared: SampleEvidence,
+    behind: Behind,
 ) -> Estimate:
     """Correct the coefficients by the second scan and put the result together."""
-    persons = shares.numbers(gathered.collected.pop())
+    *leverages, persons = gathered.collected[: len(behind.leverages) + 1]
+    del gathered.collected[: len(behind.leverages) + 1]
+    persons = behind.shares.numbers(persons)
     _check_free(design, fit)
     inverse = invert_symmetric(gathered.products) if len(gathered.products) else gathered.products
     step = inverse @ gathered.gradient
@@ -218,7 +241,7 @@ def _estimate(
         cov_name=cov.name,
         nobs=int(counts.n),
         n_row=design.sample.n_row,
-        n_person=design.sample.n_person if shared.fingerprint is not None else -1,
+        n_person=design.sample.n_person if behind.sample.fingerprint is not None else -1,
         df_resid=counts.n - counts.parameters("full"),
         df_tests=found.df_tests,
         n_clusters=found.clusters,
@@ -230,7 +253,7 @@ def _estimate(
             "within_tss": gathered.within,
             "centred": float(design.blocks.centre != "none"),
         },
-        evidence=evidence_of(design, fit, persons, shared),
+        evidence=evidence_of(design, fit, persons, behind.sample),
         flow=design.sample.flow,
         settings={
             "path": _path(design, fit),
@@ -245,6 +268,9 @@ def _estimate(
         },
         drawn=found.drawn,
         owners=_owners(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
+        cluster_figures={
+            way.name: way.figures(fit, sums, persons) for way, sums in zip(behind.leverages, leverages, strict=True)
+        },
     )
 
 

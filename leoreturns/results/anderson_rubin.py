@@ -14,18 +14,9 @@ from scipy import linalg, optimize, stats
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
+from leoreturns.results.hypothesis import definite
 
-SINGULAR = 1e-12  # eigenvalue of a correlation matrix that is nought but for rounding
 REAL = 1e-6  # imaginary part of a root that is taken as real: one too many costs nothing, none may be missed
-
-
-def definite(cov: FloatArray) -> bool:
-    """Whether a covariance is positive definite, in units in which the variances are one."""
-    variances = np.diag(cov)
-    if not np.all(variances > 0):
-        return False
-    scale = np.sqrt(variances)
-    return bool(np.linalg.eigvalsh(cov / np.outer(scale, scale)).min(initial=1.0) > SINGULAR)
 
 
 def accepted(joint: tuple[FloatArray, ...], df: float, level: float) -> list[tuple[float, float]]:

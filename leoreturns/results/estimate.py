@@ -13,9 +13,11 @@ from scipy import stats
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
-from leoreturns.results.anderson_rubin import accepted, definite
+from leoreturns.results.anderson_rubin import accepted
+from leoreturns.results.clusters import ClusterFigures, figures_frame
 from leoreturns.results.evidence import FitEvidence
 from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
+from leoreturns.results.hypothesis import Test, f_test
 
 INSIDE_ONLY = "Inside only: nothing here has been checked for release."
 LEVEL = 0.95
@@ -46,38 +48,6 @@ class Drawn:
 
     def __repr__(self) -> str:
         return f"<Drawn: {len(self.names):,} coefficients, {self.n_replicates:,} replicates>"
-
-
-@dataclass(frozen=True, slots=True)
-class Test:
-    """A test of a hypothesis.
-
-    Attributes
-    ----------
-    statistic : float
-    df : tuple of float
-        Degrees of freedom of the numerator and the denominator of F.
-    pvalue : float
-    """
-
-    statistic: float
-    df: tuple[float, float]
-    pvalue: float
-
-    def __repr__(self) -> str:
-        return f"F({self.df[0]:g}, {self.df[1]:g}) = {self.statistic:.4f}, p = {self.pvalue:.4f}"
-
-
-def f_test(values: FloatArray, cov: FloatArray, df: float) -> Test:
-    """Test that values with a covariance are all zero: Wald's statistic over its number, as F.
-
-    NaN where the covariance is singular: fewer clusters than values, or a negative variance set to zero.
-    """
-    rank = len(values)
-    if not rank or not definite(cov):
-        return Test(np.nan, (float(rank), df), np.nan)
-    statistic = float(values @ np.linalg.solve(cov, values)) / rank
-    return Test(statistic, (float(rank), df), float(stats.f.sf(statistic, rank, df)))
 
 
 def _explained(left: float, total: float) -> float:
@@ -122,6 +92,8 @@ class Estimate:
         Tests and intervals that come from a bootstrap.
     owners : tuple of str
         Owners of the columns used.
+    cluster_figures : mapping of column -> ClusterFigures
+        One per column of clusters.
     """
 
     formula: str
@@ -146,6 +118,7 @@ class Estimate:
     first_stages: Mapping[str, FirstStage] = field(default_factory=dict)
     drawn: Drawn | None = None
     owners: tuple[str, ...] = ()
+    cluster_figures: Mapping[str, ClusterFigures] = field(default_factory=dict)
 
     # ---- coefficients -----------------------------------------------------------------------------------------------
 
@@ -255,6 +228,19 @@ class Estimate:
                 f"the covariance of {len(at):,} coefficients is singular{self._clusters()}: test fewer of them"
             )
         return found
+
+    def clusters(self) -> pd.DataFrame:
+        """Return what the clusters of the covariance are worth, one row per column of clusters and coefficient.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Clusters, effective clusters, the largest partial leverage, the largest leverage, and rows of the smallest,
+            median and largest cluster; see `ClusterFigures`. It describes single clusters: it stays inside.
+        """
+        if not self.cluster_figures:
+            raise SupportError(f"standard errors {self.cov_name} have no clusters")
+        return figures_frame(self.cluster_figures)
 
     def anderson_rubin(self, level: float = LEVEL) -> list[tuple[float, float]]:
         """Return the confidence set of a single endogenous regressor that weak instruments do not spoil.
