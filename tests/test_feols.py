@@ -14,6 +14,7 @@ import leoreturns as lr
 from leoreturns.estimation import absorb, blocks, design
 from leoreturns.panel import keys
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 RTOL = 1e-10  # the bar against explicit dummies
 FRAME = workers()
 PANEL = lr.Panel.from_frame(FRAME, person="person", time="year")

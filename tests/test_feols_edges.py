@@ -9,6 +9,7 @@ from reference_feols import Brute, workers
 
 import leoreturns as lr
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 FRAME = workers(60)
 DRAW = np.random.default_rng(8)
 INSTRUMENTED = FRAME.assign(

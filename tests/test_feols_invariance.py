@@ -12,6 +12,7 @@ from reference_feols import Brute, workers
 import leoreturns as lr
 from leoreturns.estimation import blocks
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 FORMULAS = [
     "y ~ x1 + C(route) + x1:C(school) | person + year + place",
     "y ~ x1 + C(route)",

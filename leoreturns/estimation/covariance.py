@@ -164,7 +164,7 @@ class Covariance(ABC):
     @property
     def advice(self) -> str:
         """What to do about too few."""
-        return "Take clusters that are smaller and more alike, or say less"
+        return "So few are unsure by any method: take smaller clusters that are more alike"
 
     def check(self, weight_kind: str | None) -> None:
         """Refuse weights that the covariance has no formula for."""

@@ -24,6 +24,7 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Found, Small
 from leoreturns.estimation.design import INTERCEPT, Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.scores import Collector, Gathered
+from leoreturns.estimation.wild_joint import joint_pvalue
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.estimate import Drawn
 
@@ -60,6 +61,8 @@ class WildCluster(Covariance):
         `n_replicates`.
     level : float
         Of the confidence intervals, which hold the values that are not rejected.
+    joint : sequence of sequences of str
+        Sets of coefficients to test together: `Estimate.wald` then has the p-value of the bootstrap.
     """
 
     cluster: str
@@ -70,6 +73,7 @@ class WildCluster(Covariance):
     null: bool = True
     signs: Signs = "rademacher"
     level: float = 0.95
+    joint: Sequence[Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(WildKind) or self.signs not in get_args(Signs):
@@ -80,7 +84,10 @@ class WildCluster(Covariance):
             raise TypeError("params names the coefficients to test, such as params=['union']")
         # A plan refuses what is no number of replicates, seed or level.
         BootstrapPlan(self.n_replicates, unit=self.cluster, seed=self.seed, interval="normal", level=self.level)
+        if isinstance(self.joint, str) or any(isinstance(names, str) or not names for names in self.joint):
+            raise TypeError("joint names sets of coefficients, such as joint=[['union', 'married']]")
         object.__setattr__(self, "params", tuple(self.params))
+        object.__setattr__(self, "joint", tuple(tuple(dict.fromkeys(names)) for names in self.joint))
 
     @property
     def name(self) -> str:
@@ -103,15 +110,41 @@ class WildCluster(Covariance):
         if fit.model.endogenous:
             raise SupportError("the wild bootstrap is that of least squares; use Jackknifed or Resampled")
         known = [name for name in fit.names if name != INTERCEPT]
-        if unknown := [name for name in self.params if name not in known]:
+        wanted = dict.fromkeys([*self.params, *(name for names in self.joint for name in names)])
+        if unknown := [name for name in wanted if name not in known]:
             raise SupportError(f"no coefficient {', '.join(map(repr, unknown))} to test; there are {', '.join(known)}")
         found = Clustered(self.cluster).estimate(design, fit, gathered, inverse, ssc, variables)
         clusters = ClusterMoments(design, fit, self.cluster)
         tests = [_Test.of(clusters, fit.names.index(name), self) for name in self.params]
         rows = [_inference(test, self) for test in tests]
         pvalues, low, high = (np.array(column) for column in zip(*rows, strict=True))
-        drawn = Drawn(tuple(self.params), self.level, pvalues, low, high, tests[0].n_replicates)
+        joint = {
+            frozenset(names): joint_pvalue(clusters, [fit.names.index(name) for name in names], self)
+            for names in self.joint
+        }
+        drawn = Drawn(tuple(self.params), self.level, pvalues, low, high, tests[0].n_replicates, joint)
         return Found(found.cov, found.df_tests, found.clusters, found.notes, drawn)
+
+    def replicates_of(self, count: int) -> int:
+        """Return the number of replicates: all vectors of signs of so many clusters where they are no more."""
+        every = self.signs == "rademacher" and count < 63 and 2**count <= self.n_replicates
+        return 2**count if every else self.n_replicates
+
+    def drawn(self, keys: UIntArray, start: int, stop: int, n_replicates: int) -> FloatArray:
+        """Return the signs of clusters in some replicates; see `signs`."""
+        return signs(keys, self, start, stop, n_replicates)
+
+    def check_determined(self, matrices: FloatArray) -> None:
+        """Refuse refits in which a column is nought."""
+        try:
+            weakest = float(np.min(np.diagonal(np.linalg.cholesky(matrices), axis1=1, axis2=2) ** 2, initial=1.0))
+        except np.linalg.LinAlgError:
+            weakest = 0.0
+        if weakest < SINGULAR:
+            raise NotIdentifiedError(
+                f"without one cluster of '{self.cluster}' a coefficient or a level of an effect cannot be estimated; "
+                "use kind='11'"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -163,7 +196,7 @@ class _Test:
             own, target = full[:, :last, :last], full[:, :last, last]
             left, left_target = products - own, right - target
             if "3" in plan.kind:
-                _check_determined(left, plan)
+                plan.check_determined(left)
             null: tuple[FloatArray, FloatArray] = at_zero, slope
             if plan.kind[1] == "3" and plan.null:
                 null = _restricted(left, left_target, j)
@@ -184,11 +217,11 @@ class _Test:
         count = len(keys)
         factor = (count - 1) / count if plan.kind[0] == "3" else 1.0
         error, unit = float(np.sqrt(factor * (apart @ apart))), float(clusters.scale[last] / clusters.scale[j])
-        every = plan.signs == "rademacher" and count < 63 and 2**count <= plan.n_replicates
-        n_replicates = 2**count if every else plan.n_replicates
         if not error > NOUGHT * abs(beta[j]):
             raise NotIdentifiedError("the regression fits every cluster exactly: there is no variance to test against")
-        return cls(float(beta[j]), error, unit, first, second, own, load, inverse[j], factor, keys, n_replicates)
+        return cls(
+            float(beta[j]), error, unit, first, second, own, load, inverse[j], factor, keys, plan.replicates_of(count)
+        )
 
     def replicates(self, plan: WildCluster) -> FloatArray:
         """Return for every replicate the numerator's two parts and the variance's three: float64 of shape (5, B)."""
@@ -214,19 +247,6 @@ def _restricted(matrix: FloatArray, target: FloatArray, j: int) -> tuple[FloatAr
     at_zero, slope = np.zeros_like(target), np.zeros_like(target)
     at_zero[:, others], slope[:, others], slope[:, j] = found[:, :, 0], -found[:, :, 1], 1.0
     return at_zero, slope
-
-
-def _check_determined(matrices: FloatArray, plan: WildCluster) -> None:
-    """Refuse refits in which a column is nought."""
-    try:
-        weakest = float(np.min(np.diagonal(np.linalg.cholesky(matrices), axis1=1, axis2=2) ** 2, initial=1.0))
-    except np.linalg.LinAlgError:
-        weakest = 0.0
-    if weakest < SINGULAR:
-        raise NotIdentifiedError(
-            f"without one cluster of '{plan.cluster}' a coefficient or a level of an effect cannot be estimated; "
-            "use kind='11'"
-        )
 
 
 def signs(keys: UIntArray, plan: WildCluster, start: int, stop: int, n_replicates: int) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from typing import Any
 
@@ -37,6 +37,8 @@ class Drawn:
         None where tests use the t distribution.
     low, high : float64 of shape (n,)
     n_replicates : int
+    joint : mapping of set of names -> float
+        p-values of the tests that all coefficients of a set are zero.
     """
 
     names: tuple[str, ...]
@@ -45,6 +47,7 @@ class Drawn:
     low: FloatArray
     high: FloatArray
     n_replicates: int
+    joint: Mapping[frozenset[str], float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"<Drawn: {len(self.names):,} coefficients, {self.n_replicates:,} replicates>"
@@ -211,7 +214,8 @@ class Estimate:
         Parameters
         ----------
         names : sequence of str, optional
-            Coefficients, by name; by default all but the intercept.
+            Coefficients, by name; by default all but the intercept. The p-value of a set that a wild bootstrap tested
+            together is drawn.
 
         Raises
         ------
@@ -227,7 +231,8 @@ class Estimate:
             raise SupportError(
                 f"the covariance of {len(at):,} coefficients is singular{self._clusters()}: test fewer of them"
             )
-        return found
+        drawn = self.drawn.joint if self.drawn is not None else {}
+        return replace(found, pvalue=drawn.get(frozenset(chosen), found.pvalue))
 
     def clusters(self) -> pd.DataFrame:
         """Return what the clusters of the covariance are worth, one row per column of clusters and coefficient.
