@@ -47,6 +47,22 @@ def test_threads_rows_and_storage_change_no_bit(formula: str, cov: lr.Covariance
         assert bits(lr.feols(formula, lr.Panel.open(tmp_path / str(parts)), cov=cov)) == expected
 
 
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_scan_gives_the_same_as_its_panel(formula: str, tmp_path: Path) -> None:
+    panel = lr.Panel.from_frame(workers(200, missing=True), person="person", time="year")
+    panel.save(tmp_path / "stored", partitions=5)
+    scan = lr.Panel.scan(tmp_path / "stored")
+    cov = lr.Clustered("school")
+    assert bits(lr.feols(formula, scan, cov=cov)) == bits(lr.feols(formula, panel, cov=cov))
+    steps = scan.where("year > 2011").assign(x2="x2 * 2 + x1")
+    expected = lr.feols(formula, panel.where("year > 2011").assign(x2="x2 * 2 + x1"), cov=cov)
+    found = lr.feols(formula, steps, cov=cov)
+    assert bits(found) == bits(expected)
+    assert isinstance(found, lr.Estimate) and isinstance(expected, lr.Estimate)
+    assert found.evidence.fingerprint == expected.evidence.fingerprint
+    assert found.flow.to_frame().equals(expected.flow.to_frame())
+
+
 def test_a_condition_gives_the_same_as_the_rows_alone() -> None:
     frame = workers(200, missing=True)
     panel = lr.Panel.from_frame(frame, person="person", time="year")

@@ -1,4 +1,4 @@
-"""The data of an estimate: a panel under a condition, or the rows of a frame as one."""
+"""The data of an estimate: a panel or a scan under a condition, or the rows of a frame as a panel."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.formula import Specification
 from leoreturns.panel.framed import panel_of_rows
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
 from leoreturns.panel.units import PERSON
 
 
@@ -45,12 +46,13 @@ def estimation_panel(
         panel = panel_of_rows(
             data, known, person=person, where=where, mentioned=mentioned | needed, detect_traits=False
         )
-    elif not isinstance(data, Panel):
-        raise TypeError(f"data is a Panel or a pandas DataFrame, not {type(data).__name__}")
+    elif not isinstance(data, Panel | Scan):
+        raise TypeError(f"data is a Panel, a Scan or a pandas DataFrame, not {type(data).__name__}")
     elif person is not None:
         raise ValueError("person= names the id column of a frame; a panel knows its persons")
     else:
-        panel = data
+        # Rows are read a block at a time, so that the columns of a scan need not be.
+        panel = data.as_panel() if isinstance(data, Scan) else data
     panel = panel if where is None else panel.where(where)
     if not panel.n_row:
         raise SupportError("no rows are left to estimate from; see the panel's flow for where they were lost")

@@ -28,6 +28,7 @@ from leoreturns.estimation.scores import Collector, Gathered, scan_scores
 from leoreturns.estimation.solve import invert_symmetric, single_threaded
 from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
 from leoreturns.results.estimate import Estimate, Estimates
 
 
@@ -42,7 +43,7 @@ class Behind:
 
 def feols(
     formula: str,
-    data: Panel | pd.DataFrame,
+    data: Panel | Scan | pd.DataFrame,
     *,
     cov: Covariance,
     weights: Weights | None = None,
@@ -60,8 +61,9 @@ def feols(
         ``"log_earnings ~ x + C(route, ref='none') + i(tax_year, treated) | person + tax_year + cohort^region"``; a
         third part ``endogenous ~ instruments`` makes it two-stage least squares. Several outcomes (``y1 + y2 ~ x``) and
         stepwise sets (``sw``, ``csw``, ``sw0``, ``csw0``) give several regressions.
-    data : Panel or pandas.DataFrame
-        Person-periods. Traits of a panel are read along each person's rows without being copied.
+    data : Panel, Scan or pandas.DataFrame
+        Person-periods. Traits of a panel are read along each person's rows without being copied; the columns of a scan
+        stay in their files.
     cov : Covariance
         `Unadjusted`, `Robust`, `Clustered`, `DriscollKraay`, `Jackknifed`, `Resampled` or `WildCluster`: no default.
     weights : Weights, optional
@@ -120,7 +122,7 @@ def feols(
 
 def identified(data: Any, person: str | None) -> bool:
     """Whether the data name the persons."""
-    return isinstance(data, Panel) or person is not None
+    return isinstance(data, Panel | Scan) or person is not None
 
 
 def _check_options(cov: Any, weights: Any, ssc: Any) -> None:
