@@ -70,6 +70,31 @@ def test_more_levels_than_rows_leave_no_degree_of_freedom() -> None:
         fitted("y ~ x1 | person + school^year + school^place + route^place", FRAME.head(60), lr.Robust("HC1"))
 
 
+@pytest.mark.parametrize("effects", ["", " | person"])
+def test_numbers_of_any_scale_are_right_or_refused(effects: str) -> None:
+    plain = fitted(f"y ~ x1 + x2{effects}", cov=lr.Clustered("school"))
+    for scale in (1e-120, 1e120):
+        scaled = FRAME.assign(x1=FRAME.x1 * scale, x2=FRAME.x2 / scale)
+        found = fitted(f"y ~ x1 + x2{effects}", scaled, lr.Clustered("school"))
+        units = pd.Series({"Intercept": 1.0, "x1": scale, "x2": 1 / scale})[list(found.names)]
+        np.testing.assert_allclose(found.params * units, plain.params, rtol=1e-10)
+        np.testing.assert_allclose(found.std_errors * units, plain.std_errors, rtol=1e-10)
+    for name in ("x1", "y"):
+        with pytest.raises(lr.SupportError, match=f"the squares of {name} are too large"):
+            fitted(f"y ~ x1 + x2{effects}", FRAME.assign(**{name: FRAME[name] * 1e200}))
+
+
+def test_a_regressor_may_vary_for_three_persons() -> None:
+    three = FRAME.assign(few=(FRAME.person.isin([4, 20, 41]) & (FRAME.year > 2011)) * 1.0)
+    found = fitted("y ~ x1 + few | person + year", three, lr.Robust("HC3"))
+    brute = Brute(three, three.y, three[["x1", "few"]].to_numpy(), ["person", "year"])
+    np.testing.assert_allclose(found.values, brute.beta, rtol=1e-10)
+    np.testing.assert_allclose(found.covariance, brute.robust("HC3"), rtol=1e-9, atol=1e-12)
+    assert found.evidence.to_frame().effective_persons["few"] < 4  # years spread it a little
+    one = fitted("y ~ x1 + few | person", three[~three.person.isin([4, 20, 41])])
+    assert one.dropped == {"few": "absorbed by the effects"}
+
+
 def test_a_frequency_weight_makes_a_row_several() -> None:
     weighted = FRAME.assign(year=np.where(np.arange(len(FRAME)) == 7, 1999, FRAME.year))
     weighted.loc[7, "w"] = 3.0

@@ -84,8 +84,9 @@ class ClusterLeverages(Summed):
 
 def _effective(numbers: FloatArray) -> FloatArray:
     """Return ``G / (1 + CV^2)`` of the clusters' numbers: their squared sum over their sum of squares."""
-    squares = np.einsum("gk,gk->k", numbers, numbers)
-    return np.asarray(numbers.sum(axis=0) ** 2 / np.where(squares > 0, squares, np.nan))
+    largest = numbers.max(axis=0, initial=0.0)
+    parts = numbers / np.where(largest > 0, largest, np.nan)  # so that no square leaves the range of floats
+    return np.asarray(parts.sum(axis=0) ** 2 / np.einsum("gk,gk->k", parts, parts))
 
 
 def cluster_leverages(design: Design, cov: Covariance, variables: Variables) -> list[ClusterLeverages]:

@@ -179,6 +179,7 @@ def _fit_design(
 ) -> list[Estimate]:
     """Estimate the regressions of one design."""
     moments = scan_moments(design)
+    _check_finite(design, moments)
     projections: dict[bytes, list[Model]] = {}
     for model in design.models:
         projections.setdefault(model.absorbed.tobytes(), []).append(model)
@@ -274,6 +275,14 @@ def _estimate(
             way.name: way.figures(fit, sums, persons) for way, sums in zip(behind.leverages, leverages, strict=True)
         },
     )
+
+
+def _check_finite(design: Design, moments: Moments) -> None:
+    """Refuse columns whose squares are beyond floating point."""
+    finite = np.isfinite(moments.total) & np.isfinite(np.diag(moments.dense))
+    if not finite.all():
+        names = ", ".join(column.name for column, fine in zip(design.dense, finite, strict=True) if not fine)
+        raise SupportError(f"the squares of {names} are too large to add up: measure in larger units")
 
 
 def _check_free(design: Design, fit: Fit) -> None:
