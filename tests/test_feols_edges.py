@@ -256,6 +256,18 @@ def test_settings_of_the_wild_bootstrap_are_checked(options: dict[str, object], 
         lr.WildCluster(**({"cluster": "school", "n_replicates": 99, "seed": 1, "params": ["x1"]} | options))  # type: ignore[arg-type]
 
 
+def test_few_clusters_have_too_few_rademacher_signs() -> None:
+    for count, enough in ((5, False), (6, True)):
+        data = FRAME.assign(few=FRAME.person % count)
+        plan = lr.WildCluster("few", 99, seed=1, params=["x1"])
+        if enough:
+            assert fitted("y ~ x1", data, plan).drawn is not None
+            continue
+        with pytest.raises(lr.SupportError, match="5 clusters of 'few' have 16 distinct statistics"):
+            fitted("y ~ x1", data, plan)
+        assert fitted("y ~ x1", data, lr.WildCluster("few", 99, 1, ["x1"], signs="webb")).pvalues["x1"] > 0
+
+
 def test_a_wild_bootstrap_needs_a_variance() -> None:
     exact = FRAME.assign(y=2 * FRAME.x1)
     with pytest.raises(lr.NotIdentifiedError, match="fits every cluster exactly"):

@@ -295,7 +295,7 @@ def test_joint_tests_are_named_and_possible() -> None:
         estimated("y ~ x1 | person", lr.WildCluster("school", 99, seed=1, params=["x1"], joint=[["x1", "x9"]]))
     few = FRAME.assign(half=FRAME.school % 2)
     with pytest.raises(lr.SupportError, match="2 clusters of 'half' are too few to test 2 coefficients together"):
-        lr.feols("y ~ x1 + x2", few, cov=lr.WildCluster("half", 99, 1, ["x1"], joint=[["x1", "x2"]]))
+        lr.feols("y ~ x1 + x2", few, cov=lr.WildCluster("half", 99, 1, ["x1"], signs="webb", joint=[["x1", "x2"]]))
 
 
 def test_all_signs_are_taken_where_they_are_few() -> None:

@@ -58,7 +58,7 @@ class WildCluster(Covariance):
         Whether the null is imposed on the bootstrap's scores (WCR) or not (WCU).
     signs : "rademacher", "webb", "mammen" or "normal"
         Distribution of the signs. All 2^G vectors of Rademacher signs are taken where they are no more than
-        `n_replicates`.
+        `n_replicates`; below six clusters they are too few for a test at level 0.95, and refused.
     level : float
         Of the confidence intervals, which hold the values that are not rejected.
     joint : sequence of sequences of str
@@ -115,6 +115,7 @@ class WildCluster(Covariance):
             raise SupportError(f"no coefficient {', '.join(map(repr, unknown))} to test; there are {', '.join(known)}")
         found = Clustered(self.cluster).estimate(design, fit, gathered, inverse, ssc, variables)
         clusters = ClusterMoments(design, fit, self.cluster)
+        self._check_signs(clusters.n_clusters)
         tests = [_Test.of(clusters, fit.names.index(name), self) for name in self.params]
         rows = [_inference(test, self) for test in tests]
         pvalues, low, high = (np.array(column) for column in zip(*rows, strict=True))
@@ -124,6 +125,14 @@ class WildCluster(Covariance):
         }
         drawn = Drawn(tuple(self.params), self.level, pvalues, low, high, tests[0].n_replicates, joint)
         return Found(found.cov, found.df_tests, found.clusters, found.notes, drawn)
+
+    def _check_signs(self, count: int) -> None:
+        """Refuse signs of so few distinct vectors that the largest statistic of all rejects too often."""
+        if self.signs == "rademacher" and count < 63 and 2 ** (count - 1) * (1.0 - self.level) < 1.0:
+            raise SupportError(
+                f"{count:,} clusters of '{self.cluster}' have {2 ** (count - 1):,} distinct statistics, too few for "
+                f"Rademacher signs at level {self.level}; use signs='webb'"
+            )
 
     def replicates_of(self, count: int) -> int:
         """Return the number of replicates: all vectors of signs of so many clusters where they are no more."""

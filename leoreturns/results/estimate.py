@@ -326,7 +326,8 @@ class FirstStage:
     test : Test
         Of the excluded instruments, by the covariance of the estimate.
     effective : float
-        Effective F of Montiel Olea and Pflueger (2013); with one instrument the same as the test's.
+        Effective F of Montiel Olea and Pflueger (2013), whose critical values are those of one endogenous regressor;
+        with one instrument the same as the test's.
     joint : tuple of float64 arrays, or None
         With a single endogenous regressor: coefficients of the instruments in the outcome and in the regressor, their
         covariances, and the mean of the covariance between them and its transpose; None with several, or where negative
