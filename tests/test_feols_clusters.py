@@ -109,7 +109,8 @@ def test_few_clusters_are_warned_of_with_numbers() -> None:
         lr.feols("y ~ one + x1", frame, cov=lr.Clustered("region"), person="person")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        lr.feols("y ~ x1", frame, cov=lr.Clustered("region"), person="person")
+        lr.feols("y ~ x1", frame, cov=lr.Clustered("person"), person="person")
+        lr.feols("y ~ x1", frame, cov=lr.Jackknifed("region"), person="person")
         lr.feols("y ~ x1 | person", frame, cov=lr.Clustered("person"), person="person")
         lr.feols("y ~ x1", frame, cov=lr.Robust("HC1"), person="person")
 
