@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -67,7 +69,8 @@ def _expected_ks4(codes: Mapping[str, AnyArray], level: int) -> FloatArray:
     return mean
 
 
-def process(truth: Truth) -> dict[str, float]:
+@cache
+def process(truth: Truth) -> Mapping[str, float]:
     """Return the mean effect of a degree by group in the distribution that persons are drawn from, without error."""
     population = cells()
     effect = np.zeros(population.chance.shape)
@@ -78,7 +81,7 @@ def process(truth: Truth) -> dict[str, float]:
         for of, levels in TREATED.items():
             weight = population.chance * inside[:, None] * np.isin(np.arange(N_LEVEL), levels)
             found[f"{name}|{of}"] = float((weight * effect).sum() / weight.sum())
-    return found
+    return MappingProxyType(found)
 
 
 def report(truth: Truth, world: World, drawn: Mapping[str, float]) -> dict[str, Any]:
