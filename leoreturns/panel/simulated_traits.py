@@ -85,12 +85,13 @@ def _pupils(records: Records) -> dict[str, Encoded]:
 
 
 def _area_at_16(records: Records) -> Encoded:
-    """The area of the tax year in which key stage 4 ends, else of the next."""
+    """The area of the tax year in which key stage 4 ends, else of the next, else that of the home in the census."""
     number, rows = records.table("geography")
     cohort, year, found = records.persons["cohort"], array(rows, "TaxYear"), areas(records, rows)
     young = np.flatnonzero((year <= cohort[number] + 1) & (found.values >= 0))
     first = chosen(number[young], len(cohort), year[young])
-    return Encoded(np.append(found.values[young], -1)[first], "code", found.labels)
+    home = np.where(records.persons["state"], records.world.lsoa_ttwa[records.persons["lsoa"]], -1)
+    return Encoded(np.where(first < 0, home, np.append(found.values[young], -1)[first]), "code", found.labels)
 
 
 # ---- attainment -----------------------------------------------------------------------------------------------------

@@ -244,6 +244,7 @@ def outside_lookups(world: World) -> dict[str, pa.Table]:
     types = pa.array(facts.SCHOOL_TYPES)
     return {
         "regions": pa.table({"LSOA": world.lsoa_codes, "region": names.take(pa.array(world.lsoa_region))}),
+        "home_areas": pa.table({"LSOA": world.lsoa_codes, "area": world.ttwa_codes.take(pa.array(world.lsoa_ttwa))}),
         "travel_to_work": pa.table(
             {
                 "COA_2011": world.area_codes,
