@@ -34,8 +34,8 @@ truth
 year_13 = panel.at(years_since_ks4=13).where("education_level in ('graduate', 'level 3 or above')")
 year_13 = year_13.assign(graduate="education_level == 'graduate'", level="person")
 controls = (
-    "ks4_points + prior_attainment + C(ks4_five_ac) + C(fsm) + C(sen) + C(school_type) + C(first_language) + C(ks5_route)"
-    " + C(home_region) + C(idaci_quintile)"
+    "ks4_points + prior_attainment + C(ks4_five_ac) + C(fsm) + C(sen) + C(school_type) + C(first_language)"
+    " + C(ks5_route) + C(home_region) + C(idaci_quintile)"
 )
 rows = []
 for sex in ("M", "F"):
