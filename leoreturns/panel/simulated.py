@@ -22,10 +22,8 @@ from leoreturns.panel.grid import Grid
 from leoreturns.panel.ids import PersonIds, sorted_persons
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Schema
-from leoreturns.panel.simulated_traits import traits_of
+from leoreturns.panel.simulated_traits import LAST_COHORT, traits_of
 from leoreturns.panel.simulated_years import Placed, coverage_of, sources_of
-
-LAST_COHORT = 2015  # later ones have not all reached their level by the end of the tables
 
 
 def simulate_panel(

@@ -35,6 +35,7 @@ from leoreturns.panel.traits_attainment import (
 from leoreturns.panel.traits_post16 import EDUCATION_LEVELS
 from leoreturns.panel.traits_schools import AREAS_2001, ETHNICITIES_MINOR, GROUP_OF_MINOR, QUINTILES
 
+LAST_COHORT = 2015  # later ones have not all reached their level by the end of the tables
 LEVELS = ("level 2 or below", "level 3 or above", "graduate")  # as they are drawn
 
 
@@ -138,7 +139,7 @@ def _prior_attainment(records: Records) -> FloatArray:
 
 def _later(records: Records, coverage: Mapping[str, int]) -> dict[str, Encoded]:
     who = records.persons
-    reached = min(coverage[name] for name in ROUTE_TABLES if name in coverage)
+    reached = min((coverage[name] for name in ROUTE_TABLES if name in coverage), default=LAST_COHORT + 2)
     drawn = ("A level", "vocational", "apprenticeship", "other level 3", NO_ROUTE)
     routes = (*ROUTES, NO_ROUTE)
     route = np.array([routes.index(label) for label in drawn])[who["route"]]
