@@ -25,6 +25,7 @@ from leoreturns.panel.build import build_panel
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
+from leoreturns.panel.simulated import simulate_panel
 from leoreturns.panel.waterfall import Waterfall
 from leoreturns.questions.activities import main_activities
 from leoreturns.questions.earnings import earnings_trajectories
@@ -88,6 +89,7 @@ __all__ = [
     "pathways",
     "release",
     "simulate_extract",
+    "simulate_panel",
 ]
 
 __version__ = "0.1.0"
