@@ -37,6 +37,7 @@ from leoreturns.results.answer import Answer
 from leoreturns.results.chart import Chart
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
+from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
     "Aggregate",
@@ -61,6 +62,7 @@ __all__ = [
     "Panel",
     "PanelError",
     "Policy",
+    "RegressionTable",
     "Released",
     "Resampled",
     "Robust",
@@ -86,6 +88,7 @@ __all__ = [
     "pathways",
     "release",
     "simulate_extract",
+    "table",
 ]
 
 __version__ = "0.1.0"

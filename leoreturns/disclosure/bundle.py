@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.contents import csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
+from leoreturns.disclosure.estimates import protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
@@ -20,9 +21,12 @@ from leoreturns.plots import png_bytes
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.protected import ProtectedTable
+from leoreturns.results.regression_table import RegressionTable, table
 
-Releasable: TypeAlias = Aggregate | Chart | Answer
+Releasable: TypeAlias = Aggregate | Chart | Answer | Estimate | Estimates | RegressionTable
+Regressions: TypeAlias = Estimate | Estimates | RegressionTable
 T = TypeVar("T")
 
 README = "README.txt"
@@ -73,10 +77,12 @@ def release(
 
     Parameters
     ----------
-    results : Answer, or mapping of name -> Aggregate, Chart or Answer
+    results : Answer, or mapping of name -> Aggregate, Chart, Estimate, Estimates, RegressionTable or Answer
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
-        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``. The
-        results of an answer go by their own names, in a mapping as ``<name>_<name of the result>``.
+        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
+        Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
+        measures of fit, and ``<name>.md``, the table to be read. The results of an answer go by their own names, in a
+        mapping as ``<name>_<name of the result>``.
     policy : str or Policy
         "ons-srs", or a policy at least as strict.
     to : path
@@ -124,8 +130,11 @@ class _Output:
     files: dict[str, bytes]
 
 
-def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
-    """Yield the outputs of one result: a chart with its numbers, or a table and its contrasts."""
+def _outputs(name: str, result: Result | Regressions, policy: Policy) -> Iterator[_Output]:
+    """Yield the outputs of one result: a chart with its numbers, a table and its contrasts, or regressions."""
+    if isinstance(result, Regressions):
+        yield from _of_regressions(name, result, policy)
+        return
     if isinstance(result, Chart):
         table = protect(result.data, policy)
         if result.kind == "gaps":
@@ -139,7 +148,17 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
         yield _Output(f"{name}_contrast{number}", compared, {f"{name}_contrast{number}.csv": csv_bytes(compared)})
 
 
-def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
+def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[_Output]:
+    """Yield the coefficients of regressions, with the table to be read, and their counts and measures of fit."""
+    shown = result if isinstance(result, RegressionTable) else table(result)
+    coefficients, fits = protect_regressions(shown, policy)
+    note = f'Every number is rounded; "{policy.marker}" stands for what rests on too few persons.'
+    read = shown.layout(written(shown, coefficients, fits), [note]).markdown()
+    yield _Output(name, coefficients, {f"{name}.csv": csv_bytes(coefficients), f"{name}.md": read.encode()})
+    yield _Output(f"{name}_fit", fits, {f"{name}_fit.csv": csv_bytes(fits)})
+
+
+def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result | Regressions]:
     """Return results by the names of their outputs; refuse what is none, by its type and never by its content."""
     if isinstance(results, Answer):
         results = results.results
@@ -147,15 +166,16 @@ def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
         raise DisclosureError(
             f"release takes an Answer, or a mapping of output name -> result, not {type(results).__name__}"
         )
-    found: dict[str, Result] = {}
+    found: dict[str, Result | Regressions] = {}
     for name, result in results.items():
         if isinstance(result, Answer):
             found = _joined([found, {f"{name}_{inner}": each for inner, each in result.results.items()}])
-        elif isinstance(result, Result):
+        elif isinstance(result, Result | Regressions):
             found = _joined([found, {name: result}])
         else:
             raise DisclosureError(
-                f"output '{name}' is a {type(result).__name__}: only Answer, Aggregate and Chart can be released"
+                f"output '{name}' is a {type(result).__name__}: only answers, aggregates, charts and regressions can "
+                "be released"
             )
     if not found:
         raise DisclosureError("nothing to release: the mapping is empty")

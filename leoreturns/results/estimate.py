@@ -16,6 +16,7 @@ from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
 from leoreturns.results.evidence import FitEvidence
 from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
+from leoreturns.results.maketables import Maketables
 
 INSIDE_ONLY = "Inside only: nothing here has been checked for release."
 LEVEL = 0.95
@@ -75,7 +76,7 @@ def f_test(values: FloatArray, cov: FloatArray, df: float) -> Test:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Estimate:
+class Estimate(Maketables):
     """Coefficients of one regression.
 
     Attributes
