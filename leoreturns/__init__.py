@@ -14,6 +14,7 @@ from leoreturns.errors import (
 )
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
+from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
@@ -78,6 +79,7 @@ __all__ = [
     "build_panel",
     "earnings_trajectories",
     "education_levels",
+    "false_discovery",
     "feols",
     "fixed_effects",
     "illustrative_deflator",
@@ -87,6 +89,7 @@ __all__ = [
     "open_extract",
     "pathways",
     "release",
+    "romano_wolf",
     "simulate_extract",
     "table",
 ]
