@@ -18,6 +18,7 @@ from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
+from leoreturns.estimation.specifications import specification_curve
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -36,6 +37,8 @@ from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.chart import Chart
+from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 from leoreturns.results.regression_table import RegressionTable, table
@@ -46,6 +49,7 @@ __all__ = [
     "BootstrapPlan",
     "Chart",
     "Clustered",
+    "CoefficientChart",
     "Contrast",
     "Covariance",
     "Definitions",
@@ -69,6 +73,8 @@ __all__ = [
     "Robust",
     "Scan",
     "SmallSample",
+    "SpecificationChart",
+    "SpecificationCurve",
     "StudyError",
     "SupportError",
     "Unadjusted",
@@ -91,6 +97,7 @@ __all__ = [
     "release",
     "romano_wolf",
     "simulate_extract",
+    "specification_curve",
     "table",
 ]
 

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.contents import csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
-from leoreturns.disclosure.estimates import protect_regressions, written
+from leoreturns.disclosure.estimates import protect_curve, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
@@ -21,12 +21,16 @@ from leoreturns.plots import png_bytes
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
+from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.protected import ProtectedTable
 from leoreturns.results.regression_table import RegressionTable, table
 
-Releasable: TypeAlias = Aggregate | Chart | Answer | Estimate | Estimates | RegressionTable
-Regressions: TypeAlias = Estimate | Estimates | RegressionTable
+Regressions: TypeAlias = (
+    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart
+)
+Releasable: TypeAlias = Aggregate | Chart | Answer | Regressions
 T = TypeVar("T")
 
 README = "README.txt"
@@ -77,7 +81,9 @@ def release(
 
     Parameters
     ----------
-    results : Answer, or mapping of name -> Aggregate, Chart, Estimate, Estimates, RegressionTable or Answer
+    results : Answer, or mapping of name -> result
+        An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
+        `SpecificationCurve`, or the charts of the last two.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
@@ -149,7 +155,19 @@ def _outputs(name: str, result: Result | Regressions, policy: Policy) -> Iterato
 
 
 def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[_Output]:
-    """Yield the coefficients of regressions, with the table to be read, and their counts and measures of fit."""
+    """Yield the coefficients of regressions, with the figure or the table to be read, and their counts and fit."""
+    if isinstance(result, CoefficientChart):
+        drawn, _ = protect_regressions(result.data, policy)
+        yield _Output(name, drawn, {f"{name}.png": png_bytes(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        return
+    if isinstance(result, SpecificationChart):
+        drawn = protect_curve(result.data, policy)
+        yield _Output(name, drawn, {f"{name}.png": png_bytes(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        return
+    if isinstance(result, SpecificationCurve):
+        shown_curve = protect_curve(result, policy)
+        yield _Output(name, shown_curve, {f"{name}.csv": csv_bytes(shown_curve)})
+        return
     shown = result if isinstance(result, RegressionTable) else table(result)
     coefficients, fits = protect_regressions(shown, policy)
     note = f'Every number is rounded; "{policy.marker}" stands for what rests on too few persons.'

@@ -17,6 +17,7 @@ from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.rounding import Rounding
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import CellKey
+from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
 from leoreturns.results.regression_table import FACTORS, INTERCEPT, MEASURES, RegressionTable, Texts, fit_statistics
@@ -136,6 +137,44 @@ def protect_regressions(table: RegressionTable, policy: Policy) -> tuple[Protect
     return _coefficients(table, hidden, policy), _fits(table, policy)
 
 
+def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
+    """Apply the rules and the rounding of a policy to one coefficient over specifications.
+
+    Parameters
+    ----------
+    curve : SpecificationCurve
+    policy : Policy
+
+    Returns
+    -------
+    ProtectedTable
+        One cell per specification by its choices. Hidden ones come last: a place among the others would tell their
+        size.
+    """
+    hidden = [int(_hidden(model, policy)[model.names.index(curve.name)]) for model in curve.models]
+    order = sorted(range(len(hidden)), key=lambda at: hidden[at] > 0)
+    models, why = [curve.models[at] for at in order], [hidden[at] for at in order]
+    unsure = [
+        int(_uncertain(model, np.array([reason], dtype=np.uint8), policy)[0])
+        for model, reason in zip(models, why, strict=True)
+    ]
+    values = [model.to_frame(curve.level).loc[curve.name, list(COLUMNS)].to_numpy(dtype=np.float64) for model in models]
+    columns = _number_columns(values, why, unsure, policy)
+    persons = [float(model.n_person) for model in models]
+    small = [hidden_fit(model, policy) for model in models]
+    columns.append(_column("n_person", "", persons, small, Rounding("count", "multiple", policy.count_base), policy))
+    keys = {}
+    for kind, chosen in curve.choices.items():
+        labels = tuple(dict.fromkeys(chosen))
+        keys[kind] = CellKey(labels, np.array([labels.index(chosen[at]) for at in order], dtype=np.int64))
+    return ProtectedTable(
+        variable=f"coefficient of {curve.name}, {100 * curve.level:g} per cent intervals;",
+        keys=keys,
+        columns={column.name: column for column in columns},
+        reasons=REASONS,
+    )
+
+
 def written(table: RegressionTable, coefficients: ProtectedTable, fits: ProtectedTable) -> Texts:
     """Return protected numbers by their places in a table."""
     key, names = coefficients.keys[MODEL].codes.tolist(), coefficients.keys[NAME].values()
@@ -225,15 +264,7 @@ def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: P
                 why.append(int(reasons[at]))
                 unsure.append(int(uncertain[at]))
                 values.append(frame.loc[name, list(COLUMNS)].to_numpy(dtype=np.float64))
-    estimates = Rounding("units of the outcome", "sigfig", policy.estimate_sigfig)
-    roundings = {
-        "t": Rounding("ratio", "sigfig", policy.ratio_sigfig),
-        "p": Rounding("probability", "decimals", PROBABILITY_PLACES),
-    }
-    columns = [
-        _column(*COLUMNS[part], numbers, unsure if part != COEFFICIENT else why, roundings.get(part, estimates), policy)
-        for part, numbers in zip(COLUMNS, np.array(values).reshape(-1, len(COLUMNS)).T, strict=True)
-    ]
+    columns = _number_columns(values, why, unsure, policy)
     return ProtectedTable(
         variable=_described(table),
         keys={
@@ -243,6 +274,21 @@ def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: P
         columns={column.name: column for column in columns},
         reasons=REASONS,
     )
+
+
+def _number_columns(
+    values: Sequence[FloatArray], why: Sequence[int], unsure: Sequence[int], policy: Policy
+) -> list[ProtectedColumn]:
+    """Return the columns of coefficients and their uncertainty, from one array of numbers per row."""
+    estimates = Rounding("units of the outcome", "sigfig", policy.estimate_sigfig)
+    roundings = {
+        "t": Rounding("ratio", "sigfig", policy.ratio_sigfig),
+        "p": Rounding("probability", "decimals", PROBABILITY_PLACES),
+    }
+    return [
+        _column(*COLUMNS[part], numbers, unsure if part != COEFFICIENT else why, roundings.get(part, estimates), policy)
+        for part, numbers in zip(COLUMNS, np.array(values).reshape(-1, len(COLUMNS)).T, strict=True)
+    ]
 
 
 def _fits(table: RegressionTable, policy: Policy) -> ProtectedTable:

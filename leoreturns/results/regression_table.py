@@ -112,7 +112,7 @@ class RegressionTable:
         notes : sequence of str
             Under the table's own.
         """
-        header = [["", *self.headings], ["", *(self._label(model.outcome) for model in self.models)]]
+        header = [["", *self.headings], ["", *(self.label(model.outcome) for model in self.models)]]
         sections = [self._coefficients(texts), self._effects(), self._fits(texts)]
         own = [BELOW[self.below].format(level=100 * self.level)]
         if self.stars:
@@ -124,7 +124,7 @@ class RegressionTable:
     def _coefficients(self, texts: Texts) -> list[list[str]]:
         lines = []
         for name in self.rows:
-            upper, lower = [self._label(name)], [""]
+            upper, lower = [self.label(name)], [""]
             for number in range(len(self.models)):
                 parts = {part: texts.coefficients.get((number, name, part), "") for part in PARTS}
                 upper.append(parts["coefficient"] + self._stars(parts["p"]))
@@ -148,14 +148,14 @@ class RegressionTable:
     def _effects(self) -> list[list[str]]:
         names = dict.fromkeys(name for model in self.models for name in model.effects)
         return [
-            [f"{self._label(name)} effects", *("yes" if name in model.effects else "" for model in self.models)]
+            [f"{self.label(name)} effects", *("yes" if name in model.effects else "" for model in self.models)]
             for name in names
         ]
 
     def _fits(self, texts: Texts) -> list[list[str]]:
         found = dict.fromkeys(name for model in self.models for name in fit_statistics(model))
         clusters = [name for name in found if name.startswith(CLUSTERS)]
-        labels = {name: f"Clusters of {self._label(name.removeprefix(CLUSTERS))}" for name in clusters}
+        labels = {name: f"Clusters of {self.label(name.removeprefix(CLUSTERS))}" for name in clusters}
         lines = [
             [label, *(texts.fits.get((number, name), "") for number in range(len(self.models)))]
             for name, label in {**COUNTS, **labels, **MEASURES}.items()
@@ -166,7 +166,7 @@ class RegressionTable:
         lines.append(["Standard errors", *(model.cov_name for model in self.models)])
         return lines
 
-    def _label(self, name: str) -> str:
+    def label(self, name: str) -> str:
         """Return the label of a coefficient or column: the caller's, or one made of those of its parts."""
         if name in self.labels:
             return one_line(self.labels[name])
