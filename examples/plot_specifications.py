@@ -19,8 +19,8 @@ plan = lr.BootstrapPlan(199, unit="person", seed=1980, interval="normal")
 # %%
 # Choices
 # -------
-# Controls, effects and samples make eighteen regressions; those of one sample share the scans of the rows. The plan draws
-# men for all of them together, and so tests whether there is an effect in any.
+# Controls, effects and samples make eighteen regressions; those of one sample share the scans of the rows. The plan
+# draws men for all of them together, and so tests whether there is an effect in any.
 curve = lr.specification_curve(
     "lwage",
     "union",

@@ -16,6 +16,7 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Robust, Smal
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
+from leoreturns.estimation.panels import between, first_differences, mundlak
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.specifications import specification_curve
@@ -82,16 +83,19 @@ __all__ = [
     "Weights",
     "WildCluster",
     "aggregate",
+    "between",
     "build_panel",
     "earnings_trajectories",
     "education_levels",
     "false_discovery",
     "feols",
+    "first_differences",
     "fixed_effects",
     "illustrative_deflator",
     "jointly",
     "labour_outcomes",
     "main_activities",
+    "mundlak",
     "open_extract",
     "pathways",
     "release",
