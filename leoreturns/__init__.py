@@ -12,7 +12,9 @@ from leoreturns.errors import (
     StudyError,
     SupportError,
 )
+from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.decompose import gelbach
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
@@ -91,13 +93,18 @@ __all__ = [
     "feols",
     "first_differences",
     "fixed_effects",
+    "gelbach",
+    "gmm",
+    "hausman",
     "illustrative_deflator",
     "jointly",
     "labour_outcomes",
+    "liml",
     "main_activities",
     "mundlak",
     "open_extract",
     "pathways",
+    "random_effects",
     "release",
     "romano_wolf",
     "simulate_extract",

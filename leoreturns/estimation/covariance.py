@@ -256,7 +256,7 @@ class Clustered(Covariance):
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:
         """Gather the scores of every cluster."""
         return [
-            PersonMeat() if _summed_by_person(design, way) else ClusterScores(way.codes)
+            PersonMeat() if summed_by_person(design, way) else ClusterScores(way.codes)
             for _, way in self.ways(design, variables)
         ]
 
@@ -275,7 +275,7 @@ class Clustered(Covariance):
         for (sign, way), sums in zip(ways, gathered.collected, strict=True):
             count = fewest if ssc.cluster_df == "min" else way.count
             own = count / (count - 1) if ssc.clusters else 1.0
-            meat = sums if _summed_by_person(design, way) else sums.T @ sums
+            meat = sums if summed_by_person(design, way) else sums.T @ sums
             cov += sign * own * (inverse @ meat @ inverse)
         cov, clipped = _positive(cov * factor) if len(single) > 1 else (cov * factor, False)
         df = float(fewest - 1) if ssc.t_df == "min" else _resid(counts)
@@ -326,7 +326,7 @@ def _nests(design: Design, effect: str, way: Clusters, variables: Variables) -> 
     return len(numbered[1]) == design.effects[effect]
 
 
-def _summed_by_person(design: Design, way: Clusters) -> bool:
+def summed_by_person(design: Design, way: Clusters) -> bool:
     """Whether the clusters are the persons and each stands in one block: then their scores need not be kept."""
     person = way.columns in ((design.sample.panel.schema.person,), (PERSON,)) and way.codes.labels is None
     return person and design.blocks.by_person

@@ -244,7 +244,7 @@ def _estimate(
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
         drawn=found.drawn,
-        owners=_owners(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
+        owners=owners_of(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
     )
 
 
@@ -259,7 +259,7 @@ def _path(design: Design, fit: Fit) -> str:
     return "; ".join([*parts, *([f"{', '.join(solved)} {how}"] if solved else [])])
 
 
-def _owners(panel: Panel, specification: Specification, others: Sequence[str]) -> tuple[str, ...]:
+def owners_of(panel: Panel, specification: Specification, others: Sequence[str]) -> tuple[str, ...]:
     """Return who owns the columns of a regression, those of its clusters and weights among them."""
     terms = (*specification.terms, *specification.endogenous, *specification.instruments, (specification.outcome,))
     names = {name for term in terms for factor in term for name in factor.columns}

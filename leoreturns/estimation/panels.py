@@ -22,6 +22,7 @@ from leoreturns.estimation.covariance import Covariance, SmallSample
 from leoreturns.estimation.design import CONSTANT, Design, Model, Variables, build_design, sample_of
 from leoreturns.estimation.formula import Factor, Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
+from leoreturns.estimation.matrices import block_columns
 from leoreturns.estimation.ols import check_options, identified, regressions
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.assign import with_column
@@ -217,22 +218,12 @@ class _Read:
     places: IntArray
     known_persons: bool
 
-    def _columns(self, number: int) -> tuple[FloatArray, IntArray, AnyArray]:
-        """Return the columns on one block's rows, the stored person and the stored row of each."""
-        block = self.design.blocks.block(number)
-        dense, slots = self.design.columns_of(block), self.design.slots_of(block)
-        columns = np.empty((len(self.places), block.n))
-        for row, place in zip(columns, self.places.tolist(), strict=True):
-            row[:] = dense[place] if place < len(dense) else (slots == place - len(dense)).any(axis=0)
-        rows = np.arange(block.rows.start, block.rows.stop) if isinstance(block.rows, slice) else block.rows
-        return columns, block.people, rows
-
     def means(self) -> tuple[list[FloatArray], IntArray]:
         """Return the columns' means by stored person, NaN without a row, and the rows of each."""
         counts = self.design.sample.rows_of_persons()
         sums = np.zeros((self.panel.n_person_stored, len(self.places)))
         for number in range(len(self.design.blocks)):
-            columns, people, _ = self._columns(number)
+            columns, people, _ = block_columns(self.design, number, self.places)
             kernel.sum_codes(columns, people.astype(np.int32), sums)
         with np.errstate(invalid="ignore"):
             return list(np.ascontiguousarray((sums / counts[:, None]).T)), counts
@@ -241,7 +232,7 @@ class _Read:
         """Return which columns have more than one value within some person."""
         found = np.zeros(len(self.places), dtype=np.bool_)
         for number in range(len(self.design.blocks)):
-            columns, people, _ = self._columns(number)
+            columns, people, _ = block_columns(self.design, number, self.places)
             same = people[1:] == people[:-1]
             found |= ((columns[:, 1:] != columns[:, :-1]) & same).any(axis=1)
         return [bool(each) for each in found]
@@ -267,7 +258,7 @@ class _Read:
         found = [np.full(self.panel.n_row_stored, np.nan) for _ in self.places]
         kept = np.zeros(self.panel.n_row_stored, dtype=np.bool_)
         for number in range(len(self.design.blocks)):
-            columns, people, rows = self._columns(number)
+            columns, people, rows = block_columns(self.design, number, self.places)
             at = periods[rows].astype(np.int64)
             next_to = np.flatnonzero((people[1:] == people[:-1]) & (at[1:] - at[:-1] == step)) + 1
             for out, column in zip(found, columns, strict=True):
