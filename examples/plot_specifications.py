@@ -9,6 +9,7 @@ defended, with the tests that several hypotheses at once call for.
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 from linearmodels.datasets import wage_panel
 
 import leoreturns as lr
@@ -46,7 +47,13 @@ coefficients = lr.CoefficientChart(table, groups={"Years, against 1980": ["^year
 specifications = lr.SpecificationChart(curve, title="The union premium by specification")
 with tempfile.TemporaryDirectory() as folder:
     outputs = {"coefficients": coefficients, "curve": specifications}
-    print(lr.release(outputs, policy="ons-srs", to=Path(folder) / "out"))
+    released = lr.release(outputs, policy="ons-srs", to=Path(folder) / "out")
+    for name in outputs:
+        image = plt.imread(released.path / f"{name}.png")
+        figure = plt.figure(figsize=(image.shape[1] / 150, image.shape[0] / 150), dpi=150)
+        figure.figimage(image)
+plt.show()
+released
 
 # %%
 # Several hypotheses

@@ -67,6 +67,22 @@ def test_all_sign_vectors_of_the_wild_bootstrap_by_regressions() -> None:
     np.testing.assert_allclose(found["p"], alone, rtol=1e-12)
 
 
+def test_step_down_of_pyfixest_within_monte_carlo_error() -> None:
+    pyfixest = pytest.importorskip("pyfixest", reason="pyfixest is not installed")
+    pytest.importorskip("wildboottest", reason="wildboottest, which pyfixest draws with, is not installed")
+    draw = np.random.default_rng(0)
+    rows = workers(150, seed=9).assign(place=lambda frame: frame.person % 40)
+    for number in range(3):
+        shared = draw.normal(size=40)[rows.place]
+        rows[f"y{number}"] = 0.08 * (number + 1) * rows.x1 + shared + draw.normal(size=len(rows))
+    fits = [pyfixest.feols(f"y{number} ~ x1 + x2", rows, vcov={"CRV1": "place"}) for number in range(3)]
+    theirs = pyfixest.rwolf(fits, "x1", reps=9999, seed=3).loc["RW Pr(>|t|)"].to_numpy(dtype=float)
+    cov = lr.WildCluster("place", 9999, seed=1, params=["x1"])
+    found = lr.romano_wolf("y0 + y1 + y2 ~ x1 + x2", rows, cov=cov, params=["x1"], person="person")["p_adjusted"]
+    error = np.sqrt(2 * theirs * (1 - theirs) / 9999)
+    assert (np.abs(found - theirs) < 4 * error).all()
+
+
 def test_replicates_of_the_pairs_bootstrap_are_joint() -> None:
     plan = lr.BootstrapPlan(199, unit="person", seed=3, interval="normal")
     found = lr.romano_wolf(FORMULA, PANEL, cov=lr.Resampled(plan), params=["x1", "treated"])

@@ -10,7 +10,7 @@ import pytest
 from test_feols_evidence import people
 
 import leoreturns as lr
-from leoreturns.disclosure.estimates import REASONS, protect_regressions
+from leoreturns.disclosure.estimates import REASONS, protect_curve, protect_regressions
 from leoreturns.results.protected import ProtectedTable
 
 FRAME = people()
@@ -103,7 +103,7 @@ def test_degrees_of_freedom_are_counted_in_persons() -> None:
 def test_a_table_of_means_is_no_regression() -> None:
     found = estimate("y ~ group", FRAME.assign(group=np.where(FRAME.group > 0, "yes", "no")))
     assert found.evidence.saturated
-    with pytest.raises(lr.DisclosureError, match="'group': of 1 levels"):
+    with pytest.raises(lr.DisclosureError, match="'group': none of its 1 levels"):
         protected(found)
     numbers = estimate("y ~ C(treated) * C(half) - C(treated):C(half)", FRAME.assign(half=FRAME.year % 2))
     assert not numbers.evidence.saturated and not reasons(numbers)
@@ -136,6 +136,24 @@ def test_levels_that_would_list_small_units_are_refused() -> None:
     small = FRAME.assign(region=np.where(FRAME.person < 4, "islands", np.where(FRAME.person % 2, "north", "south")))
     shown = texts(estimate("y ~ exper + C(region, ref='south')", small))
     assert shown["region::islands"] == "c" and shown["region::north"] != "c"
+
+
+def test_a_split_that_would_list_small_units_is_refused() -> None:
+    units = FRAME.assign(unit=FRAME.person // 9)
+    split = lr.feols("y ~ exper", units, cov=lr.Clustered("person"), person="person", split="unit")
+    assert isinstance(split, lr.Estimates)
+    with pytest.raises(lr.DisclosureError, match="of 45 regressions, 45 have no number"):
+        protect_regressions(lr.table(split), BASE)
+    halves = lr.feols(
+        "y ~ exper", units.assign(unit=FRAME.person // 200), cov=lr.Clustered("person"), person="person", split="unit"
+    )
+    assert isinstance(halves, lr.Estimates)
+    shown, _ = protect_regressions(lr.table(halves), BASE)
+    assert "c" not in shown.texts["coefficient"]
+    samples = {f"unit {number}": f"unit == {number}" for number in range(12)}
+    curve = lr.specification_curve("y", "exper", units, cov=lr.Clustered("person"), samples=samples, person="person")
+    with pytest.raises(lr.DisclosureError, match="of 12 choices of sample, 12"):
+        protect_curve(curve, BASE)
 
 
 def test_persons_must_be_known() -> None:

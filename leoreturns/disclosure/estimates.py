@@ -73,7 +73,8 @@ def _crowded(estimate: Estimate, policy: Policy) -> bool:
 
 
 def _few_effective(estimate: Estimate, policy: Policy) -> BoolArray:
-    return ~np.asarray(estimate.evidence.effective_persons >= policy.min_effective_persons * (1.0 - ROUND_OFF))
+    effective = estimate.evidence.effective_persons
+    return ~np.asarray(np.isfinite(effective) & (effective >= policy.min_effective_persons * (1.0 - ROUND_OFF)))
 
 
 def _few_off_mode(estimate: Estimate, policy: Policy) -> BoolArray:
@@ -134,6 +135,7 @@ def protect_regressions(table: RegressionTable, policy: Policy) -> tuple[Protect
     hidden = [_hidden(model, policy) for model in table.models]
     for model, why in zip(table.models, hidden, strict=True):
         _check_names(model, why)
+    _check_shown("regressions", {name: not why.all() for name, why in zip(table.headings, hidden, strict=True)})
     return _coefficients(table, hidden, policy), _fits(table, policy)
 
 
@@ -166,6 +168,8 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
     keys = {}
     for kind, chosen in curve.choices.items():
         labels = tuple(dict.fromkeys(chosen))
+        found = {label: any(not hidden[at] for at, each in enumerate(chosen) if each == label) for label in labels}
+        _check_shown(f"choices of {kind}", found)
         keys[kind] = CellKey(labels, np.array([labels.index(chosen[at]) for at in order], dtype=np.int64))
     return ProtectedTable(
         variable=f"coefficient of {curve.name}, {100 * curve.level:g} per cent intervals;",
@@ -241,13 +245,22 @@ def _check_names(estimate: Estimate, why: ByteArray) -> None:
             raise DisclosureError(
                 f"levels of '{column}' are fractional numbers, which may be persons' values: group them into bands"
             )
-        silent = sum(not each for each in levels.values())
-        if (silent >= 10 and 2 * silent > len(levels)) or silent == len(levels):
+        if not any(levels.values()):
             raise DisclosureError(
-                f"'{column}': of {len(levels):,} levels with a coefficient, {silent:,} have none that can be shown; "
-                "their names would list persons or small units. Group the levels, or absorb them: put the column after "
-                "the |"
+                f"'{column}': none of its {len(levels):,} levels with a coefficient can be shown; nothing but "
+                "their names would leave. Group the levels, or absorb them: put the column after the |"
             )
+        _check_shown(f"levels of '{column}' with a coefficient", levels)
+
+
+def _check_shown(what: str, shown: Mapping[str, bool]) -> None:
+    """Refuse ten or more names, most of which come without a number."""
+    silent = sum(not each for each in shown.values())
+    if silent >= 10 and 2 * silent > len(shown):
+        raise DisclosureError(
+            f"of {len(shown):,} {what}, {silent:,} have no number that can be shown; their names would list persons or "
+            "small units. Group them, or leave the small ones out"
+        )
 
 
 def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: Policy) -> ProtectedTable:
