@@ -166,11 +166,12 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
     small = [hidden_fit(model, policy) for model in models]
     columns.append(_column("n_person", "", persons, small, Rounding("count", "multiple", policy.count_base), policy))
     keys = {}
-    for kind, chosen in curve.choices.items():
-        labels = tuple(dict.fromkeys(chosen))
-        found = {label: any(not hidden[at] for at, each in enumerate(chosen) if each == label) for label in labels}
-        _check_shown(f"choices of {kind}", found)
-        keys[kind] = CellKey(labels, np.array([labels.index(chosen[at]) for at in order], dtype=np.int64))
+    for kind, key in curve.choices.items():
+        shown = {str(label): False for label in key.labels}
+        for code, reason in zip(key.codes.tolist(), hidden, strict=True):
+            shown[str(key.labels[code])] |= not reason
+        _check_shown(f"choices of {kind}", shown)
+        keys[kind] = CellKey(key.labels, key.codes[order])
     return ProtectedTable(
         variable=f"coefficient of {curve.name}, {100 * curve.level:g} per cent intervals;",
         keys=keys,

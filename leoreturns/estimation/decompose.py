@@ -221,9 +221,7 @@ def _estimated(
     known: bool,
 ) -> Estimate:
     """Gather what each cluster adds to every part, and put the result together."""
-    names = [BASE, FULL, *parts.groups]
     fits = [parts.base, parts.full, *parts.groups.values()]
-    at = parts.base.names.index(parts.param)
     ways = [way for _, way in cov.ways(design, variables)]
     shares = shares_collector(design, parts.full.moments.modes())
     collectors: list[list[Collector]] = [
@@ -232,13 +230,8 @@ def _estimated(
     ]
     gathered = scan_scores(design, fits, collectors)
     persons = [shares.numbers(found.collected.pop()) for found in gathered]
-    steps = [invert_symmetric(found.products) @ found.gradient for found in gathered]
-    full_at = parts.full.names.index(parts.param)
-    values = [fits[0].beta[at] + steps[0][at], fits[1].beta[full_at] + steps[1][full_at]]
-    for own, fit, step in zip(parts.members.values(), fits[2:], steps[2:], strict=True):
-        values.append(fit.beta[at] + step[at] + parts.slopes[own] @ steps[1][own])
     # The explained part is the sum of the groups'.
-    turn = np.insert(np.eye(len(names)), 2, [0.0, 0.0, *[1.0] * len(parts.groups)], axis=1)
+    turn = np.insert(np.eye(2 + len(parts.groups)), 2, [0.0, 0.0, *[1.0] * len(parts.groups)], axis=1)
     sums = [sum(found.collected[number] for found in gathered) @ turn for number in range(len(ways))]
     meats = [each.T @ each if summed_by_person(design, way) else each for each, way in zip(sums, ways, strict=True)]
     found = cov.estimate(
@@ -246,16 +239,14 @@ def _estimated(
     )
     shared = SampleEvidence.of(design.sample, variables, known_persons=known)
     evidence = [evidence_of(design, fit, own, shared) for fit, own in zip(fits[:2], persons, strict=False)]
-    squares = gathered[1].squares
     counts, sample, model = counts_of(design, parts.full), design.sample, parts.full.model
-    total = float(parts.full.moments.total[model.outcome])
     columns = [*cov.columns, *([design.weights.name] if design.weights else [])]
     return Estimate(
         formula=model.specification.text,
         outcome=model.names[model.outcome],
         method=f"decomposition of {parts.param}",
         names=(BASE, FULL, EXPLAINED, *parts.groups),
-        values=np.array(values) @ turn,
+        values=_values(parts, gathered) @ turn,
         covariance=(found.cov + found.cov.T) / 2,
         cov_name=cov.name,
         nobs=int(counts.n),
@@ -267,8 +258,8 @@ def _estimated(
         effects=dict(counts.levels),
         dropped=parts.full.dropped,
         fit={
-            "rss": squares,
-            "tss": total,
+            "rss": gathered[1].squares,
+            "tss": float(parts.full.moments.total[model.outcome]),
             "within_tss": gathered[1].within,
             "centred": float(design.blocks.centre != "none"),
         },
@@ -283,6 +274,16 @@ def _estimated(
         },
         owners=owners_of(sample.panel, model.specification, columns),
     )
+
+
+def _values(parts: _Parts, gathered: Sequence[Gathered]) -> FloatArray:
+    """Return base, full and the groups' parts, corrected by what the first scan's rounding left."""
+    at, full_at = parts.base.names.index(parts.param), parts.full.names.index(parts.param)
+    steps = [invert_symmetric(found.products) @ found.gradient for found in gathered]
+    values = [parts.base.beta[at] + steps[0][at], parts.full.beta[full_at] + steps[1][full_at]]
+    for own, fit, step in zip(parts.members.values(), parts.groups.values(), steps[2:], strict=True):
+        values.append(fit.beta[at] + step[at] + parts.slopes[own] @ steps[1][own])
+    return np.array(values)
 
 
 def _loads(parts: _Parts) -> list[FloatArray]:

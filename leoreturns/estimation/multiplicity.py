@@ -22,7 +22,7 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Found, Small
 from leoreturns.estimation.design import Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.ols import feols
-from leoreturns.estimation.resampled import Resampled, replicates
+from leoreturns.estimation.resampled import Resampled, covariance_of, replicates
 from leoreturns.estimation.scores import Collector, Gathered
 from leoreturns.estimation.wild import WildCluster, drawn_statistics
 from leoreturns.panel.panel import Panel
@@ -74,13 +74,15 @@ class Drawing(Covariance):
                 self.draws.update({(text, name): found for name, found in statistics.items()})
             clustered = Clustered(self.cov.cluster)
             return clustered.estimate(design, fit, gathered, inverse, ssc, variables)
+        clusters = ClusterMoments(design, fit, self.cov.plan.unit)
+        drawn = replicates(clusters, self.cov.plan)
+        found = covariance_of(drawn, clusters, self.cov.plan)
         if first:
-            drawn = replicates(ClusterMoments(design, fit, self.cov.plan.unit), self.cov.plan)
-            errors = drawn[np.isfinite(drawn).all(axis=1)].std(axis=0, ddof=1)
+            errors = np.sqrt(np.diag(found.cov))
             for at, name in enumerate(fit.names):
                 apart = (drawn[:, at] - fit.beta[at]) / errors[at]
                 self.draws[text, name] = (float(fit.beta[at] / errors[at]), apart)
-        return self.cov.estimate(design, fit, gathered, inverse, ssc, variables)
+        return found
 
 
 def romano_wolf(

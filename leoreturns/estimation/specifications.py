@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -18,6 +18,7 @@ from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Resampled
 from leoreturns.panel.panel import Panel
 from leoreturns.resample.plan import BootstrapPlan
+from leoreturns.results.aggregate import CellKey
 from leoreturns.results.curve import CurveTest, SpecificationCurve
 from leoreturns.results.estimate import LEVEL, Estimate
 
@@ -44,6 +45,17 @@ class _Menu:
             f" | sw({', '.join(text or '0' for text in self.effects.values())})" if any(self.effects.values()) else ""
         )
         return f"{' + '.join(self.outcomes.values())} ~ {self.regressor} + {controls}{effects}"
+
+    @property
+    def kinds(self) -> dict[str, Iterable[str]]:
+        """The labels of every kind of choice."""
+        return {
+            "outcome": self.outcomes,
+            "controls": self.controls,
+            "effects": self.effects,
+            "sample": self.samples,
+            "covariance": self.covariances,
+        }
 
     def of_formula(self) -> list[tuple[str, str, str]]:
         """Return the labels of the regressions of the formula, in their order."""
@@ -141,9 +153,11 @@ def specification_curve(
             drawn += draws
     values = np.array([model.params[name] for _, model in found])
     order = np.argsort(values, kind="stable").tolist()
-    kinds = ("outcome", "controls", "effects", "sample", "covariance")
-    chosen = {kind: tuple(found[at][0][place] for at in order) for place, kind in enumerate(kinds)}
-    varied = {kind: labels for kind, labels in chosen.items() if len(set(labels)) > 1}
+    chosen = {
+        kind: CellKey(tuple(options), np.array([list(options).index(found[at][0][place]) for at in order]))
+        for place, (kind, options) in enumerate(menu.kinds.items())
+    }
+    varied = {kind: key for kind, key in chosen.items() if len(key.labels) > 1}
     test = None if plan is None else _test(values, drawn, [model for _, model in found], level)
     return SpecificationCurve(name, tuple(found[at][1] for at in order), varied or chosen, level, test)
 

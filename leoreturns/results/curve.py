@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from leoreturns._typing import FloatArray
+from leoreturns.results.aggregate import CellKey
 from leoreturns.results.estimate import INSIDE_ONLY, Estimate
 from leoreturns.results.flow import MASKED_BELOW
 
@@ -43,9 +44,9 @@ class SpecificationCurve:
         The coefficient.
     models : tuple of Estimate
         In the order of the coefficient, the smallest first.
-    choices : mapping of str -> tuple of str
-        For each kind of choice ("outcome", "controls", "effects", "sample", "covariance") what each model chose; kinds
-        with a single choice are left out, unless all are.
+    choices : mapping of str -> CellKey
+        For each kind of choice ("outcome", "controls", "effects", "sample", "covariance") the labels, and which of them
+        each model has; kinds with a single choice are left out, unless all are.
     level : float
         Of the intervals.
     test : CurveTest, optional
@@ -53,7 +54,7 @@ class SpecificationCurve:
 
     name: str
     models: tuple[Estimate, ...]
-    choices: Mapping[str, tuple[str, ...]]
+    choices: Mapping[str, CellKey]
     level: float
     test: CurveTest | None = None
 
@@ -64,7 +65,8 @@ class SpecificationCurve:
             "n_person": [model.n_person for model in self.models],
             "n_row": [model.n_row for model in self.models],
         }
-        return pd.DataFrame(self.choices).join(rows).assign(**counts)
+        chosen = {kind: key.values() for kind, key in self.choices.items()}
+        return pd.DataFrame(chosen).join(rows).assign(**counts)
 
     @property
     def coefficients(self) -> FloatArray:
