@@ -20,7 +20,7 @@ by_men = lr.Clustered("nr")
 fits = {
     "between": lr.between("lwage ~ union + married + educ", panel, cov=lr.Robust("HC1")),
     "within": lr.feols("lwage ~ union + married | nr + year", panel, cov=by_men),
-    "changes": lr.first_differences("lwage ~ union + married | year", panel, cov=by_men),
+    "changes": lr.first_difference("lwage ~ union + married | year", panel, cov=by_men),
 }
 lr.table(fits)
 

@@ -18,7 +18,7 @@ from leoreturns.estimation.decompose import gelbach
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
-from leoreturns.estimation.panels import between, first_differences, mundlak
+from leoreturns.estimation.panels import between, first_difference, mundlak
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.specifications import specification_curve
@@ -91,7 +91,7 @@ __all__ = [
     "education_levels",
     "false_discovery",
     "feols",
-    "first_differences",
+    "first_difference",
     "fixed_effects",
     "gelbach",
     "gmm",

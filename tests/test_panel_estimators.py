@@ -66,11 +66,11 @@ def test_between_of_categories_effects_and_clusters() -> None:
     )  # type: ignore[union-attr]
 
 
-def test_first_differences_are_those_of_linearmodels() -> None:
+def test_first_difference_are_those_of_linearmodels() -> None:
     names = ["union", "married", "expersq"]
     model = FirstDifferenceOLS(INDEXED.lwage, INDEXED[names])
-    same(lr.first_differences("lwage ~ union + married + expersq", PANEL, cov=lr.Unadjusted()), model.fit(), names)
-    found = lr.first_differences("lwage ~ union + married + expersq", PANEL, cov=lr.Clustered("nr"))
+    same(lr.first_difference("lwage ~ union + married + expersq", PANEL, cov=lr.Unadjusted()), model.fit(), names)
+    found = lr.first_difference("lwage ~ union + married + expersq", PANEL, cov=lr.Clustered("nr"))
     expected = model.fit(cov_type="clustered", cluster_entity=True, group_debias=True)
     ratios = found.std_errors[names] / expected.std_errors[names]
     np.testing.assert_allclose(ratios, ratios.iloc[0], rtol=RTOL)  # but for the factor
@@ -80,7 +80,7 @@ def test_first_differences_are_those_of_linearmodels() -> None:
 def test_changes_over_gaps_are_left_out_and_counted() -> None:
     rows = UNBALANCED[(UNBALANCED.person + UNBALANCED.year) % 4 != 0].sort_values(["person", "year"])
     panel = lr.Panel.from_frame(rows, person="person", time="year")
-    found = lr.first_differences("y ~ x1 + route:x2 | year", panel, cov=lr.Clustered("person"))
+    found = lr.first_difference("y ~ x1 + route:x2 | year", panel, cov=lr.Clustered("person"))
     known = rows.dropna(subset=["y", "x1"]).copy()
     for route in ("a level", "none", "vocational"):
         known[route] = known.x2 * (known.route == route)
@@ -101,7 +101,7 @@ def test_changes_over_gaps_are_left_out_and_counted() -> None:
 def test_a_panel_of_every_second_year_has_neighbours() -> None:
     rows = DATA[DATA.year % 2 == 0]
     panel = lr.Panel.from_frame(rows, person="nr", time="year")
-    assert lr.first_differences("lwage ~ union", panel, cov=lr.Clustered("nr")).nobs == 545 * 3
+    assert lr.first_difference("lwage ~ union", panel, cov=lr.Clustered("nr")).nobs == 545 * 3
 
 
 @pytest.mark.parametrize("data", [UNBALANCED, UNBALANCED[UNBALANCED.school < 5]])
@@ -123,6 +123,14 @@ def test_correlated_random_effects_have_the_coefficients_of_fixed_effects(data: 
     assert found.settings["equality within and between"].statistic == pytest.approx(statistic, rel=1e-8)
 
 
+def test_a_mean_that_everybody_has_is_left_out() -> None:
+    found = lr.mundlak("lwage ~ union + C(year)", PANEL, cov=lr.Clustered("nr"))
+    assert [name for name in found.names if name.startswith("mean of")] == ["mean of union"]
+    fixed = lr.feols("lwage ~ union + C(year) | nr", PANEL, cov=lr.Clustered("nr"))
+    assert isinstance(fixed, lr.Estimate)
+    np.testing.assert_allclose(found.params[list(fixed.names)], fixed.params, rtol=1e-9)
+
+
 def test_what_has_no_means_or_changes_is_refused() -> None:
     with pytest.raises(lr.SupportError, match="effect of the persons"):
         lr.mundlak("lwage ~ union | nr", PANEL, cov=lr.Clustered("nr"))
@@ -135,8 +143,8 @@ def test_what_has_no_means_or_changes_is_refused() -> None:
     with pytest.raises(lr.SupportError, match="one regression without instruments"):
         lr.between("lwage ~ sw(union, married)", PANEL, cov=lr.Unadjusted())
     with pytest.raises(TypeError, match="give a Panel"):
-        lr.first_differences("lwage ~ union", DATA, cov=lr.Unadjusted())  # type: ignore[arg-type]
+        lr.first_difference("lwage ~ union", DATA, cov=lr.Unadjusted())  # type: ignore[arg-type]
     with pytest.raises(lr.SupportError, match="two neighbouring periods"):
-        lr.first_differences("lwage ~ union", PANEL, cov=lr.Unadjusted(), where="year == 1984")
+        lr.first_difference("lwage ~ union", PANEL, cov=lr.Unadjusted(), where="year == 1984")
     with pytest.raises(ValueError, match="person_weights"):
         lr.between("lwage ~ union", PANEL, cov=lr.Unadjusted(), person_weights="years")  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""between(), first_differences() and mundlak(): least squares on person means, on changes, and on both together.
+"""between(), first_difference() and mundlak(): least squares on person means, on changes, and on both together.
 
 Each is a regression on a derived panel that has the persons, keys and clusters of the one given: evidence, clusters and
 draws mean what they mean in `feols`.
@@ -33,6 +33,7 @@ from leoreturns.results.estimate import Estimate
 
 PersonWeights = Literal["equal", "rows"]
 MEAN_OF = "mean of "
+ROUND_OFF = 1e-12  # of a mean over some rows
 ROWS = " rows"  # of each person; the space keeps it apart from the caller's columns
 
 
@@ -95,7 +96,7 @@ def between(
         return _estimated(derived, specification, cov, ssc, weights, where, read, "between")
 
 
-def first_differences(
+def first_difference(
     formula: str,
     data: Panel,
     *,
@@ -162,7 +163,8 @@ def mundlak(
     ----------
     formula : str
         Outcome and regressors, without an effect of persons: the means stand in for it, and traits of persons keep
-        their coefficients. Regressors that do not vary within persons have no mean of their own.
+        their coefficients. Regressors that do not vary within persons have no mean of their own, nor have those whose
+        mean is that of everybody, as dummies of years in a balanced panel.
     data, where, ssc, person, n_jobs
         As in `feols`.
     cov : Covariance
@@ -188,7 +190,7 @@ def mundlak(
     with threads(n_jobs), single_threaded():
         read = _read(formula, data, cov, where, person, persons=True)
         means, _ = read.means()
-        varying = read.varying()
+        varying = [within and _spread(mean) for within, mean in zip(read.varying(), means, strict=True)]
         names = [name for name, varies in zip(read.names[1:], varying[1:], strict=True) if varies]
         if not names:
             raise SupportError("no regressor varies within persons: there is nothing to compare")
@@ -302,6 +304,12 @@ def _derived(
     for name, column in zip(names, values, strict=True):
         panel = with_column(panel, Column(name, level, "number", missing=int(np.isnan(column).sum())), column)
     return dataclasses.replace(panel, selection=selection, flow=flow)  # type: ignore[arg-type]
+
+
+def _spread(means: FloatArray) -> bool:
+    """Whether the means of persons differ by more than the rounding of their sums."""
+    known = means[~np.isnan(means)]
+    return bool(known.max() - known.min() > ROUND_OFF * np.abs(known).max())
 
 
 def _column(name: str) -> Factor:
