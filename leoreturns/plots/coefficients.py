@@ -30,6 +30,7 @@ from leoreturns.plots.style import (
 )  # fmt: skip
 from leoreturns.plots.texts import Texts, wrapped
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.labels import one_line
 from leoreturns.results.protected import ProtectedTable
 
 WIDTH = WIDTH_SINGLE - 2 * MARGIN
@@ -64,7 +65,7 @@ def draw_coefficients(chart: CoefficientChart, table: ProtectedTable) -> Figure:
     texts = Texts(
         title=wrapped(chart.title, WIDTH, TITLE_SIZE * BOLD),
         what=wrapped(f"Coefficients and {100 * chart.data.level:g}% confidence intervals", WIDTH, TEXT_SIZE),
-        x_label=chart.x_label or "Coefficient",
+        x_label=one_line(chart.x_label) or "Coefficient",
         notes=wrapped(_hidden_names(chart, names, np.isnan(estimate)), WIDTH, TEXT_SIZE),
     )
     legend = [] if len(headings) == 1 else list(headings)
@@ -80,7 +81,7 @@ def draw_coefficients(chart: CoefficientChart, table: ProtectedTable) -> Figure:
             markeredgewidth=0,
         )  # fmt: skip
         drawn.append(points)
-    _rows(axis, [label for label, _ in places], {at for at, (_, name) in enumerate(places) if not name})
+    _rows(axis, [one_line(label) for label, _ in places], {at for at, (_, name) in enumerate(places) if not name})
     _reference(axis, chart.reference, vertical=True)
     axis.grid(visible=False, axis="y")
     axis.grid(visible=True, axis="x")
@@ -121,7 +122,9 @@ def draw_specifications(chart: SpecificationChart, table: ProtectedTable) -> Fig
     upper = figure.add_axes((span[0], top, span[1], HEIGHT_SINGLE * 0.8 / height), sharex=lower)
     _estimates(upper, at, estimate, low, high)
     _reference(upper, chart.reference, vertical=False)
-    _rows(lower, [label for label, _ in rows], {place for place, (_, marks) in enumerate(rows) if marks is None})
+    _rows(
+        lower, [one_line(label) for label, _ in rows], {place for place, (_, marks) in enumerate(rows) if marks is None}
+    )
     for place, (_, marks) in enumerate(rows):
         if marks is not None:
             lower.plot(at[marks], np.full(marks.sum(), place), linestyle="", marker="s", markersize=3.0, color=INK)
