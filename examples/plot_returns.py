@@ -7,6 +7,7 @@ of it, and what stands behind each coefficient before anyone asks to take it out
 """
 
 import tempfile
+import warnings
 from pathlib import Path
 
 from linearmodels.datasets import wage_panel
@@ -74,6 +75,15 @@ table
 with tempfile.TemporaryDirectory() as folder:
     print(lr.release({"wages": table}, policy="ons-srs", to=f"{folder}/out"))
     print(Path(f"{folder}/out/wages.md").read_text())
+
+# %%
+# Eight years are few clusters. The regression says so, and the figures of the clusters show how few they are worth.
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always", lr.ClusterWarning)
+    by_year = lr.feols("lwage ~ union + married | nr", panel, cov=lr.Clustered("year"))
+assert isinstance(by_year, lr.Estimate) and issubclass(caught[0].category, lr.ClusterWarning)
+print(caught[0].message)
+by_year.clusters()
 
 # %%
 # The effects themselves can be looked at, inside; they never leave.

@@ -4,6 +4,7 @@ from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import (
+    ClusterWarning,
     DisclosureError,
     ExtractError,
     LeoReturnsError,
@@ -51,6 +52,7 @@ __all__ = [
     "Answer",
     "BootstrapPlan",
     "Chart",
+    "ClusterWarning",
     "Clustered",
     "CoefficientChart",
     "Contrast",

@@ -28,7 +28,8 @@ from leoreturns.estimation.matrices import columns_along
 from leoreturns.estimation.ols import check_options, feols
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import expand
-from leoreturns.results.estimate import Estimate, Test
+from leoreturns.results.estimate import Estimate
+from leoreturns.results.hypothesis import Test
 
 
 def liml(
