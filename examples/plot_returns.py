@@ -6,7 +6,9 @@ The union wage premium in the panel of Vella and Verbeek (1998): with men's own 
 of it, and what stands behind each coefficient before anyone asks to take it out.
 """
 
+import tempfile
 import warnings
+from pathlib import Path
 
 from linearmodels.datasets import wage_panel
 
@@ -61,6 +63,18 @@ for cov in covariances:
 # Only men who change their union status tell us anything here. The evidence says how many persons of equal weight a
 # coefficient is worth, and how much of it hangs on a single one.
 fit.evidence.to_frame()
+
+# %%
+# Side by side, as the field prints them. Stars are for those who ask for them.
+table = lr.table({"least squares": menu.at(0), "within": fit}, below="interval", labels={"union": "Union member"})
+assert isinstance(table, lr.RegressionTable)
+table
+
+# %%
+# A release writes the same table from protected numbers: coefficients that enough persons stand behind, rounded.
+with tempfile.TemporaryDirectory() as folder:
+    print(lr.release({"wages": table}, policy="ons-srs", to=f"{folder}/out"))
+    print(Path(f"{folder}/out/wages.md").read_text())
 
 # %%
 # Eight years are few clusters. The regression says so, and the figures of the clusters show how few they are worth.

@@ -13,11 +13,16 @@ from leoreturns.errors import (
     StudyError,
     SupportError,
 )
+from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
+from leoreturns.estimation.decompose import gelbach
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
+from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
+from leoreturns.estimation.panels import between, first_difference, mundlak
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
+from leoreturns.estimation.specifications import specification_curve
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -37,8 +42,11 @@ from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.chart import Chart
+from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
+from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
     "Aggregate",
@@ -47,6 +55,7 @@ __all__ = [
     "Chart",
     "ClusterWarning",
     "Clustered",
+    "CoefficientChart",
     "Contrast",
     "Covariance",
     "Definitions",
@@ -64,11 +73,14 @@ __all__ = [
     "Panel",
     "PanelError",
     "Policy",
+    "RegressionTable",
     "Released",
     "Resampled",
     "Robust",
     "Scan",
     "SmallSample",
+    "SpecificationChart",
+    "SpecificationCurve",
     "StudyError",
     "SupportError",
     "Unadjusted",
@@ -76,20 +88,32 @@ __all__ = [
     "Weights",
     "WildCluster",
     "aggregate",
+    "between",
     "build_panel",
     "earnings_trajectories",
     "education_levels",
+    "false_discovery",
     "feols",
+    "first_difference",
     "fixed_effects",
+    "gelbach",
+    "gmm",
+    "hausman",
     "illustrative_deflator",
     "jointly",
     "labour_outcomes",
+    "liml",
     "main_activities",
+    "mundlak",
     "open_extract",
     "pathways",
+    "random_effects",
     "release",
+    "romano_wolf",
     "simulate_extract",
     "simulate_panel",
+    "specification_curve",
+    "table",
 ]
 
 __version__ = "0.1.0"

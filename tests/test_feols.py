@@ -217,6 +217,16 @@ def test_collinear_and_absorbed_regressors_are_named() -> None:
     }
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1.0, 123.456])
+def test_a_constant_is_no_regressor_beside_the_intercept(value: float) -> None:
+    draw = np.random.default_rng(1)
+    frame = pd.DataFrame({"y": draw.normal(size=100_000), "x": draw.normal(size=100_000)}).assign(constant=value)
+    frame["large"] = 1e9 + draw.normal(size=100_000)
+    found = lr.feols("y ~ x + constant + large", frame, cov=lr.Robust("HC1"))
+    assert isinstance(found, lr.Estimate)
+    assert (found.names, list(found.dropped)) == (("Intercept", "x", "large"), ["constant"])
+
+
 def test_rows_left_out_are_counted_by_reason() -> None:
     frame = workers(missing=True)
     lonely = frame.drop_duplicates("person", keep="first").head(3).person

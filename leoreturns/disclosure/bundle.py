@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.contents import csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
+from leoreturns.disclosure.estimates import protect_curve, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
@@ -20,9 +21,16 @@ from leoreturns.plots import png_bytes
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
+from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.curve import SpecificationCurve
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.protected import ProtectedTable
+from leoreturns.results.regression_table import RegressionTable, table
 
-Releasable: TypeAlias = Aggregate | Chart | Answer
+Regressions: TypeAlias = (
+    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart
+)
+Releasable: TypeAlias = Aggregate | Chart | Answer | Regressions
 T = TypeVar("T")
 
 README = "README.txt"
@@ -73,10 +81,14 @@ def release(
 
     Parameters
     ----------
-    results : Answer, or mapping of name -> Aggregate, Chart or Answer
+    results : Answer, or mapping of name -> result
+        An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
+        `SpecificationCurve`, or the charts of the last two.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
-        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``. The
-        results of an answer go by their own names, in a mapping as ``<name>_<name of the result>``.
+        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
+        Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
+        measures of fit, and ``<name>.md``, the table to be read. The results of an answer go by their own names, in a
+        mapping as ``<name>_<name of the result>``.
     policy : str or Policy
         "ons-srs", or a policy at least as strict.
     to : path
@@ -124,8 +136,11 @@ class _Output:
     files: dict[str, bytes]
 
 
-def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
-    """Yield the outputs of one result: a chart with its numbers, or a table and its contrasts."""
+def _outputs(name: str, result: Result | Regressions, policy: Policy) -> Iterator[_Output]:
+    """Yield the outputs of one result: a chart with its numbers, a table and its contrasts, or regressions."""
+    if isinstance(result, Regressions):
+        yield from _of_regressions(name, result, policy)
+        return
     if isinstance(result, Chart):
         table = protect(result.data, policy)
         if result.kind == "gaps":
@@ -139,7 +154,29 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
         yield _Output(f"{name}_contrast{number}", compared, {f"{name}_contrast{number}.csv": csv_bytes(compared)})
 
 
-def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
+def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[_Output]:
+    """Yield the coefficients of regressions, with the figure or the table to be read, and their counts and fit."""
+    if isinstance(result, CoefficientChart):
+        drawn, _ = protect_regressions(result.data, policy)
+        yield _Output(name, drawn, {f"{name}.png": png_bytes(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        return
+    if isinstance(result, SpecificationChart):
+        drawn = protect_curve(result.data, policy)
+        yield _Output(name, drawn, {f"{name}.png": png_bytes(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        return
+    if isinstance(result, SpecificationCurve):
+        shown_curve = protect_curve(result, policy)
+        yield _Output(name, shown_curve, {f"{name}.csv": csv_bytes(shown_curve)})
+        return
+    shown = result if isinstance(result, RegressionTable) else table(result)
+    coefficients, fits = protect_regressions(shown, policy)
+    note = f'Every number is rounded; "{policy.marker}" stands for what rests on too few persons.'
+    read = shown.layout(written(shown, coefficients, fits), [note]).markdown()
+    yield _Output(name, coefficients, {f"{name}.csv": csv_bytes(coefficients), f"{name}.md": read.encode()})
+    yield _Output(f"{name}_fit", fits, {f"{name}_fit.csv": csv_bytes(fits)})
+
+
+def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result | Regressions]:
     """Return results by the names of their outputs; refuse what is none, by its type and never by its content."""
     if isinstance(results, Answer):
         results = results.results
@@ -147,15 +184,16 @@ def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
         raise DisclosureError(
             f"release takes an Answer, or a mapping of output name -> result, not {type(results).__name__}"
         )
-    found: dict[str, Result] = {}
+    found: dict[str, Result | Regressions] = {}
     for name, result in results.items():
         if isinstance(result, Answer):
             found = _joined([found, {f"{name}_{inner}": each for inner, each in result.results.items()}])
-        elif isinstance(result, Result):
+        elif isinstance(result, Result | Regressions):
             found = _joined([found, {name: result}])
         else:
             raise DisclosureError(
-                f"output '{name}' is a {type(result).__name__}: only Answer, Aggregate and Chart can be released"
+                f"output '{name}' is a {type(result).__name__}: only answers, aggregates, charts and regressions can "
+                "be released"
             )
     if not found:
         raise DisclosureError("nothing to release: the mapping is empty")

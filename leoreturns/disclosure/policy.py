@@ -11,8 +11,11 @@ from typing import Any
 
 from leoreturns.errors import DisclosureError
 
-AT_LEAST = ("min_persons", "tail_persons", "count_base", "money_base")
-AT_MOST = ("dominance_share", "money_sigfig", "ratio_sigfig", "error_sigfig", "log_dp", "pct_dp")
+AT_LEAST = ("min_persons", "min_dof", "min_effective_persons", "tail_persons", "count_base", "money_base")
+AT_MOST = (
+    "dominance_share", "max_person_share", "money_sigfig", "ratio_sigfig", "error_sigfig", "estimate_sigfig", "log_dp",
+    "pct_dp",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,15 @@ class Policy:
     ratio_sigfig : int
         Significant figures of ratios and indices.
     error_sigfig : int
-        Significant figures of standard errors.
+        Significant figures of standard errors in tables.
+    min_dof : int
+        Degrees of freedom, counted in persons, that a regression needs.
+    min_effective_persons : int
+        Persons of equal weight that a coefficient must be worth.
+    max_person_share : float
+        The part of what identifies a coefficient that one person may make up at most.
+    estimate_sigfig : int
+        Significant figures of coefficients of regressions and of their standard errors and intervals.
     log_dp : int
         Decimal places of logged money. Two are the finest that do not undo the rounding of the money itself: 0.01 in
         logs is one per cent.
@@ -72,6 +83,10 @@ class Policy:
     money_sigfig: int = 3
     ratio_sigfig: int = 3
     error_sigfig: int = 2
+    min_dof: int = 10
+    min_effective_persons: int = 10
+    max_person_share: float = 0.5
+    estimate_sigfig: int = 4
     log_dp: int = 2
     pct_dp: int = 1
     marker: str = "c"
@@ -90,8 +105,10 @@ class Policy:
                 raise DisclosureError(
                     f"policy: {field}={value} is looser than the base policy, which asks for at {bound} {base[field]}"
                 )
-        if min(self.money_sigfig, self.ratio_sigfig, self.error_sigfig) < 1:
-            raise DisclosureError("policy: money_sigfig, ratio_sigfig and error_sigfig must be at least 1")
+        if min(self.money_sigfig, self.ratio_sigfig, self.error_sigfig, self.estimate_sigfig) < 1:
+            raise DisclosureError(
+                "policy: money_sigfig, ratio_sigfig, error_sigfig and estimate_sigfig must be at least 1"
+            )
         if self.name in POLICIES and self != POLICIES[self.name]:
             raise DisclosureError(f"policy: '{self.name}' is a built-in policy; give other values another name")
 

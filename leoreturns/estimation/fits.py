@@ -199,6 +199,7 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
     )
 
 
+CONSTANT_TOLERANCE = 1e-26  # of a column's sum of squares about zero: sums of 10^9 rows are right to 10^-13 and better
 Variation = tuple[FloatArray, FloatArray]  # sums of squares after the eliminated effect, and about the mean
 
 
@@ -263,6 +264,10 @@ def _variation(projection: Projection, design: Design, moments: Moments) -> Vari
     """Return the columns' sums of squares after the eliminated effect, and about their mean."""
     places = projection.places
     within = moments.diagonal()[places]
+    if design.blocks.centre == "mean":
+        # About a mean that is rounded a constant varies by rounding, and in total by no more.
+        level = np.concatenate([moments.mean, np.zeros(design.n_slots)])[places]
+        within = np.where(within <= CONSTANT_TOLERANCE * moments.weight * level**2, 0.0, within)
     share = moments.counts / moments.weight
     spread = moments.counts * (1.0 if design.blocks.centre == "none" else 1.0 - share)
     return within, np.concatenate([moments.total, spread])[places]

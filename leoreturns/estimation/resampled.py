@@ -102,20 +102,26 @@ class Resampled(Covariance):
     ) -> Found:
         """Return the covariance of the replicates."""
         clusters = ClusterMoments(design, fit, self.plan.unit)
-        found = replicates(clusters, self.plan)
-        complete = np.isfinite(found).all(axis=1)
-        if complete.sum() < max(2, len(found) / 2):
-            raise SupportError(
-                f"only {int(complete.sum()):,} of {len(found):,} replicates have every coefficient: "
-                "some hang on few units"
-            )
-        notes: dict[str, object] = {"plan": self.plan.settings, "replicates dropped": int((~complete).sum())}
-        cov = np.cov(found[complete].T).reshape(2 * (found.shape[1],))
-        drawn = None
-        if self.plan.interval != "normal":
-            ends = interval_of(fit.turn @ fit.beta, fit.turn @ found[complete].T, self.plan)
-            drawn = Drawn(fit.names, self.plan.level, None, ends.low, ends.high, int(complete.sum()))
-        return Found(cov, clusters.n_clusters - 1.0, {self.plan.unit: clusters.n_clusters}, notes, drawn)
+        return covariance_of(replicates(clusters, self.plan), clusters, self.plan)
+
+
+def covariance_of(found: FloatArray, clusters: ClusterMoments, plan: BootstrapPlan) -> Found:
+    """Return the covariance of replicates, and the plan's intervals: float64 of shape (B, k).
+
+    Replicates without every coefficient are left out.
+    """
+    fit, complete = clusters.fit, np.isfinite(found).all(axis=1)
+    if complete.sum() < max(2, len(found) / 2):
+        raise SupportError(
+            f"only {int(complete.sum()):,} of {len(found):,} replicates have every coefficient: some hang on few units"
+        )
+    notes: dict[str, object] = {"plan": plan.settings, "replicates dropped": int((~complete).sum())}
+    cov = np.cov(found[complete].T).reshape(2 * (found.shape[1],))
+    drawn = None
+    if plan.interval != "normal":
+        ends = interval_of(fit.turn @ fit.beta, fit.turn @ found[complete].T, plan)
+        drawn = Drawn(fit.names, plan.level, None, ends.low, ends.high, int(complete.sum()))
+    return Found(cov, clusters.n_clusters - 1.0, {plan.unit: clusters.n_clusters}, notes, drawn)
 
 
 def replicates(clusters: ClusterMoments, plan: BootstrapPlan) -> FloatArray:

@@ -248,6 +248,22 @@ class _Test:
         return np.concatenate(tiles, axis=1)
 
 
+def drawn_statistics(design: Design, fit: Fit, plan: WildCluster) -> dict[str, tuple[float, FloatArray]]:
+    """Return each tested coefficient's statistic, and those under the null of no effect: float64 of shape (B,).
+
+    The same clusters have the same signs in every regression, so that the statistics of several are drawn jointly.
+    """
+    clusters = ClusterMoments(design, fit, plan.cluster)
+    found = {}
+    for name in plan.params:
+        if name in fit.names:
+            test = _Test.of(clusters, fit.names.index(name), plan)
+            numerator, _, variance, *_ = test.replicates(plan)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                found[name] = (test.estimate / test.error, numerator / np.sqrt(variance))
+    return found
+
+
 def _restricted(matrix: FloatArray, target: FloatArray, j: int) -> tuple[FloatArray, FloatArray]:
     """Return the coefficients under b = r: those at r = 0, and their slope in r."""
     others = np.delete(np.arange(matrix.shape[1]), j)

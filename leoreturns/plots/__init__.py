@@ -5,6 +5,7 @@ reach. Figures are drawn on their own canvas under matplotlib's default style; p
 settings are as before afterwards.
 """
 
+from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
 from leoreturns.plots.figure import draw, png_bytes
 
-__all__ = ["draw", "png_bytes"]
+__all__ = ["draw", "draw_coefficients", "draw_specifications", "png_bytes"]

@@ -36,10 +36,10 @@ def texts_of(chart: Chart, table: ProtectedTable, n_panel: int) -> Texts:
     if chart.band is not None:
         what += f"; shaded: {_range(chart, table)}"
     return Texts(
-        title=_wrapped(chart.title, width, TITLE_SIZE * BOLD),
-        what=_wrapped(what, width, TEXT_SIZE),
+        title=wrapped(chart.title, width, TITLE_SIZE * BOLD),
+        what=wrapped(what, width, TEXT_SIZE),
         x_label=one_line(chart.x_label) or sentence(chart.x),
-        notes=_wrapped(_note(chart, table), width, TEXT_SIZE),
+        notes=wrapped(_note(chart, table), width, TEXT_SIZE),
     )
 
 
@@ -96,6 +96,6 @@ def sentence(name: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _wrapped(text: str, width: float, size: float) -> list[str]:
+def wrapped(text: str, width: float, size: float) -> list[str]:
     """Break a text into lines of a width in inches."""
     return textwrap.wrap(one_line(text), max(int(width * 72 / (LETTER * size)), 10))

@@ -18,6 +18,7 @@ from leoreturns.results.clusters import ClusterFigures, figures_frame
 from leoreturns.results.evidence import FitEvidence
 from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
 from leoreturns.results.hypothesis import Test, f_test
+from leoreturns.results.maketables import Maketables
 
 INSIDE_ONLY = "Inside only: nothing here has been checked for release."
 LEVEL = 0.95
@@ -58,7 +59,7 @@ def _explained(left: float, total: float) -> float:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Estimate:
+class Estimate(Maketables):
     """Coefficients of one regression.
 
     Attributes

@@ -1,0 +1,144 @@
+"""Adjusted p-values against their definitions by brute force, and against statsmodels."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import pytest
+from reference_feols import Brute, workers
+from statsmodels.stats.multitest import multipletests
+
+import leoreturns as lr
+from leoreturns.estimation.multiplicity import step_down
+
+FRAME = workers(80, seed=9)
+PANEL = lr.Panel.from_frame(FRAME, person="person", time="year")
+FORMULA = "y + x2 ~ x1 + treated"
+
+
+def brute_step_down(observed: np.ndarray, draws: np.ndarray, *, exact: bool) -> np.ndarray:
+    """Step down as it is defined: the next hypothesis against the largest draw of all that are left."""
+    left, found, least = list(np.argsort(-np.abs(observed))), np.empty(len(observed)), 0.0
+    while left:
+        count = sum(np.abs(draws[left, b]).max() >= abs(observed[left[0]]) * (1 - 1e-10) for b in range(draws.shape[1]))
+        least = max(least, count / draws.shape[1] if exact else (count + 1) / (draws.shape[1] + 1))
+        found[left.pop(0)] = least
+    return found
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_step_down_is_as_it_is_defined(exact: bool) -> None:
+    draw = np.random.default_rng(4)
+    draws = draw.multivariate_normal(np.zeros(4), 0.5 + 0.5 * np.eye(4), 300).T
+    observed = np.array([-2.6, 1.1, 2.2, 0.1])
+    found = step_down(observed, np.abs(draws), exact=exact)
+    np.testing.assert_array_equal(found, brute_step_down(observed, draws, exact=exact))
+    single = [step_down(observed[at : at + 1], np.abs(draws[at : at + 1]), exact=exact)[0] for at in range(4)]
+    assert (found >= single).all()
+
+
+def test_all_sign_vectors_of_the_wild_bootstrap_by_regressions() -> None:
+    """Eight schools have 256 sign vectors: every statistic of every outcome from a regression of its own."""
+    names = ["x1", "treated"]
+    cov = lr.WildCluster("school", 999, seed=1, params=names)
+    found = lr.romano_wolf(FORMULA, PANEL, cov=cov, params=names)
+    x = FRAME.assign(Intercept=1.0)[["Intercept", *names]].to_numpy(dtype=float)
+    codes = FRAME.groupby("school").ngroup().to_numpy()
+
+    def statistic(y: np.ndarray, at: int) -> float:
+        fit = Brute(FRAME, y, x)
+        return fit.beta[at] / np.sqrt(fit.clustered(["school"], parameters=3)[at, at])
+
+    observed, draws = [], []
+    for outcome in ("y", "x2"):
+        y = FRAME[outcome].to_numpy(dtype=float)
+        for at in (1, 2):
+            others = np.delete(x, at, axis=1)
+            fitted = others @ np.linalg.lstsq(others, y, rcond=None)[0]
+            signs = product([-1.0, 1.0], repeat=8)
+            draws.append([statistic(fitted + np.array(each)[codes] * (y - fitted), at) for each in signs])
+            observed.append(statistic(y, at))
+    expected = brute_step_down(np.array(observed), np.array(draws), exact=True)
+    assert list(found.index) == [(f"{y} ~ x1 + treated", name) for y in ("y", "x2") for name in names]
+    np.testing.assert_allclose(found["p_adjusted"], expected, rtol=1e-12)
+    alone = [np.mean(np.abs(row) >= abs(t) * (1 - 1e-10)) for row, t in zip(draws, observed, strict=True)]
+    np.testing.assert_allclose(found["p"], alone, rtol=1e-12)
+
+
+def test_step_down_of_pyfixest_within_monte_carlo_error() -> None:
+    pyfixest = pytest.importorskip("pyfixest", reason="pyfixest is not installed")
+    pytest.importorskip("wildboottest", reason="wildboottest, which pyfixest draws with, is not installed")
+    draw = np.random.default_rng(0)
+    rows = workers(150, seed=9).assign(place=lambda frame: frame.person % 40)
+    for number in range(3):
+        shared = draw.normal(size=40)[rows.place]
+        rows[f"y{number}"] = 0.08 * (number + 1) * rows.x1 + shared + draw.normal(size=len(rows))
+    fits = [pyfixest.feols(f"y{number} ~ x1 + x2", rows, vcov={"CRV1": "place"}) for number in range(3)]
+    theirs = pyfixest.rwolf(fits, "x1", reps=9999, seed=3).loc["RW Pr(>|t|)"].to_numpy(dtype=float)
+    cov = lr.WildCluster("place", 9999, seed=1, params=["x1"])
+    found = lr.romano_wolf("y0 + y1 + y2 ~ x1 + x2", rows, cov=cov, params=["x1"], person="person")["p_adjusted"]
+    error = np.sqrt(2 * theirs * (1 - theirs) / 9999)
+    assert (np.abs(found - theirs) < 4 * error).all()
+
+
+def test_replicates_of_the_pairs_bootstrap_are_joint() -> None:
+    plan = lr.BootstrapPlan(199, unit="person", seed=3, interval="normal")
+    found = lr.romano_wolf(FORMULA, PANEL, cov=lr.Resampled(plan), params=["x1", "treated"])
+    fits = lr.feols(FORMULA, PANEL, cov=lr.Resampled(plan))
+    assert isinstance(fits, lr.Estimates)
+    for (label, name), row in found.iterrows():  # type: ignore[misc]
+        assert row["coefficient"] == fits[label].params[name]
+        assert row["std_error"] == fits[label].std_errors[name]
+        assert row["t"] == pytest.approx(row["coefficient"] / row["std_error"], rel=1e-10)
+    # One statistic twice is one hypothesis: nothing is added to its p-value.
+    twice = FRAME.assign(y2=2.0 * FRAME.y)
+    both = lr.romano_wolf("y + y2 ~ treated", twice, cov=lr.Resampled(plan), params=["treated"], person="person")
+    once = lr.romano_wolf("y ~ treated", twice, cov=lr.Resampled(plan), params=["treated"], person="person")
+    np.testing.assert_array_equal(both["p_adjusted"], once["p"].repeat(2))
+
+
+def test_draws_stay_in_no_result() -> None:
+    plan = lr.BootstrapPlan(99, unit="person", seed=3, interval="normal")
+    found = lr.romano_wolf("y ~ x1 + treated", PANEL, cov=lr.Resampled(plan), params=["x1", "treated"])
+    assert found.shape == (2, 5)
+
+
+def test_monte_carlo_error_of_the_adjustment() -> None:
+    """Independent true nulls: the least p-value, adjusted, is 1 - (1 - p)^s."""
+    draw = np.random.default_rng(5)
+    draws = np.abs(draw.normal(size=(5, 40_000)))
+    observed = np.array([2.5, 0.3, 0.2, 0.1, 0.05])
+    (least, *_), single = step_down(observed, draws, exact=False), 0.012419330651552318
+    assert abs(least - (1 - (1 - single) ** 5)) < 4 * np.sqrt(0.06 * 0.94 / 40_000)
+
+
+@pytest.mark.parametrize(("method", "code"), [("benjamini-hochberg", "fdr_bh"), ("benjamini-yekutieli", "fdr_by")])
+def test_false_discovery_rates_of_statsmodels(method: str, code: str) -> None:
+    fits = lr.feols("y + x2 ~ sw(x1, x1 + treated, x1 + ability)", PANEL, cov=lr.Robust("HC1"))
+    found = lr.false_discovery(fits, ["x1", "treated", "ability"], method=method)  # type: ignore[arg-type]
+    assert len(found) == 2 * 5
+    np.testing.assert_allclose(found["p_adjusted"], multipletests(found["p"], method=code)[1], rtol=1e-12)
+
+
+def test_what_cannot_be_tested_is_refused() -> None:
+    with pytest.raises(TypeError, match="joint draws"):
+        lr.romano_wolf("y ~ x1", PANEL, cov=lr.Clustered("school"), params=["x1"])  # type: ignore[arg-type]
+    with pytest.raises(lr.SupportError, match="its own params"):
+        cov = lr.WildCluster("school", 99, seed=1, params=["x1"])
+        lr.romano_wolf("y ~ x1 + x2", PANEL, cov=cov, params=["x2"])
+    fit = lr.feols("y ~ x1", PANEL, cov=lr.Robust("HC1"))
+    with pytest.raises(lr.SupportError, match="no regression has a coefficient 'x9'"):
+        lr.false_discovery(fit, ["x1", "x9"])
+    with pytest.raises(TypeError, match="params names"):
+        lr.false_discovery(fit, "x1")
+    with pytest.raises(ValueError, match="method is one of"):
+        lr.false_discovery(fit, ["x1"], method="bonferroni")  # type: ignore[arg-type]
+
+
+def test_regressions_of_other_clusters_are_not_drawn_together() -> None:
+    rows = FRAME.assign(y2=pd.Series(np.where(FRAME.school < 6, FRAME.y, np.nan)))
+    cov = lr.WildCluster("school", 999, seed=1, params=["x1"])
+    with pytest.raises(lr.SupportError, match="different numbers of times"):
+        lr.romano_wolf("y + y2 ~ x1", rows, cov=cov, params=["x1"], person="person")
