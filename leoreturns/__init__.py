@@ -15,7 +15,9 @@ from leoreturns.errors import (
 )
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
+from leoreturns.estimation.logit import felogit
 from leoreturns.estimation.ols import feols
+from leoreturns.estimation.poisson import fepois
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.wild import WildCluster
@@ -38,6 +40,7 @@ from leoreturns.results.answer import Answer
 from leoreturns.results.chart import Chart
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
+from leoreturns.results.likelihood import LikelihoodEstimate, LogitEstimate
 
 __all__ = [
     "Aggregate",
@@ -59,6 +62,8 @@ __all__ = [
     "Jackknifed",
     "Joint",
     "LeoReturnsError",
+    "LikelihoodEstimate",
+    "LogitEstimate",
     "NotIdentifiedError",
     "Panel",
     "PanelError",
@@ -78,7 +83,9 @@ __all__ = [
     "build_panel",
     "earnings_trajectories",
     "education_levels",
+    "felogit",
     "feols",
+    "fepois",
     "fixed_effects",
     "illustrative_deflator",
     "jointly",

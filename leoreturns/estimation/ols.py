@@ -106,16 +106,16 @@ def feols(
     coefficients. A second scan computes residuals, corrects the rounding of the first and gathers the covariance. No
     column of the rows' length is made. (Wansbeek and Kapteyn 1989; Somaini and Wolak 2016.)
     """
-    _check_options(cov, weights, ssc)
+    check_options(cov, weights, ssc)
     specifications = parse(formula)
     factors = ssc or SmallSample()
     with threads(n_jobs), single_threaded():
         panel = estimation_panel(data, specifications, [*cov.columns, split], weights, where=where, person=person)
-        parts = [("", panel)] if split is None else _split(panel, split)
+        parts = [("", panel)] if split is None else split_panel(panel, split)
         results: dict[str, Estimate] = {}
         for label, part in parts:
             found = _regressions(part, specifications, cov, weights, factors, where, identified(data, person))
-            results |= {_label(entry, label): found[number] for number, entry in enumerate(specifications)}
+            results |= {label_of(entry, label): found[number] for number, entry in enumerate(specifications)}
     warn_of_few(results.values(), cov)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
 
@@ -125,7 +125,8 @@ def identified(data: Any, person: str | None) -> bool:
     return isinstance(data, Panel | Scan) or person is not None
 
 
-def _check_options(cov: Any, weights: Any, ssc: Any) -> None:
+def check_options(cov: Any, weights: Any, ssc: Any) -> None:
+    """Refuse options of the wrong type, and weights that the covariance has no formula for."""
     if not isinstance(cov, Covariance):
         raise TypeError("cov is a covariance such as lr.Clustered('school'), lr.Robust('HC1') or lr.Unadjusted()")
     if weights is not None and not isinstance(weights, Weights):
@@ -135,11 +136,12 @@ def _check_options(cov: Any, weights: Any, ssc: Any) -> None:
     cov.check(None if weights is None else weights.kind)
 
 
-def _label(specification: Specification, part: str) -> str:
+def label_of(specification: Specification, part: str) -> str:
+    """Return the label of one regression among several."""
     return f"{part}: {specification.text}" if part else specification.text
 
 
-def _split(panel: Panel, name: str) -> list[tuple[str, Panel]]:
+def split_panel(panel: Panel, name: str) -> list[tuple[str, Panel]]:
     """Return the panel for each value of a column."""
     key = panel.key(name)
     parts = [(f"{name}={label}", panel.at(**{name: label})) for label in key.labels]
@@ -202,13 +204,13 @@ def _fit_design(
     ]
     gathered = scan_scores(design, fits, collectors)
     estimates = [
-        _estimate(design, fit, found, moments, cov, ssc, variables, where, behind)
+        estimate_of(design, fit, found, moments, cov, ssc, variables, where, behind)
         for fit, found in zip(fits, gathered, strict=True)
     ]
     return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
 
 
-def _estimate(
+def estimate_of(
     design: Design,
     fit: Fit,
     gathered: Gathered,
@@ -270,7 +272,7 @@ def _estimate(
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
         drawn=found.drawn,
-        owners=_owners(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
+        owners=owners_of(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
         cluster_figures={
             way.name: way.figures(fit, sums, persons) for way, sums in zip(behind.leverages, leverages, strict=True)
         },
@@ -309,7 +311,7 @@ def _path(design: Design, fit: Fit) -> str:
     return "; ".join([*parts, *([f"{', '.join(solved)} {how}"] if solved else [])])
 
 
-def _owners(panel: Panel, specification: Specification, others: Sequence[str]) -> tuple[str, ...]:
+def owners_of(panel: Panel, specification: Specification, others: Sequence[str]) -> tuple[str, ...]:
     """Return who owns the columns of a regression, those of its clusters and weights among them."""
     terms = (*specification.terms, *specification.endogenous, *specification.instruments, (specification.outcome,))
     names = {name for term in terms for factor in term for name in factor.columns}
