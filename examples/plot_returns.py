@@ -92,6 +92,29 @@ assert isinstance(effects, lr.FixedEffects)
 effects
 
 # %%
+# Levels and states
+# -----------------
+# Wages in levels have a model of their own, which zeros would not upset: the mean is an exponential of the regressors
+# and effects, whatever the spread about it. Its coefficients read like those on a log outcome.
+levels = panel.assign(wage="exp(lwage)")
+in_levels = lr.fepois("wage ~ union + married + expersq | nr + year", levels, cov=lr.Clustered("nr"))
+assert isinstance(in_levels, lr.LikelihoodEstimate)
+in_levels
+
+# %%
+in_levels.percent()
+
+# %%
+# Union membership itself is a state. Given how often a man is a member, the conditional logit asks in which years; the
+# men who never change say nothing, and are counted.
+membership = lr.felogit("union ~ married + expersq + hours | nr", panel, cov=lr.Clustered("nr"))
+assert isinstance(membership, lr.LogitEstimate)
+membership.odds_ratios()
+
+# %%
+membership.flow
+
+# %%
 # What the data do not identify
 # -----------------------------
 # A third part of the formula names what is endogenous and what moves it. A trait moves nothing within persons: such an

@@ -17,9 +17,11 @@ from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.decompose import gelbach
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
+from leoreturns.estimation.logit import felogit
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.panels import between, first_difference, mundlak
+from leoreturns.estimation.poisson import fepois
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.specifications import specification_curve
@@ -46,6 +48,7 @@ from leoreturns.results.coefficient_chart import CoefficientChart, Specification
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
+from leoreturns.results.likelihood import LikelihoodEstimate, LogitEstimate
 from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
@@ -69,6 +72,8 @@ __all__ = [
     "Jackknifed",
     "Joint",
     "LeoReturnsError",
+    "LikelihoodEstimate",
+    "LogitEstimate",
     "NotIdentifiedError",
     "Panel",
     "PanelError",
@@ -93,7 +98,9 @@ __all__ = [
     "earnings_trajectories",
     "education_levels",
     "false_discovery",
+    "felogit",
     "feols",
+    "fepois",
     "first_difference",
     "fixed_effects",
     "gelbach",

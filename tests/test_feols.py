@@ -436,3 +436,19 @@ def test_owners_of_every_column_are_named() -> None:
     found = lr.feols("log(w) ~ x1 | person", panel, cov=lr.Clustered("school"), weights=lr.Weights("w", "analytic"))
     assert isinstance(found, lr.Estimate)
     assert found.owners == ("DWP", "DfE", "HESA")
+
+
+def test_weights_leave_nothing_of_levels_that_persons_lie_in() -> None:
+    draw = np.random.default_rng(7)
+    frame = workers(400).assign(w=draw.random(len(workers(400))) ** 4 + 1e-3)
+    given = {"cov": lr.Clustered("person"), "person": "person", "weights": lr.Weights("w", "analytic")}
+    plain = lr.feols("y ~ x1 + x2 | person", frame, **given)  # type: ignore[arg-type]
+    found = lr.feols("y ~ x1 + x2 + C(school) + route | person", frame, **given)  # type: ignore[arg-type]
+    assert isinstance(plain, lr.Estimate) and isinstance(found, lr.Estimate)
+    assert found.names == ("x1", "x2")
+    assert set(found.dropped.values()) == {"absorbed by the effects"}
+    close(found.values, plain.values)
+    nested = lr.feols("y ~ x1 + x2 | person + school", frame, **given)  # type: ignore[arg-type]
+    assert isinstance(nested, lr.Estimate)
+    assert nested.settings["effects_rank"] == 0
+    close(nested.values, plain.values)

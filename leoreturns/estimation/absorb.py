@@ -24,10 +24,11 @@ FACTOR_WORK = 2e10  # operations up to which a banded factorisation is taken
 TOLERANCE = 1e-13  # of the residual of conjugate gradients, in the norm of the right-hand side
 ACCEPTED = 1e-10  # of the true residual: coefficients are corrected to second order by the scan that follows
 NOUGHT = 1e-14  # of the curvature along a direction, of a matrix with a unit diagonal
+NOISE = 0.1  # of a column's size, as a norm: a right-hand side that is 1e-13 of it is rounding, and inconsistent
 RESTARTS, PATIENCE = 2, 200
 ITERATIONS = 20_000
 
-Solver = Callable[[FloatArray], FloatArray]
+Solver = Callable[[FloatArray, FloatArray], FloatArray]
 
 
 def pairs_of_rows(slots: AnyArray, weights: FloatArray, starts: IntArray, n_slots: int) -> sparse.csr_array:
@@ -65,14 +66,15 @@ class SparseEffects:
     large, small : int64 arrays
         Levels of the sparse part and of the dense border.
     inner : callable
-        Solves with the sparse part.
+        Solves with the sparse part, given right-hand sides and the sizes of the columns behind them.
     border : float64 of shape (n_large, n_small)
         Their cross-products.
     fitted : float64 of shape (n_large, n_small)
         The border, solved for.
     outer : Factored
         What the sparse part leaves of the dense one.
-    rank : int
+    kept : int64 array
+        Levels that do not depend on the others.
     path : str
         How the sparse part is solved.
     connected : int
@@ -85,14 +87,19 @@ class SparseEffects:
     border: FloatArray
     fitted: FloatArray
     outer: Factored
-    rank: int
+    kept: IntArray
     path: str
     connected: int
 
-    def solve(self, right: FloatArray) -> FloatArray:
-        """Return a solution of S x = right."""
+    @property
+    def rank(self) -> int:
+        """Rank of the matrix."""
+        return len(self.kept)
+
+    def solve(self, right: FloatArray, sizes: FloatArray) -> FloatArray:
+        """Return a solution of S x = right, the cross-products of columns with given roots of their sums of squares."""
         out = np.zeros_like(right)
-        first = self.inner(right[self.large])
+        first = self.inner(right[self.large], sizes)
         out[self.small] = self.outer.solve(right[self.small] - self.border.T @ first)
         out[self.large] = first - self.fitted @ out[self.small]
         return out
@@ -128,16 +135,17 @@ def factor_sparse(matrix: sparse.csr_array, effect: IntArray) -> SparseEffects:
     path = "conjugate gradients" if inner is None else "sparse factorisation"
     reduced = inner or _iterative(grounded)
 
-    def solve(right: FloatArray) -> FloatArray:
+    def solve(right: FloatArray, sizes: FloatArray) -> FloatArray:
         out = np.zeros_like(right)
         if len(free):
-            out[free] = reduced(right[free])
+            out[free] = reduced(right[free], sizes)
         return out
 
     border = matrix[large][:, small].toarray()
-    fitted = solve(border)
+    fitted = solve(border, np.zeros(len(small)))
     outer = factor_effects(matrix[small][:, small].toarray() - border.T @ fitted)
-    return SparseEffects(large, small, solve, border, fitted, outer, len(free) + outer.rank, path, len(held))
+    kept = np.concatenate([large[free], small[outer.kept]])
+    return SparseEffects(large, small, solve, border, fitted, outer, kept, path, len(held))
 
 
 def connected_sets(pairs: FloatArray | sparse.csr_array) -> int:
@@ -149,7 +157,7 @@ def _banded(matrix: sparse.csr_array) -> Solver | None:
     """Factor a positive definite matrix in an order of narrow band; None if the band is wide."""
     n = matrix.shape[0]
     if n == 0:
-        return lambda right: right
+        return lambda right, sizes: right
     order = reverse_cuthill_mckee(matrix, symmetric_mode=True)
     ordered = sparse.csc_array(matrix[order][:, order])
     first = np.minimum.reduceat(ordered.indices, ordered.indptr[:-1])
@@ -158,7 +166,7 @@ def _banded(matrix: sparse.csr_array) -> Solver | None:
         return None
     factors = splu(ordered, permc_spec="NATURAL", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
-    def solve(right: FloatArray) -> FloatArray:
+    def solve(right: FloatArray, sizes: FloatArray) -> FloatArray:
         placed = np.ascontiguousarray(right[order])
         found = factors.solve(placed)
         found += factors.solve(placed - ordered @ found)
@@ -174,9 +182,9 @@ def _iterative(core: sparse.csr_array) -> Solver:
     scale = 1.0 / np.sqrt(core.diagonal().clip(min=np.finfo(float).tiny))
     scaled = (sparse.diags_array(scale) @ core @ sparse.diags_array(scale)).tocsr()
 
-    def solve(right: FloatArray) -> FloatArray:
+    def solve(right: FloatArray, sizes: FloatArray) -> FloatArray:
         wanted = scale[:, None] * right
-        norms = np.sqrt(np.einsum("ij,ij->j", wanted, wanted))
+        norms = np.maximum(np.sqrt(np.einsum("ij,ij->j", wanted, wanted)), NOISE * sizes)
         found = np.zeros_like(wanted)
         for _ in range(RESTARTS):
             # From the residual as it is, not as the recurrence has it.

@@ -52,6 +52,10 @@ class Block:
         """Number of rows."""
         return len(self.people)
 
+    def stored(self) -> IntArray:
+        """Return the places among the stored rows as numbers."""
+        return np.arange(self.rows.start, self.rows.stop) if isinstance(self.rows, slice) else self.rows
+
     def person_starts(self) -> IntArray:
         """Return the first row of each person, and the end; rows of a person must be adjacent."""
         changes = np.flatnonzero(np.diff(self.people)) + 1

@@ -194,7 +194,7 @@ class ClusterMoments:
         """Return the cross-products of one block's clusters."""
         block, ends = self._block(number)
         design = self.design
-        dense, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
+        dense, slots, weights, _ = design.read(block)
         columns = np.empty((len(self.places), block.n))
         for row, place in zip(columns, self.places.tolist(), strict=True):
             if place == CONSTANT:

@@ -329,7 +329,7 @@ class Clustered(Covariance):
 
 def counts_of(design: Design, fit: Fit) -> Counts:
     """Return what the small-sample factors of a regression are made of."""
-    n = fit.moments.weight if design.weight_kind == "frequency" else float(design.sample.n_row)
+    n = design.observations(fit.moments.weight)
     return Counts(n, len(fit.beta), {name: design.effects[name] for name in fit.model.effects})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -86,6 +87,25 @@ class Model:
     names: dict[int, str]
 
 
+class Rows(NamedTuple):
+    """What the scans read of a block.
+
+    Attributes
+    ----------
+    dense : float64 of shape (c, n)
+    slots : int32 of shape (e, n)
+        The slot of each category, -1 for none.
+    weights : float64 of shape (n,) or (0,)
+    deviance : float
+        Of the rows, where the columns are those of one step of a likelihood.
+    """
+
+    dense: FloatArray
+    slots: AnyArray
+    weights: FloatArray
+    deviance: float = 0.0
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Design:
     """The arrays that regressions on one sample need: microdata, held inside.
@@ -137,6 +157,14 @@ class Design:
         """Return for each slot the number of the entry of `levels` that it belongs to."""
         return np.repeat(np.arange(len(self.levels)), np.diff([*self.bases, self.n_slots]))
 
+    def observations(self, weight: float) -> float:
+        """Count the rows, or with frequency weights, whose sum is given, those that they stand for."""
+        return weight if self.weight_kind == "frequency" else float(self.sample.n_row)
+
+    def read(self, block: Block) -> Rows:
+        """Return what the scans read of a block; the dense columns are the caller's to change."""
+        return Rows(self.columns_of(block), self.slots_of(block), self.weights_of(block))
+
     def columns_of(self, block: Block) -> FloatArray:
         """Return the dense columns on a block's rows, one after the other."""
         out = np.empty((len(self.dense), block.n))
@@ -164,6 +192,7 @@ def sample_of(
     clusters: Sequence[str],
     weighting: tuple[Weights, Numbers] | None,
     variables: Variables,
+    offset: Numbers | None = None,
 ) -> Sample:
     """Return the rows that a regression uses."""
     regressors = (*specification.terms, *specification.endogenous)
@@ -176,6 +205,7 @@ def sample_of(
         ("effects known", effects),
         ("clusters known", known),
         ("weights known", [] if weighting is None else [weighting[1]]),
+        ("offset known", [] if offset is None else [offset]),
     ]
     return draw_sample(panel, required, weighting, effects)
 
@@ -185,6 +215,8 @@ def build_design(
     specifications: Sequence[Specification],
     variables: Variables,
     weights: tuple[Weights, Numbers] | None,
+    *,
+    eliminate: bool = False,
 ) -> Design:
     """Put the columns of several regressions on one sample side by side.
 
@@ -195,11 +227,13 @@ def build_design(
         They absorb the same large effect, or none.
     variables : Variables
     weights : (Weights, Numbers), optional
+    eliminate : bool
+        Whether the largest effect is eliminated however few levels it has.
     """
     builder = _Builder(sample, variables)
     names = {effect for entry in specifications for effect in entry.effects}
     coded = {effect: variables.coded(effect) for effect in sorted(names)}
-    eliminated = eliminated_effect(sample, specifications[0], coded)
+    eliminated = eliminated_effect(sample, specifications[0], coded, always=eliminate)
     counts = {
         "^".join(effect): sample.n_person
         if _is_person(sample.panel, effect)
@@ -234,7 +268,11 @@ def build_design(
 
 
 def eliminated_effect(
-    sample: Sample, specification: Specification, coded: dict[tuple[str, ...], Codes]
+    sample: Sample,
+    specification: Specification,
+    coded: dict[tuple[str, ...], Codes],
+    *,
+    always: bool = False,
 ) -> tuple[str, ...] | None:
     """Return the effect to eliminate: the person, or else the largest one if it is large."""
     effects = specification.effects
@@ -242,7 +280,7 @@ def eliminated_effect(
         if _is_person(sample.panel, effect):
             return effect
     largest = max(effects, key=lambda effect: coded[effect].n_levels, default=None)
-    return largest if largest is not None and coded[largest].n_levels > FEW_LEVELS else None
+    return largest if largest is not None and (always or coded[largest].n_levels > FEW_LEVELS) else None
 
 
 def _is_person(panel: Panel, effect: tuple[str, ...]) -> bool:

@@ -119,7 +119,11 @@ def project(design: Design, moments: Moments, models: Sequence[Model]) -> Projec
     c = len(design.dense)
     effects = _factored(design, moments, absorbed - c)
     table = np.zeros((len(places), design.n_slots))
-    table[:, absorbed - c] = effects.solve(moments.products(absorbed, places)).T
+    right = moments.products(absorbed, places)
+    if isinstance(effects, SparseEffects):
+        table[:, absorbed - c] = effects.solve(right, np.sqrt(moments.diagonal()[places].clip(min=0.0))).T
+    else:
+        table[:, absorbed - c] = effects.solve(right).T
     # A level among the regressors is nought before its own slot adds one.
     own = np.flatnonzero(places >= c)
     table[own, places[own] - c] = -1.0

@@ -35,6 +35,8 @@ class Moments:
         Weight of each level.
     middles : list of float64 arrays of shape (c,)
         A median of each block's columns, from a few of its rows.
+    deviance : float
+        Of the rows, where the columns are those of one step of a likelihood.
     """
 
     weight: float
@@ -45,6 +47,7 @@ class Moments:
     pairs: FloatArray | sparse.csr_array
     counts: FloatArray
     middles: list[FloatArray] = field(default_factory=list)
+    deviance: float = 0.0
 
     @classmethod
     def zero(cls, c: int, q: int, *, dense_pairs: bool = True) -> Moments:
@@ -65,6 +68,7 @@ class Moments:
         self.pairs = self.pairs + other.pairs
         self.counts += other.counts
         self.middles += other.middles
+        self.deviance += other.deviance
         self.add(other.weight, other.mean, other.total, other.dense, centre)
 
     def add(self, weight: float, mean: FloatArray, total: FloatArray, dense: FloatArray, centre: Centre) -> None:
@@ -151,7 +155,8 @@ def _sparse_pairs(design: Design, seen: Sequence[tuple[AnyArray, FloatArray, Int
 def _add_block(design: Design, number: int, sums: Moments) -> tuple[AnyArray, FloatArray, IntArray]:
     """Add one block to the sums of its run; return its slots, weights and groups."""
     block, centre = design.blocks.block(number), design.blocks.centre
-    values, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
+    values, slots, weights, deviance = design.read(block)
+    sums.deviance += deviance
     weight = float(weights.sum()) if len(weights) else float(block.n)
     mean = values @ weights / weight if len(weights) else values.mean(axis=1)
     about = values if centre == "none" else values - mean[:, None]

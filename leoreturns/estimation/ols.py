@@ -111,11 +111,11 @@ def feols(
     factors = ssc or SmallSample()
     with threads(n_jobs), single_threaded():
         panel = estimation_panel(data, specifications, [*cov.columns, split], weights, where=where, person=person)
-        parts = [("", panel)] if split is None else _split(panel, split)
+        parts = [("", panel)] if split is None else split_panel(panel, split)
         results: dict[str, Estimate] = {}
         for label, part in parts:
             found = regressions(part, specifications, cov, weights, factors, where, identified(data, person))
-            results |= {_label(entry, label): found[number] for number, entry in enumerate(specifications)}
+            results |= {label_of(entry, label): found[number] for number, entry in enumerate(specifications)}
     warn_of_few(results.values(), cov)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
 
@@ -136,11 +136,12 @@ def check_options(cov: Any, weights: Any, ssc: Any) -> None:
     cov.check(None if weights is None else weights.kind)
 
 
-def _label(specification: Specification, part: str) -> str:
+def label_of(specification: Specification, part: str) -> str:
+    """Return the label of one regression among several."""
     return f"{part}: {specification.text}" if part else specification.text
 
 
-def _split(panel: Panel, name: str) -> list[tuple[str, Panel]]:
+def split_panel(panel: Panel, name: str) -> list[tuple[str, Panel]]:
     """Return the panel for each value of a column."""
     key = panel.key(name)
     parts = [(f"{name}={label}", panel.at(**{name: label})) for label in key.labels]
@@ -203,13 +204,13 @@ def _fit_design(
     ]
     gathered = scan_scores(design, fits, collectors)
     estimates = [
-        _estimate(design, fit, found, moments, cov, ssc, variables, where, behind)
+        estimate_of(design, fit, found, moments, cov, ssc, variables, where, behind)
         for fit, found in zip(fits, gathered, strict=True)
     ]
     return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
 
 
-def _estimate(
+def estimate_of(
     design: Design,
     fit: Fit,
     gathered: Gathered,

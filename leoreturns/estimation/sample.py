@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leoreturns._typing import BoolArray, IntArray, Weights
+from leoreturns._typing import AnyArray, BoolArray, IntArray, Level, Weights
 from leoreturns.errors import SupportError
 from leoreturns.estimation.variables import Codes, Numbers, Variable
 from leoreturns.panel.panel import Panel
@@ -39,6 +39,11 @@ class Sample:
     def rows_of_persons(self) -> IntArray:
         """Count the rows of each stored person."""
         return np.diff(self.panel.offsets) if self.kept is None else count_selected(self.kept, self.panel.offsets)
+
+    def on_rows(self, values: AnyArray, level: Level) -> AnyArray:
+        """Return the entries of a variable on the rows."""
+        along = values if level == "year" else expand(values, self.panel.offsets)
+        return along if self.kept is None else along[self.kept]
 
     def observed(self, variable: Codes) -> IntArray:
         """Count the rows of each level."""
@@ -84,22 +89,17 @@ def draw_sample(
     sample = Sample(panel, panel.selection, panel.flow, panel.n_row, panel.n_person)
     for reason, variables in required:
         for entry in variables:
-            sample = _without(sample, _on_rows(panel, entry.missing(), entry.level), reason)
+            sample = without(sample, on_rows(panel, entry.missing(), entry.level), reason)
     if weights is not None:
         sample = _weighted(sample, *weights)
-    single = _standing_for_one(panel, weights[1]) if weights is not None and weights[0].kind == "frequency" else None
-    while effects:
-        before = sample.n_row
-        for effect in effects:
-            sample = _without_singletons(sample, effect, single)
-        if sample.n_row == before or len(effects) == 1:
-            break
+    single = standing_for_one(panel, weights)
+    sample = without_singletons(sample, effects, single)
     if not sample.n_row:
         raise SupportError("no rows are left to estimate from; see the flow for where they were lost")
     return sample
 
 
-def _without(sample: Sample, dropped: BoolArray | None, reason: str) -> Sample:
+def without(sample: Sample, dropped: BoolArray | None, reason: str) -> Sample:
     """Return the sample without some rows; a step of the same words is one step."""
     if dropped is None:
         return sample
@@ -113,7 +113,7 @@ def _without(sample: Sample, dropped: BoolArray | None, reason: str) -> Sample:
     return Sample(sample.panel, kept, flow.appended(reason, persons=n_person, rows=n_row), n_row, n_person)
 
 
-def _on_rows(panel: Panel, marked: BoolArray | None, level: str) -> BoolArray | None:
+def on_rows(panel: Panel, marked: BoolArray | None, level: str) -> BoolArray | None:
     """Return marks of persons as marks of their rows."""
     return marked if marked is None or level == "year" else expand(marked.view(np.uint8), panel.offsets).view(np.bool_)
 
@@ -121,28 +121,41 @@ def _on_rows(panel: Panel, marked: BoolArray | None, level: str) -> BoolArray | 
 def _weighted(sample: Sample, weights: Weights, numbers: Numbers) -> Sample:
     """Check the weights and leave out rows of weight zero."""
     values = numbers.values if numbers.level == "year" else expand(numbers.values, sample.panel.offsets)
-    used = values if sample.kept is None else values[sample.kept]
+    used = sample.on_rows(numbers.values, numbers.level)
     if negative := int((used < 0).sum()):
         raise SupportError(f"weights '{weights.column}' are negative in {negative:,} rows; a weight is zero or more")
     if weights.kind == "frequency" and (broken := int((used != np.floor(used)).sum())):
         raise SupportError(
             f"frequency weights '{weights.column}' are not whole in {broken:,} rows; say 'analytic' or 'probability'"
         )
-    return _without(sample, np.equal(values, 0) if not np.all(used) else None, f"{weights.column} above zero")
+    return without(sample, np.equal(values, 0) if not np.all(used) else None, f"{weights.column} above zero")
 
 
-def _standing_for_one(panel: Panel, numbers: Numbers) -> BoolArray:
-    """Mark the stored rows that a frequency weight does not repeat."""
-    return np.asarray((numbers.values if numbers.level == "year" else expand(numbers.values, panel.offsets)) == 1)
+def standing_for_one(panel: Panel, weights: tuple[Weights, Numbers] | None) -> BoolArray | None:
+    """Mark the stored rows that a frequency weight does not repeat; None without such weights."""
+    if weights is None or weights[0].kind != "frequency":
+        return None
+    return np.asarray(on_rows(panel, np.equal(weights[1].values, 1), weights[1].level))
 
 
-def _without_singletons(sample: Sample, effect: Codes, single: BoolArray | None) -> Sample:
-    """Leave out rows whose level no other row has; of `single` ones, where others stand for several."""
-    person_effect = effect.level == "person" and effect.n_levels == sample.panel.n_person_stored
-    alone = (sample.rows_of_persons() if person_effect else sample.observed(effect)) == 1
-    if not alone.any():
+def without_singletons(sample: Sample, effects: Sequence[Codes], single: BoolArray | None = None) -> Sample:
+    """Leave out rows whose level no other row has, until there is none; of `single` ones, where others are several."""
+    while effects:
+        before = sample.n_row
+        for effect in effects:
+            is_person = effect.level == "person" and effect.n_levels == sample.panel.n_person_stored
+            alone = (sample.rows_of_persons() if is_person else sample.observed(effect)) == 1
+            sample = without_levels(sample, effect, alone, "no row alone in an effect", single)
+        if sample.n_row == before or len(effects) == 1:
+            break
+    return sample
+
+
+def without_levels(
+    sample: Sample, effect: Codes, marked: BoolArray, reason: str, among: BoolArray | None = None
+) -> Sample:
+    """Leave out the rows of marked levels, `among` some stored rows."""
+    if not marked.any():
         return sample
-    marked = alone if person_effect else alone[effect.codes]
-    dropped = _on_rows(sample.panel, marked, effect.level)
-    dropped = dropped if single is None or dropped is None else dropped & single
-    return _without(sample, dropped, "no row alone in an effect")
+    dropped = on_rows(sample.panel, marked[effect.codes], effect.level)
+    return without(sample, dropped if among is None or dropped is None else dropped & among, reason)

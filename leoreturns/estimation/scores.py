@@ -141,7 +141,7 @@ def scan_scores(design: Design, fits: Sequence[Fit], collectors: Sequence[Sequen
         sums = start()
         for number in numbers:
             block = design.blocks.block(number)
-            dense, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
+            dense, slots, weights, _ = design.read(block)
             for projection in projections:
                 columns = _projected(design, projection, block, dense, slots, weights)
                 for fit, own, into in zip(fits, collectors, sums, strict=True):
@@ -228,7 +228,7 @@ class RowMeat(Summed):
     def add(self, scored: Scored, out: FloatArray) -> None:
         """Add a block."""
         scores = scored.scores
-        weights = scored.weights
+        weights = scored.design.weights_of(scored.block)
         if self.kind in ("HC2", "HC3"):
             left = scored.leverages()
             if scored.design.weight_kind == "frequency":

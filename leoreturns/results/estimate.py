@@ -290,14 +290,17 @@ class Estimate(Maketables):
             lines.append(f"Effects: {named}")
         for name, count in self.settings.get("connected_sets", {}).items():
             lines.append(f"{name}: {count:,} connected sets, between which nothing is compared")
-        within = f", within {self.r2_within:.4f}" if self.effects else ""
-        lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
+        lines.append(f"{self._quality()}; {self.settings.get('path', '')}")
         lines += [
             f"First stage of {name}: {stage!r}"[:-1].replace("<FirstStage: ", "")
             for name, stage in self.first_stages.items()
         ]
         lines += [f"Left out: {name}, {why}" for name, why in self.dropped.items()]
         return "\n".join([*lines, INSIDE_ONLY])
+
+    def _quality(self) -> str:
+        within = f", within {self.r2_within:.4f}" if self.effects else ""
+        return f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}"
 
     def _clusters(self) -> str:
         counts = [f"{count:,} of {name}" for name, count in self.n_clusters.items()]

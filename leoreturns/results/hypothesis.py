@@ -50,4 +50,5 @@ def f_test(values: FloatArray, cov: FloatArray, df: float) -> Test:
     if not rank or not definite(cov):
         return Test(np.nan, (float(rank), df), np.nan)
     statistic = float(values @ np.linalg.solve(cov, values)) / rank
-    return Test(statistic, (float(rank), df), float(stats.f.sf(statistic, rank, df)))
+    pvalue = stats.f.sf(statistic, rank, df) if np.isfinite(df) else stats.chi2.sf(rank * statistic, rank)
+    return Test(statistic, (float(rank), df), float(pvalue))
