@@ -17,6 +17,7 @@ from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
+from leoreturns.estimation.treatment import treatment_effect
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -86,6 +87,7 @@ __all__ = [
     "pathways",
     "release",
     "simulate_extract",
+    "treatment_effect",
 ]
 
 __version__ = "0.1.0"

@@ -267,8 +267,9 @@ class Estimate:
             lines.append(f"Effects: {named}")
         for name, count in self.settings.get("connected_sets", {}).items():
             lines.append(f"{name}: {count:,} connected sets, between which nothing is compared")
-        within = f", within {self.r2_within:.4f}" if self.effects else ""
-        lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
+        if self.fit:
+            within = f", within {self.r2_within:.4f}" if self.effects else ""
+            lines.append(f"R2 {self.r2:.4f}{within}; RMSE {self.rmse:.5g}; {self.settings.get('path', '')}")
         lines += [
             f"First stage of {name}: {stage!r}"[:-1].replace("<FirstStage: ", "")
             for name, stage in self.first_stages.items()
