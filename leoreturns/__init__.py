@@ -14,6 +14,8 @@ from leoreturns.errors import (
 )
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
+from leoreturns.estimation.imputed import AbadieImbens
+from leoreturns.estimation.matching import match
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.serial import DriscollKraay
@@ -40,6 +42,7 @@ from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 
 __all__ = [
+    "AbadieImbens",
     "Aggregate",
     "Answer",
     "BootstrapPlan",
@@ -83,6 +86,7 @@ __all__ = [
     "jointly",
     "labour_outcomes",
     "main_activities",
+    "match",
     "open_extract",
     "pathways",
     "release",

@@ -213,9 +213,10 @@ def without_replacement(
         raise ValueError("room too short")
     if k < 1 or first < 0 or last > n_strata:
         raise ValueError("the number of donors must be positive and the strata must exist")
-    for i in range(n_focus):
-        if order[i] < 0 or order[i] >= n_focus:
-            raise ValueError("the order names a unit that does not exist")
+    for s in range(first, last):
+        for i in range(focus_offsets[s], focus_offsets[s + 1]):
+            if order[i] < 0 or order[i] >= focus_offsets[s + 1] - focus_offsets[s]:
+                raise ValueError("the order names a unit that its stratum does not have")
     with nogil:
         for s in range(first, last):
             a, base = focus_offsets[s], pool_offsets[s]

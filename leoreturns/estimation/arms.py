@@ -127,7 +127,7 @@ def _study(panel: Panel, label: str, request: Request, rows: IntArray | None) ->
         sample = restricted(sample, rows, "chance of every arm above the trim")
     units = Units.of(sample)
     once_per_person(units)
-    codes, labels = _arms(units.take(arms.codes, arms.level), arms, request.treatment.outcome, label)
+    codes, labels = numbered_arms(units.take(arms.codes, arms.level), arms, request.treatment.outcome, label)
     cells = cells_of(units, (*used, *scored), variables)
     weights = None if weighting is None else units.take(weighting[1].values, weighting[1].level).astype(np.float64)
     return Study(
@@ -143,7 +143,7 @@ def _study(panel: Panel, label: str, request: Request, rows: IntArray | None) ->
     )
 
 
-def _arms(codes: IntArray, arms: Codes, factor: Factor, part: str) -> tuple[IntArray, tuple[str, ...]]:
+def numbered_arms(codes: IntArray, arms: Codes, factor: Factor, part: str) -> tuple[IntArray, tuple[str, ...]]:
     """Number the arms that occur, that of reference first."""
     counts = np.bincount(codes, minlength=arms.n_levels)
     found = np.flatnonzero(counts)

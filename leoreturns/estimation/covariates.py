@@ -160,10 +160,13 @@ def _columns(sample: Sample, terms: Sequence[Term], variables: Variables) -> lis
     return made
 
 
-def cells_of(units: Units, terms: Sequence[Term], variables: Variables) -> Cells:
-    """Find the distinct rows of the variables of some terms."""
-    # Once most units have a cell of their own, nothing is gained by looking for equal ones.
-    limit = units.n // 2
+def cells_of(units: Units, terms: Sequence[Term], variables: Variables, *, all_equal: bool = False) -> Cells:
+    """Find the distinct rows of the variables of some terms.
+
+    Once most units have a cell of their own, nothing is gained by looking for equal ones: then every unit is a cell,
+    unless `all_equal` asks for the equal ones.
+    """
+    limit = None if all_equal else units.n // 2
     alone = Cells(units, np.arange(units.n, dtype=np.int32), np.arange(units.n))
     codes: CodeArray = np.zeros(units.n, dtype=np.int32)
     for variable in {id(entry): entry for entry in variables.of_terms(terms)}.values():
