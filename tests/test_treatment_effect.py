@@ -126,6 +126,43 @@ def test_estimates_are_those_of_stacked_moments(
         assert found.params[f"mean {labels[arm]}"] == pytest.approx(means[0], rel=1e-8)
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    ("method", "estimand", "n_arms"),
+    [("entropy", "ATT", 2), ("entropy", "ATE", 3), ("entropy", "ATC", 3), ("tilting", "ATE", 2), ("tilting", "ATT", 3)],
+)
+def test_balancing_weights_are_those_of_their_moments(method: str, estimand: str, n_arms: int, weighted: bool) -> None:
+    frame = pupils(n_arms=n_arms)
+    found = lr.treatment_effect(
+        "log_earnings ~ 1", "C(route, ref='academic') ~ points + band", frame, method=method, estimand=estimand,
+        cov=lr.Clustered("school"), weights=lr.Weights("w", "probability") if weighted else None, person="person",
+    )  # fmt: skip
+    labels = sorted(frame["route"].unique())
+    arms = frame["route"].map(labels.index).to_numpy()
+    z = np.column_stack([np.ones(len(frame)), frame["points"], frame["band"] == "low", frame["band"] == "middle"])
+    z, y = z.astype(float), frame["log_earnings"].to_numpy()
+    w = frame["w"].to_numpy().astype(float) if weighted else np.ones(len(frame))
+    for arm in range(1, n_arms):
+        target = {"ATE": arms >= 0, "ATT": arms == arm, "ATC": arms == 0}[estimand]
+
+        def moments(theta: np.ndarray, arm: int = arm, target: np.ndarray = target) -> np.ndarray:
+            parts = []
+            for this, b, mean in ((arm, theta[:4], theta[8]), (0, theta[4:8], theta[9])):
+                omega = (method == "tilting" and estimand == "ATE") + np.exp(z @ b)
+                here = arms == this
+                parts += [(here * omega - target)[:, None] * z, (here * omega * (y - mean))[:, None]]
+            return np.column_stack([parts[0], parts[2], parts[1], parts[3]]) * w[:, None]
+
+        theta, jacobian = twin.solved(moments, np.append(np.zeros(8), [y.mean()] * 2))
+        sums = np.stack([np.bincount(frame["school"], column) for column in moments(theta).T], axis=1)
+        bread = np.linalg.inv(jacobian)
+        cov = (bread @ (sums.T @ sums) @ bread.T)[-2:, -2:]
+        name = f"{labels[arm]} v academic"
+        assert found.params[name] == pytest.approx(theta[8] - theta[9], rel=1e-8)
+        error = np.sqrt((cov[0, 0] + cov[1, 1] - 2 * cov[0, 1]) * 40 / 39)
+        assert found.std_errors[name] == pytest.approx(error, rel=1e-6)  # numerical Jacobian
+
+
 @pytest.mark.parametrize("method", ["ra", "ipw", "ipwra", "aipw"])
 def test_cells_are_the_rows(method: str) -> None:
     """A covariate that differs between all units makes each a cell of its own; a difference of 1e-12 does no more."""
@@ -145,7 +182,7 @@ def test_one_saturated_model_is_a_weighted_mean_of_cells() -> None:
     cell = frame.groupby(["points", "route"])["log_earnings"].mean().unstack()
     share = frame.loc[frame["route"] == "technical", "points"].value_counts(normalize=True)
     wanted = ((cell["technical"] - cell["academic"]) * share).sum()
-    for method in ("ra", "ipw", "ipwra", "aipw"):
+    for method in ("ra", "ipw", "ipwra", "aipw", "entropy", "tilting"):
         found = lr.treatment_effect(
             "log_earnings ~ C(points)", "route ~ C(points)", frame, method=method, estimand="ATT",
             cov=lr.Robust("HC1"), person="person",
@@ -253,6 +290,9 @@ def test_bad_input_is_refused() -> None:
         lr.treatment_effect("log_earnings ~ 1", "C(route, ref='none') ~ points", frame, **keywords)
     with pytest.raises(lr.SupportError, match="overlap population"):
         lr.treatment_effect(*formulas, frame, **{**keywords, "method": "ra", "estimand": "ATO"})
+    with pytest.raises(lr.SupportError, match="no weights on the"):
+        apart = frame.assign(points=frame["points"] + 10 * (frame["route"] == "technical"))
+        lr.treatment_effect(*formulas, apart, **{**keywords, "method": "entropy"})
     with pytest.raises(lr.SupportError, match="multinomial"):
         lr.treatment_effect(*formulas, pupils(n_arms=3), score="probit", **keywords)
     with pytest.raises(ValueError, match="method is one of"):

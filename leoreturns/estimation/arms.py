@@ -14,7 +14,16 @@ from leoreturns._typing import FloatArray, IntArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
 from leoreturns.estimation.design import Variables
-from leoreturns.estimation.doubly_robust import Arms, Estimand, Mean, Method, potential_mean, target_of
+from leoreturns.estimation.doubly_robust import (
+    BALANCING,
+    MODELLED,
+    Arms,
+    Estimand,
+    Mean,
+    Method,
+    potential_mean,
+    target_of,
+)
 from leoreturns.estimation.formula import NOT_GIVEN, Factor, Specification
 from leoreturns.estimation.likelihood import Link
 from leoreturns.estimation.propensity import Propensity, ScoreLink, by_arm, fit_propensity
@@ -80,7 +89,7 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
         by_arm(study.cells, study.arms, len(study.labels), times(study.outcome, study.weights)),
         study.labels,
     )
-    scored = None if chances is None else study.scored.values
+    scored = None if request.method == "ra" else study.scored.values
     if chances is not None:
         notes["smallest chance"] = float(chances.chances.min())
     effects = []
@@ -100,7 +109,7 @@ def times(values: FloatArray, weights: FloatArray | None) -> FloatArray:
 
 
 def _chances(study: Study, request: Request) -> Propensity | None:
-    if request.method == "ra":
+    if request.method == "ra" or request.method in BALANCING:
         return None
     counts = by_arm(study.cells, study.arms, len(study.labels), study.weights)
     return fit_propensity(study.scored.values, counts, study.labels, request.score)
@@ -112,7 +121,7 @@ def _study(panel: Panel, label: str, request: Request, rows: IntArray | None) ->
     (outcome,) = variables.outcome(request.outcome.outcome)
     assert isinstance(outcome, Numbers)  # as an outcome is
     arms = variables.coded(request.treatment.outcome.columns)
-    used = request.outcome.terms if request.method != "ipw" else ()
+    used = request.outcome.terms if request.method in MODELLED else ()
     scored = request.treatment.terms if request.method != "ra" else ()
     weighting = None if request.weights is None else (request.weights, numbers(panel, request.weights.column))
     required: list[tuple[str, Sequence[Variable]]] = [

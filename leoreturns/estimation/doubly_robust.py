@@ -19,10 +19,13 @@ from typing import Literal
 import numpy as np
 
 from leoreturns._typing import FloatArray
-from leoreturns.estimation.likelihood import Link, fit_cells
+from leoreturns.errors import ConvergenceError, NotIdentifiedError, SupportError
+from leoreturns.estimation.likelihood import Fitted, Link, fit_cells
 from leoreturns.estimation.propensity import Propensity
 
-Method = Literal["ra", "ipw", "ipwra", "aipw"]
+Method = Literal["ra", "ipw", "ipwra", "aipw", "entropy", "tilting"]
+MODELLED: tuple[Method, ...] = ("ra", "ipwra", "aipw")  # methods with a model of the outcome
+BALANCING: dict[Method, Link] = {"entropy": "poisson", "tilting": "tilt"}
 Estimand = Literal["ATE", "ATT", "ATC", "ATO"]
 
 
@@ -118,7 +121,7 @@ def potential_mean(
 
     Parameters
     ----------
-    method : "ra", "ipw", "ipwra" or "aipw"
+    method : "ra", "ipw", "ipwra", "aipw", "entropy" or "tilting"
     covariates : float64 of shape (n_cells, k)
         Of the outcome model.
     arms : Arms
@@ -131,6 +134,11 @@ def potential_mean(
     link : "linear", "logit" or "poisson"
         Of the outcome model.
     """
+    if method in BALANCING:
+        assert scored is not None
+        # Of one arm's persons as target the inverse chances are odds, exp(x'b): the two methods are one.
+        weights = BALANCING[method] if target.members.all() else "poisson"
+        return _balanced_mean(weights, scored, arms, arm, target)
     counts, totals = arms.counts[:, arm], arms.totals[:, arm]
     constant, multiple = np.zeros_like(arms.counts), np.zeros_like(arms.counts)
     omega, slopes = np.ones(len(counts)), np.zeros_like(target.reach_slopes)
@@ -176,3 +184,40 @@ def _through_scores(chances: Propensity, scored: FloatArray, through: FloatArray
     pull = scored @ (chances.inverse @ gradient).reshape(through.shape[1], -1).T
     found: FloatArray = np.einsum("acb,cb->ca", chances.residuals, pull)
     return found
+
+
+def balance(link: Link, scored: FloatArray, counts: FloatArray, target: FloatArray, label: str) -> Fitted:
+    """Find weights on an arm under which its covariates have the target's totals.
+
+    Weights ``exp(x'b)`` are as equal as entropy measures it (Hainmueller 2012); ``1 + exp(x'b)`` are one over chances
+    of a logit that balance exactly (Graham, Pinto and Egel 2012; the just-identified form of Imai and Ratkovic 2014).
+    The conditions of either are those of a likelihood in which the target's counts are the outcome.
+
+    Raises
+    ------
+    SupportError
+        If no weights do: the target's means lie outside of what the arm has.
+    """
+    try:
+        return fit_cells(scored, counts, target, link, what=f"the weights of {label}")
+    except (ConvergenceError, NotIdentifiedError):
+        raise SupportError(
+            f"no weights on the {counts.sum():,.0f} of {label} balance the {scored.shape[1] - 1:,} covariates: the "
+            "means wanted lie outside of what this arm has; band or leave out covariates, or restrict the sample to "
+            "where both arms occur"
+        ) from None
+
+
+def _balanced_mean(link: Link, scored: FloatArray, arms: Arms, arm: int, target: Target) -> Mean:
+    """Return the mean under balancing weights: an outcome linear in the covariates is adjusted for exactly."""
+    counts, totals = arms.counts[:, arm], arms.totals[:, arm]
+    constant, multiple = np.zeros_like(arms.counts), np.zeros_like(arms.counts)
+    fitted = balance(link, scored, counts, target.counts, arms.labels[arm])
+    omega, size = fitted.family.mean(fitted.eta), target.counts.sum()
+    value = float(totals @ omega) / size
+    gradient = scored.T @ (fitted.family.slope(fitted.eta) * (totals - counts * value)) / size
+    pull = scored @ (fitted.inverse @ gradient)
+    multiple[:, arm] = omega / size
+    constant[:, arm] = -omega * (value / size + pull)
+    constant += np.outer(pull, target.members)
+    return Mean(value, constant, multiple)

@@ -1,4 +1,4 @@
-"""Maximum likelihood on cells: linear, logit, probit, Poisson and multinomial logit models, and separation.
+"""Maximum likelihood on cells: linear, logit, probit, Poisson models, balancing tilts, and separation.
 
 Units of a cell have the same linear predictor, so that the log likelihood is a function of a cell's weight and its
 weighted sum of outcomes: fitting costs what the cells cost, whatever the number of persons. Newton steps; columns are
@@ -18,7 +18,7 @@ from leoreturns._typing import FloatArray
 from leoreturns.errors import ConvergenceError, NotIdentifiedError
 from leoreturns.estimation.solve import invert_symmetric
 
-Link = Literal["linear", "logit", "probit", "poisson"]
+Link = Literal["linear", "logit", "probit", "poisson", "tilt"]
 MAX_STEPS, MAX_HALVINGS = 100, 40
 TOLERANCE = 1e-13  # of a Newton step, in standard deviations of the linear predictor's columns
 FAR = 30.0  # a linear predictor so large says a chance of 1e-13: the data may be separated
@@ -96,6 +96,14 @@ FAMILIES: dict[Link, Family] = {
         lambda eta, weight, total: weight * np.exp(eta),
         lambda eta, weight, total: total * eta - weight * np.exp(eta),
     ),
+    # One over a logit's chance: weights of inverse probability tilting (Graham, Pinto and Egel 2012).
+    "tilt": Family(
+        lambda eta: 1.0 + np.exp(eta),
+        np.exp,
+        lambda eta, weight, total: total - weight * (1.0 + np.exp(eta)),
+        lambda eta, weight, total: weight * np.exp(eta),
+        lambda eta, weight, total: (total - weight) * eta - weight * np.exp(eta),
+    ),
 }
 
 
@@ -132,7 +140,7 @@ def fit_cells(columns: FloatArray, weight: FloatArray, total: FloatArray, link: 
         The first is the intercept.
     weight, total : float64 of shape (n_cells,)
         Weight of each cell, zero or more, and its weighted sum of outcomes.
-    link : "linear", "logit", "probit" or "poisson"
+    link : "linear", "logit", "probit", "poisson" or "tilt"
     what : str
         What is fitted, for errors.
 
@@ -144,13 +152,14 @@ def fit_cells(columns: FloatArray, weight: FloatArray, total: FloatArray, link: 
         If Newton's method does not settle.
     """
     family = FAMILIES[link]
-    used = weight > 0
+    used = (weight > 0) | (total != 0)
     mean, scale = standardised(columns[used], weight[used])
     inner = (columns[used] - mean) / scale
     w, t = weight[used], total[used]
     beta = np.zeros(columns.shape[1])
     overall = t.sum() / w.sum()
-    beta[0] = {"linear": overall, "poisson": np.log(max(overall, 1e-300))}.get(link, 0.0)
+    log = np.log(max(overall - (link == "tilt"), 1e-3))
+    beta[0] = {"linear": overall, "poisson": log, "tilt": log}.get(link, 0.0)
 
     def likelihood(at: FloatArray) -> float:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -16,7 +16,7 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import Part, Request, Study, estimated_part, times
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.design import Variables
-from leoreturns.estimation.doubly_robust import Estimand, Mean, Method
+from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Estimand, Mean, Method
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
@@ -34,6 +34,8 @@ NAMES: dict[Method, str] = {
     "ipw": "Inverse-probability weighting",
     "ipwra": "Inverse-probability-weighted regression adjustment",
     "aipw": "Augmented inverse-probability weighting",
+    "entropy": "Entropy balancing",
+    "tilting": "Inverse probability tilting",
 }
 METHODS, ESTIMANDS, LINKS = get_args(Method), get_args(Estimand), ("linear", "logit", "poisson")
 
@@ -61,15 +63,17 @@ def treatment_effect(
     Parameters
     ----------
     outcome : str
-        ``"log_earnings ~ sex + ks4_points"``: the outcome and the covariates of its model (not used by ``"ipw"``).
+        ``"log_earnings ~ sex + ks4_points"``: the outcome and the covariates of its model, which ``"ra"``,
+        ``"ipwra"`` and ``"aipw"`` use.
     treatment : str
         ``"C(ks5_route, ref='academic') ~ sex + ks4_points"``: the arms and the covariates of their model (not used by
         ``"ra"``). Without ``ref`` the first label is what the others are compared with.
     data : Panel or pandas.DataFrame
         One row per person, or one per person and value of `path`.
-    method : "ra", "ipw", "ipwra" or "aipw"
+    method : "ra", "ipw", "ipwra", "aipw", "entropy" or "tilting"
         Regression adjustment, inverse-probability weighting (normalised), weighted regression adjustment, augmented
-        weighting.
+        weighting; or weights that balance the covariates of `treatment` exactly, by entropy or as inverse chances of a
+        logit (see `doubly_robust.balance`).
     estimand : "ATE", "ATT", "ATC" or "ATO"
         Mean effect on everybody, on those in the arm, on those in the arm of reference, or on the overlap population
         (Li, Morgan and Zaslavsky 2018).
@@ -148,7 +152,7 @@ def _request(
             f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
             "school"
         )
-    if estimand == "ATO" and method == "ra":
+    if estimand == "ATO" and method not in ("ipw", "ipwra", "aipw"):
         raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
     if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
         raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
@@ -228,8 +232,8 @@ def _put_together(
         flow=sample.flow,
         settings={
             "estimand": request.estimand,
-            "outcome model": None if request.method == "ipw" else request.link,
-            "treatment model": None if request.method == "ra" else request.score,
+            "outcome model": request.link if request.method in MODELLED else None,
+            "treatment model": request.score if request.method not in ("ra", *BALANCING) else None,
             "cells": sum(study.cells.n for study in studies),
             "persons by arm": {label: _sizes(part.study) for label, part in parts.items()},
             "where": where,
