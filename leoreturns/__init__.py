@@ -18,6 +18,7 @@ from leoreturns.estimation.imputed import AbadieImbens
 from leoreturns.estimation.matching import match
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
+from leoreturns.estimation.sensitivity import oster, robustness_value, rosenbaum_bounds
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.treatment import treatment_effect
 from leoreturns.estimation.wild import WildCluster
@@ -88,8 +89,11 @@ __all__ = [
     "main_activities",
     "match",
     "open_extract",
+    "oster",
     "pathways",
     "release",
+    "robustness_value",
+    "rosenbaum_bounds",
     "simulate_extract",
     "treatment_effect",
 ]
