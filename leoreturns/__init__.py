@@ -21,6 +21,7 @@ from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.sensitivity import oster, robustness_value, rosenbaum_bounds
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.treatment import treatment_effect
+from leoreturns.estimation.weighting import weight
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -96,6 +97,7 @@ __all__ = [
     "rosenbaum_bounds",
     "simulate_extract",
     "treatment_effect",
+    "weight",
 ]
 
 __version__ = "0.1.0"

@@ -36,9 +36,9 @@ MAX_ARMS = 20
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Request:
-    """What was asked for, alike in every part of the data."""
+    """What was asked for, alike in every part of the data; without an outcome only weights can be had."""
 
-    outcome: Specification
+    outcome: Specification | None
     treatment: Specification
     method: Method
     estimand: Estimand
@@ -118,14 +118,13 @@ def _chances(study: Study, request: Request) -> Propensity | None:
 def _study(panel: Panel, label: str, request: Request, rows: IntArray | None) -> Study:
     """Gather the units of a part, or those on some of its rows."""
     variables = Variables(panel)
-    (outcome,) = variables.outcome(request.outcome.outcome)
-    assert isinstance(outcome, Numbers)  # as an outcome is
+    outcome = [] if request.outcome is None else variables.outcome(request.outcome.outcome)
     arms = variables.coded(request.treatment.outcome.columns)
-    used = request.outcome.terms if request.method in MODELLED else ()
+    used = request.outcome.terms if request.outcome is not None and request.method in MODELLED else ()
     scored = request.treatment.terms if request.method != "ra" else ()
     weighting = None if request.weights is None else (request.weights, numbers(panel, request.weights.column))
     required: list[tuple[str, Sequence[Variable]]] = [
-        ("outcome known", [outcome]),
+        ("outcome known", outcome),
         ("treatment known", [arms]),
         ("covariates known", variables.of_terms((*used, *scored))),
         ("clusters known", [variables.coded((name,), labelled=False) for name in request.clusters]),
@@ -138,18 +137,22 @@ def _study(panel: Panel, label: str, request: Request, rows: IntArray | None) ->
     once_per_person(units)
     codes, labels = numbered_arms(units.take(arms.codes, arms.level), arms, request.treatment.outcome, label)
     cells = cells_of(units, (*used, *scored), variables)
-    weights = None if weighting is None else units.take(weighting[1].values, weighting[1].level).astype(np.float64)
     return Study(
         units,
         variables,
         cells,
         labels,
         codes,
-        units.take(outcome.values, outcome.level).astype(np.float64),
-        weights,
+        _numbers(units, outcome[0]) if outcome else np.zeros(units.n),
+        None if weighting is None else _numbers(units, weighting[1]),
         columns_of(cells, used, variables),
         columns_of(cells, scored, variables),
     )
+
+
+def _numbers(units: Units, variable: Variable) -> FloatArray:
+    assert isinstance(variable, Numbers)  # as outcomes and weights are
+    return units.take(variable.values, variable.level).astype(np.float64)
 
 
 def numbered_arms(codes: IntArray, arms: Codes, factor: Factor, part: str) -> tuple[IntArray, tuple[str, ...]]:

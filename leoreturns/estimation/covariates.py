@@ -17,7 +17,7 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.columns import Dense, Levels, term_columns
 from leoreturns.estimation.design import INTERCEPT, Variables
-from leoreturns.estimation.formula import Term, parse
+from leoreturns.estimation.formula import Term
 from leoreturns.estimation.sample import Sample
 from leoreturns.estimation.solve import independent
 from leoreturns.estimation.variables import Codes
@@ -83,6 +83,11 @@ class Cells:
         """Number of cells."""
         return len(self.first)
 
+    def take(self, chosen: BoolArray) -> Cells:
+        """Return the cells of some of the units."""
+        units = Units(self.units.sample, self.units.rows[chosen], self.units.people[chosen])
+        return Cells(units, self.codes[chosen], self.first)
+
     def __repr__(self) -> str:
         return f"<Cells: {self.n:,} of {self.units.n:,} rows>"
 
@@ -108,13 +113,12 @@ class Columns:
         return f"<Columns: {len(self.names):,} of {len(self.values):,} cells>"
 
 
-def terms_of(covariates: str | Sequence[str]) -> tuple[Term, ...]:
-    """Parse covariates: the right side of a formula, or names of columns."""
+def right_side(covariates: str | Sequence[str]) -> str:
+    """Return covariates as the right side of a formula: given as one, or as names of columns."""
     text = covariates if isinstance(covariates, str) else " + ".join(f"`{name}`" for name in covariates)
     if "~" in text or "|" in text:
         raise ValueError(f"covariates are the right side of a formula, such as 'sex + ks4_points', not {text!r}")
-    (found,) = parse(f"outcome ~ {text}")
-    return found.terms
+    return text
 
 
 def columns_of(cells: Cells, terms: Sequence[Term], variables: Variables) -> Columns:

@@ -14,7 +14,7 @@ from leoreturns._parallel import ordered_map, threads
 from leoreturns._typing import FloatArray, IntArray, UIntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import numbered_arms
-from leoreturns.estimation.covariates import Units, cells_of, columns_of, once_per_person
+from leoreturns.estimation.covariates import Units, cells_of, columns_of, once_per_person, right_side
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.imputed import Sides
@@ -103,7 +103,7 @@ def match(
     """
     _check(estimand, method, distance, order, ratio, replace, ties, caliper, covariates)
     exact = (exact,) if isinstance(exact, str) else tuple(exact)
-    specification = parse(f"{treatment} ~ {_right_side(covariates)}")[0]
+    specification = parse(f"{treatment} ~ {right_side(covariates)}")[0]
     with threads(n_jobs), single_threaded():
         # Outcomes are named later: a frame's columns are all read.
         others = [*exact, *(data.columns if isinstance(data, pd.DataFrame) else ())]
@@ -178,13 +178,6 @@ def _check(
         raise SupportError("optimal matching is without replacement and without a caliper: replace=False, caliper=None")
     if estimand == "ATE" and method != "exact" and not (replace and method == "nearest"):
         raise SupportError("without replacement there are matches for one arm: estimand is 'ATT' or 'ATC'")
-
-
-def _right_side(covariates: str | Sequence[str]) -> str:
-    text = covariates if isinstance(covariates, str) else " + ".join(f"`{name}`" for name in covariates)
-    if "~" in text or "|" in text:
-        raise ValueError(f"covariates are the right side of a formula, such as 'sex + ks4_points', not {text!r}")
-    return text
 
 
 def _link(distance: Distance) -> Literal["logit", "probit"]:

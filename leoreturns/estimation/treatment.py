@@ -118,11 +118,23 @@ def treatment_effect(
     request = _request(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
     with threads(n_jobs), single_threaded():
         others = [*cov.columns, by, path, *request.treatment.outcome.columns]
-        panel = estimation_panel(
-            data, [request.outcome, request.treatment], others, weights, where=where, person=person
-        )
-        parts = {label: estimated_part(part, label, request) for label, part in _parts(panel, by, path)}
-        return _put_together(parts, panel, request, cov, where, identified(data, person))
+        specifications = [parse(text)[0] for text in (outcome, treatment)]
+        panel = estimation_panel(data, specifications, others, weights, where=where, person=person)
+        return requested_effect(panel, request, cov, by, path, where, identified(data, person))
+
+
+def requested_effect(
+    panel: Panel,
+    request: Request,
+    cov: Covariance,
+    by: str | None,
+    path: str | None,
+    where: str | None,
+    known_persons: bool,
+) -> Estimate:
+    """Estimate what was asked for on a panel."""
+    parts = {label: estimated_part(part, label, request) for label, part in _parts(panel, by, path)}
+    return _put_together(parts, panel, request, cov, where, known_persons)
 
 
 def _request(
@@ -145,8 +157,7 @@ def _request(
     ):
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    if not isinstance(cov, Robust | Clustered) or (isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")):
-        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
+    check_covariance(cov)
     if path is not None and isinstance(cov, Robust):
         raise SupportError(
             f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
@@ -162,6 +173,12 @@ def _request(
     if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
         raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
     return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+
+
+def check_covariance(cov: Covariance) -> None:
+    """Refuse covariances that are not of stacked moments."""
+    if not isinstance(cov, Robust | Clustered) or (isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")):
+        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
 
 
 def _parts(panel: Panel, by: str | None, path: str | None) -> list[tuple[str, Panel]]:
@@ -207,6 +224,7 @@ def _put_together(
     turn = np.vstack([turn, np.eye(len(means))])
     studies = [part.study for part in parts.values()]
     sample = _whole_sample(panel, studies)
+    assert request.outcome is not None
     return Estimate(
         formula=f"{request.outcome.text}; {request.treatment.text}",
         outcome=request.outcome.outcome.text,
