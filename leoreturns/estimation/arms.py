@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -47,6 +48,8 @@ class Request:
     trim: float | None
     clusters: tuple[str, ...]
     weights: Weights | None
+    learners: tuple[Any, Any] | None = None
+    folds: int = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -74,15 +77,15 @@ class Part:
 
 
 def estimated_part(panel: Panel, label: str, request: Request) -> Part:
-    """Estimate all means on one part of the data."""
-    study = _study(panel, label, request, None)
+    """Estimate all means on one part of the data with models of it."""
+    study = study_of(panel, label, request, None)
     chances = _chances(study, request)
     notes: dict[str, object] = {}
     if request.trim is not None and chances is not None:
         rare = chances.chances.min(axis=1) < request.trim
         kept = ~rare[study.cells.codes]
         notes["trimmed"] = int((~kept).sum())
-        study = _study(panel, label, request, study.units.rows[kept])
+        study = study_of(panel, label, request, study.units.rows[kept])
         chances = _chances(study, request)
     arms = Arms(
         by_arm(study.cells, study.arms, len(study.labels), study.weights),
@@ -115,7 +118,7 @@ def _chances(study: Study, request: Request) -> Propensity | None:
     return fit_propensity(study.scored.values, counts, study.labels, request.score)
 
 
-def _study(panel: Panel, label: str, request: Request, rows: IntArray | None) -> Study:
+def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) -> Study:
     """Gather the units of a part, or those on some of its rows."""
     variables = Variables(panel)
     outcome = [] if request.outcome is None else variables.outcome(request.outcome.outcome)

@@ -23,8 +23,8 @@ from leoreturns.errors import ConvergenceError, NotIdentifiedError, SupportError
 from leoreturns.estimation.likelihood import Fitted, Link, fit_cells
 from leoreturns.estimation.propensity import Propensity
 
-Method = Literal["ra", "ipw", "ipwra", "aipw", "entropy", "tilting"]
-MODELLED: tuple[Method, ...] = ("ra", "ipwra", "aipw")  # methods with a model of the outcome
+Method = Literal["ra", "ipw", "ipwra", "aipw", "dml", "entropy", "tilting"]
+MODELLED: tuple[Method, ...] = ("ra", "ipwra", "aipw", "dml")  # methods with a model of the outcome
 BALANCING: dict[Method, Link] = {"entropy": "poisson", "tilting": "tilt"}
 Estimand = Literal["ATE", "ATT", "ATC", "ATO"]
 
@@ -121,7 +121,8 @@ def potential_mean(
 
     Parameters
     ----------
-    method : "ra", "ipw", "ipwra", "aipw", "entropy" or "tilting"
+    method : str
+        Any but "dml", whose models are of other folds (see `crossfit`).
     covariates : float64 of shape (n_cells, k)
         Of the outcome model.
     arms : Arms
@@ -140,7 +141,6 @@ def potential_mean(
         weights = BALANCING[method] if target.members.all() else "poisson"
         return _balanced_mean(weights, scored, arms, arm, target)
     counts, totals = arms.counts[:, arm], arms.totals[:, arm]
-    constant, multiple = np.zeros_like(arms.counts), np.zeros_like(arms.counts)
     omega, slopes = np.ones(len(counts)), np.zeros_like(target.reach_slopes)
     if chances is not None:
         own = chances.chances[:, [arm]]
@@ -149,6 +149,7 @@ def potential_mean(
     if method == "ipw":
         size = float(counts @ omega)
         value = float(totals @ omega) / size
+        constant, multiple = np.zeros_like(arms.counts), np.zeros_like(arms.counts)
         constant[:, arm], multiple[:, arm] = -omega * value / size, omega / size
         through = (totals - counts * value)[:, None] * slopes / size
     else:
@@ -160,14 +161,14 @@ def potential_mean(
         mean = fitted.family.mean(fitted.eta)
         left = totals - counts * mean
         augmented = omega / size if method == "aipw" else np.zeros(len(counts))
-        value = float(target.counts @ (target.tilt * mean)) / size + float(augmented @ left)
+        known = assembled(mean, augmented * size, arms, arm, target)
+        value, constant, multiple = known.value, known.constant, known.multiple
         gradient = covariates.T @ (
             fitted.family.slope(fitted.eta) * (target.counts * target.tilt / size - counts * augmented)
         )
         pull = covariates @ (fitted.inverse @ gradient)
-        multiple[:, arm] = weight * pull + augmented
-        constant[:, arm] = -multiple[:, arm] * mean
-        constant += np.outer(target.tilt * (mean - value) / size, target.members)
+        multiple[:, arm] += weight * pull
+        constant[:, arm] -= weight * pull * mean
         through = (target.counts * (mean - value) / size)[:, None] * target.tilt_slopes
         if method == "ipwra":
             through = through + (left * pull)[:, None] * slopes
@@ -175,6 +176,29 @@ def potential_mean(
             through = through + (left / size)[:, None] * slopes
     if chances is not None and scored is not None:
         constant += _through_scores(chances, scored, through)
+    return Mean(value, constant, multiple)
+
+
+def assembled(mean: FloatArray, omega: FloatArray, arms: Arms, arm: int, target: Target) -> Mean:
+    """Return the mean of fitted outcomes, with what is left of those observed in the arm added under given weights.
+
+    Parameters
+    ----------
+    mean : float64 of shape (n_cells,)
+        Expected outcome in the arm.
+    omega : float64 of shape (n_cells,)
+        Weight of an outcome observed there; zero for none.
+    arms : Arms
+    arm : int
+    target : Target
+    """
+    counts, totals = arms.counts[:, arm], arms.totals[:, arm]
+    size = float(target.counts @ target.tilt)
+    value = float(target.counts @ (target.tilt * mean)) / size + float(omega @ (totals - counts * mean)) / size
+    constant, multiple = np.zeros_like(arms.counts), np.zeros_like(arms.counts)
+    multiple[:, arm] = omega / size
+    constant[:, arm] = -omega * mean / size
+    constant += np.outer(target.tilt * (mean - value) / size, target.members)
     return Mean(value, constant, multiple)
 
 

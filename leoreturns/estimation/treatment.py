@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -13,8 +13,9 @@ import pandas as pd
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Request, Study, estimated_part, times
+from leoreturns.estimation.arms import Part, Request, Study, estimated_part, study_of, times
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
+from leoreturns.estimation.crossfit import crossfitted_part
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Estimand, Mean, Method
 from leoreturns.estimation.evidence import SampleEvidence
@@ -34,6 +35,7 @@ NAMES: dict[Method, str] = {
     "ipw": "Inverse-probability weighting",
     "ipwra": "Inverse-probability-weighted regression adjustment",
     "aipw": "Augmented inverse-probability weighting",
+    "dml": "Cross-fitted augmented weighting",
     "entropy": "Entropy balancing",
     "tilting": "Inverse probability tilting",
 }
@@ -55,6 +57,8 @@ def treatment_effect(
     link: Link = "linear",
     score: ScoreLink = "logit",
     trim: float | None = None,
+    learners: tuple[Any, Any] | None = None,
+    folds: int = 5,
     person: str | None = None,
     n_jobs: int | None = None,
 ) -> Estimate:
@@ -70,10 +74,10 @@ def treatment_effect(
         ``"ra"``). Without ``ref`` the first label is what the others are compared with.
     data : Panel or pandas.DataFrame
         One row per person, or one per person and value of `path`.
-    method : "ra", "ipw", "ipwra", "aipw", "entropy" or "tilting"
+    method : "ra", "ipw", "ipwra", "aipw", "dml", "entropy" or "tilting"
         Regression adjustment, inverse-probability weighting (normalised), weighted regression adjustment, augmented
-        weighting; or weights that balance the covariates of `treatment` exactly, by entropy or as inverse chances of a
-        logit (see `doubly_robust.balance`).
+        weighting, the same cross-fitted (double machine learning); or weights that balance the covariates of
+        `treatment` exactly, by entropy or as inverse chances of a logit (see `doubly_robust.balance`).
     estimand : "ATE", "ATT", "ATC" or "ATO"
         Mean effect on everybody, on those in the arm, on those in the arm of reference, or on the overlap population
         (Li, Morgan and Zaslavsky 2018).
@@ -92,6 +96,11 @@ def treatment_effect(
     trim : float, optional
         Units with a chance of any arm below it are left out and the chances estimated again; 0.1 is the rule of Crump
         et al. (2009).
+    learners : (regressor, classifier), optional
+        For ``"dml"``: learners of the outcome in each arm and of the arms, with scikit-learn's methods; by default the
+        models of `link` and `score`.
+    folds : int
+        For ``"dml"``: each is predicted by models of the others. Folds hold whole clusters.
     person : str, optional
         Id column of a frame.
     n_jobs : int, optional
@@ -116,6 +125,7 @@ def treatment_effect(
     moment conditions; see `doubly_robust`). With ``Robust`` they are Stata's; tests then use the normal distribution.
     """
     request = _request(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
+    request = _learnt(request, learners, folds)
     with threads(n_jobs), single_threaded():
         others = [*cov.columns, by, path, *request.treatment.outcome.columns]
         specifications = [parse(text)[0] for text in (outcome, treatment)]
@@ -133,7 +143,12 @@ def requested_effect(
     known_persons: bool,
 ) -> Estimate:
     """Estimate what was asked for on a panel."""
-    parts = {label: estimated_part(part, label, request) for label, part in _parts(panel, by, path)}
+    parts = {}
+    for label, part in _parts(panel, by, path):
+        if request.method == "dml":
+            parts[label] = crossfitted_part(study_of(part, label, request, None), request)
+        else:
+            parts[label] = estimated_part(part, label, request)
     return _put_together(parts, panel, request, cov, where, known_persons)
 
 
@@ -173,6 +188,17 @@ def _request(
     if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
         raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
     return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+
+
+def _learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Request:
+    """Check what cross-fitting was asked for."""
+    if learners is not None and request.method != "dml":
+        raise SupportError(f"learners serve method='dml', not {request.method!r}")
+    if isinstance(folds, bool) or folds < 2:
+        raise ValueError(f"folds is a whole number of 2 or more, not {folds}")
+    if learners is not None and (len(learners) != 2 or not hasattr(learners[1], "predict_proba")):
+        raise TypeError("learners are a regressor for the outcome and a classifier, with predict_proba, for the arms")
+    return replace(request, learners=learners, folds=folds)
 
 
 def check_covariance(cov: Covariance) -> None:
