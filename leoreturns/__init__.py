@@ -15,13 +15,14 @@ from leoreturns.errors import (
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.imputed import AbadieImbens
+from leoreturns.estimation.matched import Matched
 from leoreturns.estimation.matching import match
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.resampled import Jackknifed, Resampled
-from leoreturns.estimation.sensitivity import oster, robustness_value, rosenbaum_bounds
+from leoreturns.estimation.sensitivity import Robustness, Selection, oster, robustness_value, rosenbaum_bounds
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.treatment import treatment_effect
-from leoreturns.estimation.weighting import weight
+from leoreturns.estimation.weighting import Weighted, weight
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -39,6 +40,7 @@ from leoreturns.resample.joint import jointly
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
+from leoreturns.results.balance import Balance
 from leoreturns.results.chart import Chart
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
@@ -47,6 +49,7 @@ __all__ = [
     "AbadieImbens",
     "Aggregate",
     "Answer",
+    "Balance",
     "BootstrapPlan",
     "Chart",
     "Clustered",
@@ -63,6 +66,7 @@ __all__ = [
     "Jackknifed",
     "Joint",
     "LeoReturnsError",
+    "Matched",
     "NotIdentifiedError",
     "Panel",
     "PanelError",
@@ -70,12 +74,15 @@ __all__ = [
     "Released",
     "Resampled",
     "Robust",
+    "Robustness",
     "Scan",
+    "Selection",
     "SmallSample",
     "StudyError",
     "SupportError",
     "Unadjusted",
     "Waterfall",
+    "Weighted",
     "Weights",
     "WildCluster",
     "aggregate",

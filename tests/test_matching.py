@@ -279,6 +279,7 @@ def test_pairs_give_the_paired_error() -> None:
     gaps = y[pairs] - y[found.pairs[pairs, 0]]
     assert result.params["vocational v academic"] == pytest.approx(gaps.mean(), rel=1e-12)
     assert result.std_errors.iloc[0] == pytest.approx(gaps.std(ddof=1) / np.sqrt(len(gaps)), rel=1e-12)
+    np.testing.assert_allclose(found.differences("pay"), gaps)
     both = found.effect("pay", cov=lr.Clustered("pair", "school"))
     assert both.n_clusters == {"pair": len(pairs), "school": 12}
     assert result.evidence.effective_persons[1] == pytest.approx(len(pairs))
@@ -349,6 +350,8 @@ def test_bad_input_is_refused() -> None:
     found = lr.match("route", "points", frame, **keywords)
     with pytest.raises(lr.SupportError, match="Abadie and Imbens 2008"):
         found.effect("pay", cov=lr.Clustered("pair"))
+    with pytest.raises(lr.SupportError, match="replace=False"):
+        found.differences("pay")
     pairs = lr.match("route", "points", frame, replace=False, **keywords)
     with pytest.raises(lr.SupportError, match="Clustered\\('pair'\\)"):
         pairs.effect("pay", cov=lr.AbadieImbens())

@@ -176,6 +176,23 @@ class Matched:
             np.array([effect, means[1], means[0]]), joint, name, df, clusters, {"adjust": adjust},
         )  # fmt: skip
 
+    def differences(self, outcome: str) -> FloatArray:
+        """Return each pair's outcome less that of its matches, the treated first: for `rosenbaum_bounds`.
+
+        Raises
+        ------
+        SupportError
+            For a match with replacement, whose pairs are not independent.
+        """
+        if self.pairs is None:
+            raise SupportError("pairs are those of a match without replacement: replace=False")
+        y = self._outcome(outcome)
+        held = self.pairs >= 0
+        focal = np.flatnonzero(held.any(axis=1))
+        matches = np.where(held, y[self.pairs], 0.0)[focal].sum(axis=1) / held[focal].sum(axis=1)
+        found: FloatArray = (y[focal] - matches) * (1 if self.candidates.focal == (1,) else -1)
+        return found
+
     # ---- how ----------------------------------------------------------------------------------------------------
 
     def _outcome(self, outcome: str) -> FloatArray:
