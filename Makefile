@@ -7,7 +7,9 @@ CHECKED = .venv-checked
 DOCS = .venv-docs
 PROJECT = pyproject.toml setup.py
 KERNELS = $(wildcard leoreturns/_core/*.pyx leoreturns/_core/*.pxd)
-BENCHMARKS = $(patsubst benchmarks/%.py,%,$(shell grep -l __main__ benchmarks/*.py))
+MAINS = $(patsubst benchmarks/%.py,%,$(shell grep -l __main__ benchmarks/*.py))
+STUDIES = $(filter coverage%,$(MAINS))
+BENCHMARKS = $(filter-out $(STUDIES),$(MAINS))
 MODULES = $(wildcard leoreturns/*.py leoreturns/*/*.py)
 
 .PHONY: demo test slow bench docs wheel wheelhouse checked lint clean
@@ -19,8 +21,11 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	@$(VENV)/bin/python -m pytest -m "not slow" -n 2 --dist loadfile
 
+# The studies keep their results in out/studies, and go on from there if they were stopped.
 slow: $(VENV)/ready
 	@$(VENV)/bin/python -m pytest -m slow
+	@mkdir -p out/studies
+	@for name in $(STUDIES); do $(VENV)/bin/python -m benchmarks.$$name out/studies || exit 1; done
 
 bench: $(VENV)/ready
 	@for name in $(BENCHMARKS); do $(VENV)/bin/python -m benchmarks.$$name || exit 1; done

@@ -6,6 +6,8 @@ The union wage premium in the panel of Vella and Verbeek (1998): with men's own 
 of it, and what stands behind each coefficient before anyone asks to take it out.
 """
 
+import warnings
+
 from linearmodels.datasets import wage_panel
 
 import leoreturns as lr
@@ -59,6 +61,15 @@ for cov in covariances:
 # Only men who change their union status tell us anything here. The evidence says how many persons of equal weight a
 # coefficient is worth, and how much of it hangs on a single one.
 fit.evidence.to_frame()
+
+# %%
+# Eight years are few clusters. The regression says so, and the figures of the clusters show how few they are worth.
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always", lr.ClusterWarning)
+    by_year = lr.feols("lwage ~ union + married | nr", panel, cov=lr.Clustered("year"))
+assert isinstance(by_year, lr.Estimate) and issubclass(caught[0].category, lr.ClusterWarning)
+print(caught[0].message)
+by_year.clusters()
 
 # %%
 # The effects themselves can be looked at, inside; they never leave.

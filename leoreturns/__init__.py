@@ -4,6 +4,7 @@ from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import (
+    ClusterWarning,
     DisclosureError,
     ExtractError,
     LeoReturnsError,
@@ -30,6 +31,7 @@ from leoreturns.panel.build import build_panel
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
+from leoreturns.panel.simulated import simulate_panel
 from leoreturns.panel.waterfall import Waterfall
 from leoreturns.questions.activities import main_activities
 from leoreturns.questions.earnings import earnings_trajectories
@@ -52,6 +54,7 @@ __all__ = [
     "Balance",
     "BootstrapPlan",
     "Chart",
+    "ClusterWarning",
     "Clustered",
     "Contrast",
     "Covariance",
@@ -103,6 +106,7 @@ __all__ = [
     "robustness_value",
     "rosenbaum_bounds",
     "simulate_extract",
+    "simulate_panel",
     "treatment_effect",
     "weight",
 ]

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 __all__ = [
+    "ClusterWarning",
     "ConvergenceError",
     "DisclosureError",
     "ExtractError",
@@ -48,6 +49,10 @@ class DisclosureError(LeoReturnsError):
 
 class StudyError(LeoReturnsError):
     """A study file cannot be run as it is: the message names the key and what to do."""
+
+
+class ClusterWarning(UserWarning):
+    """The clusters are too few, or too unequal, for standard errors of the kind asked for."""
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from leoreturns.extract.source import Extract, open_extract
 from leoreturns.panel import build
 from leoreturns.panel.definitions import Definitions, illustrative_deflator
 
-LOOKUPS = ("travel_to_work", "sectors", "regions", "school_regions", "school_types")
+LOOKUPS = ("home_areas", "travel_to_work", "sectors", "regions", "school_regions", "school_types")
 # What a build does to the disk as far as Python sees it, beside the opening of files: moments at which to kill it.
 EVENTS = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "shutil.rmtree", "tempfile.mkdtemp", "tempfile.mkstemp"}
 

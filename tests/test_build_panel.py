@@ -464,8 +464,8 @@ WITHOUT = {
     "school_census": (
         ("ethnicity", "ethnicity_minor", "first_language", "fsm_ever", "sen", "idaci_quintile", "home_region"),
         (
-            "sex", "birth_month", "fsm", "fsm_6", "idaci_score", "school", "school_type", "ever_excluded",
-            "main_activity",
+            "sex", "birth_month", "fsm", "fsm_6", "idaci_score", "area_at_16", "school", "school_type",
+            "ever_excluded", "main_activity",
         ),
     ),
     "absence": (("absence_rate",), ()),
@@ -504,7 +504,7 @@ WITHOUT = {
         ("main_activity",),
     ),
     "cjrs": (("furloughed", "furlough_weeks"), ()),
-    "geography": (("area_at_16", "area", "region_of_residence", "country", "moved"), ()),
+    "geography": (("area", "region_of_residence", "country", "moved"), ("area_at_16",)),
 }  # fmt: skip
 
 
@@ -579,6 +579,7 @@ def test_a_table_without_its_column_of_ids_is_named(extract, tmp_path):
         ("regions", ("home_region",), ()),
         ("school_types", (), ("school_type",)),
         ("travel_to_work", (), ("area_at_16", "area", "moved")),
+        ("home_areas", (), ("area_at_16",)),
         ("sectors", ("sector_group",), ()),
     ],
 )

@@ -14,7 +14,7 @@ import leoreturns as lr
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[1] / "examples").glob("*.py"))
 # Public for other modules of the package, not for its users.
-INNER = {"Scan.over", "Scan.flow_of"}
+INNER = {"Scan.over", "Scan.flow_of", "Scan.as_panel"}
 
 
 def trees() -> list[ast.AST]:

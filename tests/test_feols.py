@@ -14,6 +14,7 @@ import leoreturns as lr
 from leoreturns.estimation import absorb, blocks, design
 from leoreturns.panel import keys
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 RTOL = 1e-10  # the bar against explicit dummies
 FRAME = workers()
 PANEL = lr.Panel.from_frame(FRAME, person="person", time="year")
@@ -412,6 +413,9 @@ def test_the_id_may_be_called_person_whatever_its_name() -> None:
     for cov in (lr.Clustered("person"), lr.Jackknifed("person"), lr.Resampled(lr.BootstrapPlan(99, seed=1))):
         other = lr.feols("y ~ x1 + x2 | person + year", frame, cov=cov, person="pupil")
         close(other.covariance, fitted("y ~ x1 + x2 | person + year", cov).covariance, 0)  # type: ignore[union-attr]
+    # A column of that name is that column.
+    both = lr.feols("y ~ x1 | person", frame.assign(person=frame.school), cov=lr.Clustered("pupil"), person="pupil")
+    assert isinstance(both, lr.Estimate) and both.effects == {"person": FRAME.school.nunique()}
     with pytest.raises(lr.PanelError, match="unknown column 'person'"):
         lr.feols("y ~ x1 | person", frame, cov=lr.Unadjusted())
 

@@ -10,6 +10,8 @@ from reference_feols import Brute, dummies, workers
 import leoreturns as lr
 from leoreturns.estimation import blocks, design
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
+
 
 def people(n_person: int = 400, years: int = 10) -> pd.DataFrame:
     draw = np.random.default_rng(3)

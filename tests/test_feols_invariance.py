@@ -12,6 +12,7 @@ from reference_feols import Brute, workers
 import leoreturns as lr
 from leoreturns.estimation import blocks
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 FORMULAS = [
     "y ~ x1 + C(route) + x1:C(school) | person + year + place",
     "y ~ x1 + C(route)",
@@ -44,6 +45,22 @@ def test_threads_rows_and_storage_change_no_bit(formula: str, cov: lr.Covariance
     for parts in (1, 7):
         panel.save(tmp_path / str(parts), partitions=parts)
         assert bits(lr.feols(formula, lr.Panel.open(tmp_path / str(parts)), cov=cov)) == expected
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_scan_gives_the_same_as_its_panel(formula: str, tmp_path: Path) -> None:
+    panel = lr.Panel.from_frame(workers(200, missing=True), person="person", time="year")
+    panel.save(tmp_path / "stored", partitions=5)
+    scan = lr.Panel.scan(tmp_path / "stored")
+    cov = lr.Clustered("school")
+    assert bits(lr.feols(formula, scan, cov=cov)) == bits(lr.feols(formula, panel, cov=cov))
+    steps = scan.where("year > 2011").assign(x2="x2 * 2 + x1")
+    expected = lr.feols(formula, panel.where("year > 2011").assign(x2="x2 * 2 + x1"), cov=cov)
+    found = lr.feols(formula, steps, cov=cov)
+    assert bits(found) == bits(expected)
+    assert isinstance(found, lr.Estimate) and isinstance(expected, lr.Estimate)
+    assert found.evidence.fingerprint == expected.evidence.fingerprint
+    assert found.flow.to_frame().equals(expected.flow.to_frame())
 
 
 def test_a_condition_gives_the_same_as_the_rows_alone() -> None:
@@ -124,26 +141,29 @@ def test_ten_million_rows(weighted: bool, monkeypatch: pytest.MonkeyPatch) -> No
     x1 = draw.integers(-1000, 1000, shape) + draw.integers(0, 10**6, (n_person, 1))
     few = np.zeros(shape)
     few[draw.choice(n_person, 3, replace=False), 4] = 1.0  # varies for three persons
+    near = x1 + draw.integers(-1000, 1000, shape) * 0.01
     y = 3 * x1 + 50 * few + draw.integers(-500, 500, shape) + np.arange(years) * 7
     frame = pd.DataFrame(
         {
             "id": np.repeat(np.arange(n_person), years),
             "year": np.tile(np.arange(2010, 2010 + years), n_person),
-            "x1": x1.ravel().astype(float),
+            "x1": x1.ravel().astype(np.int32),
             "small": x1.ravel() * 1e-6,
             "few": few.ravel(),
-            "y": y.ravel().astype(float),
+            "near": near.ravel() * 1e6,
+            "y": y.ravel().astype(np.int32),
             "w": 1.0 + draw.integers(0, 2, n_person * years),
         }
     )
     weights = lr.Weights("w", "analytic") if weighted else None
-    found = lr.feols("y ~ x1 + few + small | id + year", frame, cov=lr.Clustered("id"), person="id", weights=weights)
+    formula = "y ~ x1 + few + near + small | id + year"
+    found = lr.feols(formula, frame, cov=lr.Clustered("id"), person="id", weights=weights)
     assert isinstance(found, lr.Estimate)
-    assert found.names == ("x1", "few")
+    assert found.names == ("x1", "few", "near")
     assert list(found.dropped) == ["small"]
     assert found.nobs == n_person * years
     w = frame.w.to_numpy().reshape(shape) if weighted else np.ones(shape)
-    columns = [frame[name].to_numpy().reshape(shape) for name in ("x1", "few", "y")]
+    columns = [x1.astype(float), few, near, y.astype(float)]
     effects = [np.broadcast_to(np.arange(years) == year, shape).astype(float) for year in range(1, years)]
 
     def within(values: np.ndarray) -> np.ndarray:
@@ -156,7 +176,9 @@ def test_ten_million_rows(weighted: bool, monkeypatch: pytest.MonkeyPatch) -> No
     scores = (stack[:-1] * (w.ravel() * residual)).reshape(len(beta), n_person, years).sum(axis=2)
     inverse = np.linalg.inv(moments[:-1, :-1])
     cov = inverse @ (scores @ scores.T) @ inverse
-    n, k = n_person * years, 2 + years
+    n, k = n_person * years, 3 + years
     cov *= (n - 1) / (n - k) * n_person / (n_person - 1)
-    np.testing.assert_allclose(found.values, beta[-2:], rtol=1e-9)
-    np.testing.assert_allclose(found.covariance, cov[-2:, -2:], rtol=1e-8)
+    units = np.array([1.0, 1.0, 1e6])
+    # What is left of `near` without x1 is a hundredth of it: its square loses four digits.
+    np.testing.assert_allclose(found.values * units, beta[-3:], rtol=1e-9, atol=1e-9 * abs(beta[-3]))
+    np.testing.assert_allclose(found.covariance * np.outer(units, units), cov[-3:, -3:], rtol=1e-7)

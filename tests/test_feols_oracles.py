@@ -19,6 +19,7 @@ from reference_feols import workers
 
 import leoreturns as lr
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 RTOL = 1e-9  # the bar against other packages
 WAGES = "union + married + expersq"
 

@@ -13,6 +13,7 @@ import leoreturns as lr
 from leoreturns.estimation import blocks, resampled, wild
 from leoreturns.resample.draws import Draws
 
+pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
 RTOL = 1e-10  # the bar against explicit dummies
 DRAWN = 8  # replicates that are run as regressions
 FRAME = workers(60)
@@ -224,6 +225,77 @@ def test_p_values_and_intervals_agree() -> None:
             close(found.covariance, clustered.covariance)
             with pytest.raises(lr.SupportError, match="drawn at level 0.95"):
                 found.conf_int(0.9)
+
+
+def brute_joint(
+    names: list[str], effects: list[str], tested: list[str], plan: lr.WildCluster
+) -> tuple[float, np.ndarray]:
+    """Wald's statistic of some coefficients and those of the replicates, every one a regression with all dummies."""
+    brute = Brute(FRAME, FRAME.y, matrix(FRAME, names), effects)
+    x, y = brute.full, FRAME.y.to_numpy()
+    at = [names.index(name) for name in tested]
+    every, columns = np.arange(len(y)), np.arange(x.shape[1])
+    groups = [np.flatnonzero(FRAME.school == school) for school in sorted(FRAME.school.unique())]
+
+    inverses: dict[bytes, np.ndarray] = {}
+
+    def fit(rows: np.ndarray, outcome: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        key = rows.tobytes() + b" " + columns.tobytes()
+        if key not in inverses:
+            inverses[key] = np.linalg.pinv(x[np.ix_(rows, columns)], rcond=1e-11)
+        return inverses[key] @ outcome[rows]
+
+    def statistic(outcome: np.ndarray, null: np.ndarray) -> float:
+        beta = fit(every, outcome, columns)
+        if plan.kind[0] == "1":
+            u = outcome - x @ beta
+            apart = np.array([x[rows].T @ u[rows] for rows in groups]) @ brute.bread[:, at]
+        else:
+            apart = np.array([fit(np.setdiff1d(every, rows), outcome, columns)[at] - beta[at] for rows in groups])
+        gap = beta[at] - null
+        return float(gap @ np.linalg.solve(apart.T @ apart, gap))
+
+    used = np.delete(columns, at) if plan.null else columns
+    start = fit(every, y, used)
+    fitted = x[:, used] @ start
+    left = y - fitted
+    if plan.kind[1] == "3":
+        for rows in groups:
+            left[rows] = y[rows] - x[np.ix_(rows, used)] @ fit(np.setdiff1d(every, rows), y, used)
+    centre = np.zeros(len(at)) if plan.null else start[at]
+    keys = np.array([keys_of("school")[school] for school in sorted(FRAME.school.unique())], dtype=np.uint64)
+    signs = wild.signs(keys, plan, 0, plan.n_replicates, plan.n_replicates)
+    drawn = []
+    for b in range(plan.n_replicates):
+        outcome = fitted.copy()
+        for rows, sign in zip(groups, signs[:, b], strict=True):
+            outcome[rows] += sign * left[rows]
+        drawn.append(statistic(outcome, centre))
+    return statistic(y, np.zeros(len(at))), np.array(drawn)
+
+
+@pytest.mark.parametrize("null", [True, False])
+@pytest.mark.parametrize("kind", ["11", "13", "31", "33"])
+def test_joint_tests_are_those_of_regressions(kind: str, null: bool) -> None:
+    for formula, names, effects in CASES[:2]:
+        plan = lr.WildCluster("school", 39, 7, ["x1"], kind, null, "webb", joint=[["x1", "treated"], ["x1"]])  # type: ignore[arg-type]
+        found = estimated(formula, plan)
+        t, drawn = brute_joint(names, effects, ["x1", "treated"], plan)
+        assert found.wald(["treated", "x1"]).pvalue == pytest.approx(np.mean(drawn > t), abs=1e-12)
+        # One coefficient alone has the test of its own.
+        assert found.wald(["x1"]).pvalue == found.pvalues["x1"]
+        clustered = estimated(formula, lr.Clustered("school"))
+        assert found.wald(["x1", "treated"]).statistic == pytest.approx(clustered.wald(["x1", "treated"]).statistic)
+
+
+def test_joint_tests_are_named_and_possible() -> None:
+    with pytest.raises(TypeError, match="joint names sets"):
+        lr.WildCluster("school", 99, seed=1, params=["x1"], joint=["x1"])
+    with pytest.raises(lr.SupportError, match="no coefficient 'x9'"):
+        estimated("y ~ x1 | person", lr.WildCluster("school", 99, seed=1, params=["x1"], joint=[["x1", "x9"]]))
+    few = FRAME.assign(half=FRAME.school % 2)
+    with pytest.raises(lr.SupportError, match="2 clusters of 'half' are too few to test 2 coefficients together"):
+        lr.feols("y ~ x1 + x2", few, cov=lr.WildCluster("half", 99, 1, ["x1"], signs="webb", joint=[["x1", "x2"]]))
 
 
 def test_all_signs_are_taken_where_they_are_few() -> None:

@@ -167,7 +167,7 @@ def test_the_folder_is_marked_and_tells_what_was_simulated(extract: Path, clean:
 
 def test_outside_lookups_cover_the_codes(extract: Path) -> None:
     read = {path.stem: pd.read_csv(path, dtype=str) for path in (extract / "lookups").iterdir()}
-    assert set(read) == {"regions", "travel_to_work", "school_regions", "school_types", "sectors"}
+    assert set(read) == {"regions", "home_areas", "travel_to_work", "school_regions", "school_types", "sectors"}
     for frame in read.values():
         assert frame.notna().all(axis=None) and frame.iloc[:, 0].is_unique
     assert set(rows(extract, "geography", "COA_2011")["COA_2011"].dropna()) <= set(read["travel_to_work"]["COA_2011"])

@@ -12,7 +12,7 @@ import pytest
 from build_cases import built, simulated
 
 from leoreturns._typing import AnyArray
-from leoreturns.extract.simulate import estimands, facts, pay
+from leoreturns.extract.simulate import estimands, facts, fitted, pay
 from leoreturns.extract.simulate.activities import ACTIVITIES
 from leoreturns.extract.simulate.careers import LAST_TAX_YEAR, NO_JOB, Careers, make_careers
 from leoreturns.extract.simulate.chunk import TOPICS, Plan
@@ -34,14 +34,18 @@ LEVELS = {
 }
 
 
+ROUTES = ("A level", "vocational", "apprenticeship", "other level 3", "none")  # in the order of the codes
+
+
 @dataclass(frozen=True)
 class Drawn:
-    """Persons of one chunk as they are drawn, before any table is written."""
+    """Persons of one chunk as they are drawn, before any table is written: pay of those who work, and of all."""
 
     people: People
     careers: Careers
     world: World
     log_pay: AnyArray
+    potential: AnyArray
 
     @classmethod
     def of(cls, n: int, seed: int, *, cohorts: tuple[int, ...] = (2002,), **changes: object) -> Drawn:
@@ -51,7 +55,7 @@ class Drawn:
         people = make_people(n, cohorts, world, plan.truth, rng["people"])
         careers = make_careers(people, world, rng["careers"])
         earned = pay.make_pay(people, careers, world, plan.truth, rng["pay"]).log
-        return cls(people, careers, world, np.where(careers.work < NO_JOB, earned, np.nan))
+        return cls(people, careers, world, np.where(careers.work < NO_JOB, earned, np.nan), earned)
 
     def of_group(self, dimension: str, group: str) -> AnyArray:
         codes = self.people.codes
@@ -168,6 +172,13 @@ def test_the_build_finds_what_was_drawn(tmp_path: Path) -> None:
         code = drawn.people.codes[name][person]
         found = np.char.lower(labels(panel, {"school_region": "region"}.get(name, name))[code >= 0])
         assert (found == np.char.lower(np.array(GROUPS[name])[code[code >= 0]])).all(), name
+    assert (labels(panel, "ks5_route") == np.array(ROUTES)[drawn.people.route[person]]).all()
+    area = labels(panel, "area_at_16")
+    # An address of the year in which key stage 4 ends, and before there are any the census.
+    at_home = np.where(drawn.people.cohort >= 2004, drawn.people.linked, drawn.people.state)[person]
+    at_home &= drawn.people.cohort[person] != 2003
+    homes = np.array(drawn.world.ttwa_codes.to_pylist())[drawn.world.lsoa_ttwa[drawn.people.lsoa[person]]]
+    assert (area == homes)[at_home].all()
     pounds = np.exp(drawn.log_pay[row, k])
     assert np.array_equal(np.isfinite(pounds), np.isfinite(panel.years["real_earnings"]))
     off = panel.years["real_earnings"] / pounds - 1
@@ -197,6 +208,93 @@ def test_effects_differ_between_groups_as_told() -> None:
             group: more[f"{sex}, fsm {group}|all"] - plain[f"{sex}, fsm {group}|all"] for group in ("true", "false")
         }
         assert added["true"] - added["false"] == pytest.approx(0.1)
+
+
+def potential(changes: dict[str, object]) -> tuple[Drawn, AnyArray]:
+    """Persons, and what a change of the truth adds to the log pay of each and year, whether they work or not."""
+    before, after = (Drawn.of(4_000, 9, cohorts=(2003, 2007), **each) for each in ({}, changes))
+    assert np.array_equal(before.careers.work, after.careers.work)
+    return before, after.potential - before.potential
+
+
+def test_what_a_degree_adds_is_what_the_truth_says() -> None:
+    for changes, expected in (
+        ({"degree": (0.16, 0.26)}, lambda people: np.log(1.16 / 1.06) * ~people.female),
+        ({"degree_by_fsm": 0.2}, lambda people: 0.2 * (people.fsm - facts.FSM)),
+        ({"degree_by_ks4": 0.1}, lambda people: 0.1 * people.ks4),
+    ):
+        drawn, added = potential(changes)
+        of_graduates = (drawn.people.level == GRADUATE) * expected(drawn.people)
+        assert added == pytest.approx(np.broadcast_to(of_graduates[:, None], added.shape), abs=1e-5)
+
+
+def test_routes_pay_what_the_truth_says_by_sex() -> None:
+    for name, route in (("vocational", 1), ("apprenticeship", 2), ("other_route", 3)):
+        men, women = getattr(Truth(), name)
+        drawn, added = potential({name: (men + 0.1, women + 0.2)})
+        people = drawn.people
+        expected = np.where(people.female, 0.2, 0.1) * ((people.route == route) & (people.level >= LEVEL_3))
+        assert expected.any()
+        assert added == pytest.approx(np.broadcast_to(expected[:, None], added.shape), abs=1e-5)
+
+
+def test_years_of_study_without_a_degree_pay_what_the_truth_says() -> None:
+    drawn, added = potential({"he_year": 0.05})
+    studies = drawn.careers.activity == ACTIVITIES.index("higher education")
+    behind = np.stack([studies[:, :k].sum(axis=1) for k in range(studies.shape[1])], axis=1)
+    behind[drawn.people.level == GRADUATE] = 0
+    assert behind.max() >= 2
+    assert added == pytest.approx(0.05 * behind, abs=1e-5)
+
+
+def test_places_moves_sectors_and_schools_pay_what_the_truth_says() -> None:
+    drawn, added = potential({"place": 1.6})
+    world, careers, home = drawn.world, drawn.careers, drawn.people.lsoa
+    here = np.where(careers.lsoa < 0, home[:, None], careers.lsoa)
+    region = np.array([pay for _, _, pay in facts.REGIONS.values()])
+    expected = region[world.ttwa_region[world.lsoa_ttwa[here]]]
+    assert added == pytest.approx(expected - region[world.ttwa_region[world.lsoa_ttwa[home]]][:, None], abs=1e-5)
+    _, added = potential({"place_sd": 0.13})
+    assert added == pytest.approx(0.1 * world.ttwa_effect[world.lsoa_ttwa[here]], abs=1e-5)
+    _, added = potential({"first_move": 0.12})
+    away = world.lsoa_ttwa[here] != world.lsoa_ttwa[home][:, None]
+    assert added == pytest.approx(0.1 * np.logical_or.accumulate(away, axis=1), abs=1e-5)
+    _, added = potential({"school_sd": 0.13})
+    by_school = 0.1 * world.school_effect[drawn.people.school]
+    assert added == pytest.approx(np.broadcast_to(by_school[:, None], added.shape), abs=1e-5)
+    _, added = potential({"sector": 1.5})
+    later = drawn.people.cohort[:, None] + 1 + np.arange(added.shape[1]) > 2016
+    section = np.where(later, world.section_later[careers.enterprise], world.section[careers.enterprise])
+    level = drawn.people.level
+    assert added == pytest.approx(facts.SECTION_PAY[section] - facts.MEAN_SECTION_PAY[level][:, None], abs=1e-5)
+
+
+def test_employers_learn_as_fast_as_the_truth_says() -> None:
+    changes = {"ability_at_first": 0.1, "learning_speed": 0.5}
+    drawn, added = potential(changes)
+    people, price = drawn.people, fitted.load().pay["ability"][drawn.people.female.astype(int)]
+    for k in (0, 4, pay.DEGREE_YEAR - 1):
+        share = [
+            (1 - (1 - first) * np.exp(-speed * k)) / (1 - (1 - first) * np.exp(-speed * (pay.DEGREE_YEAR - 1)))
+            for first, speed in ((0.1, 0.5), (0.4, 0.15))
+        ]
+        assert added[:, k] == pytest.approx(price * people.ability * (share[0] - share[1]), abs=1e-4)
+
+
+def test_the_covid_year_pays_what_the_truth_says_by_level() -> None:
+    drawn, added = potential({"covid": (-0.16, -0.24, -0.32)})
+    year = drawn.people.cohort[:, None] + 1 + np.arange(added.shape[1])
+    by_level = np.array([-0.1, -0.2, -0.3])[drawn.people.level][:, None]
+    assert added == pytest.approx(np.where(year == 2020, by_level, 0), abs=1e-5)
+
+
+def test_every_parameter_of_pay_has_its_estimand() -> None:
+    drawn = Drawn.of(500, 2)
+    told = estimands.report(Truth(he_year=0.03), drawn.world, {})
+    named = {"degree", "area", "school", "ability"} | set(Truth().settings)
+    assert set(told) == named - {"place_sd", "school_sd", "ability_at_first", "learning_speed", "selection"}
+    assert told["he_year"]["values"] == [{"process": 0.03, "population": 0.03}]
+    assert told["ability"]["values"][0]["process"] == pytest.approx(0.4)
 
 
 def test_truth_is_told_for_the_process_and_the_persons(tmp_path: Path) -> None:

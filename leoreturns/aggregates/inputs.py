@@ -12,12 +12,11 @@ import pandas as pd
 from leoreturns._typing import Weights
 from leoreturns.aggregates.rows import readable
 from leoreturns.aggregates.statistics import Statistic
-from leoreturns.errors import PanelError, SupportError
+from leoreturns.errors import SupportError
+from leoreturns.panel.framed import panel_of_rows
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
 from leoreturns.results.flow import SampleFlow
-
-ROW, ROW_PERSON = " row", " person"  # columns added to a frame; the space keeps them apart from the caller's
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ def read_inputs(
     """
     if isinstance(data, pd.DataFrame):
         units = {values: unit} if values is not None and unit is not None else {}
-        panel = _framed(data, columns, where, person, units)
+        needed = list(dict.fromkeys([*columns, *([person] if person else [])]))
+        panel = panel_of_rows(data, needed, person=person, where=where, units=units)
         inputs = _of_panel(panel if where is None else panel.where(where), identified=person is not None)
     elif not isinstance(data, Panel | Scan):
         raise TypeError(f"data is a Panel, a Scan or a pandas DataFrame, not {type(data).__name__}")
@@ -76,28 +76,6 @@ def read_inputs(
 
 def _of_panel(panel: Panel, *, identified: bool) -> Inputs:
     return Inputs([panel], panel.flow, identified)
-
-
-def _framed(
-    frame: pd.DataFrame, columns: Sequence[str], where: str | None, person: str | None, units: dict[str, str]
-) -> Panel:
-    """Return a frame's rows as a panel; levels of the index count as columns.
-
-    The row's number stands in for the period, and for the person where none is named.
-    """
-    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
-    if named:
-        frame = frame.reset_index(level=named)
-    # Columns that a condition may mention: no more than those are read.
-    mentioned = [] if where is None else [name for name in frame.columns if str(name) in where]
-    used = list(dict.fromkeys([*columns, *mentioned, *([person] if person else [])]))
-    if unknown := [name for name in used if name not in frame.columns]:
-        known = ", ".join(map(repr, frame.columns))
-        raise PanelError(f"unknown column {', '.join(map(repr, unknown))}; known: {known}")
-    numbered = frame[used].assign(**{ROW: np.arange(len(frame))})
-    if person is None:
-        numbered[ROW_PERSON] = numbered[ROW]
-    return Panel.from_frame(numbered, person=person or ROW_PERSON, time=ROW, units=units)
 
 
 def check_columns(

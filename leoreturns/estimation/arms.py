@@ -13,6 +13,7 @@ import numpy as np
 
 from leoreturns._typing import FloatArray, IntArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError
+from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import (
@@ -26,7 +27,6 @@ from leoreturns.estimation.doubly_robust import (
     target_of,
 )
 from leoreturns.estimation.formula import NOT_GIVEN, Factor, Specification
-from leoreturns.estimation.likelihood import Link
 from leoreturns.estimation.propensity import Propensity, ScoreLink, by_arm, fit_propensity
 from leoreturns.estimation.sample import draw_sample, restricted
 from leoreturns.estimation.variables import Codes, Numbers, Variable, numbers

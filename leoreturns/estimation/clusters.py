@@ -96,7 +96,7 @@ class ClusterMoments:
     Raises
     ------
     SupportError
-        If the eliminated effect crosses the clusters, or the columns are too many.
+        If there is one cluster, the eliminated effect crosses the clusters, or the columns are too many.
     """
 
     def __init__(self, design: Design, fit: Fit, name: str) -> None:
@@ -109,9 +109,11 @@ class ClusterMoments:
         places = [CONSTANT if at == CONSTANT else int(fit.projection.places[at]) for at in fit.chosen.tolist()]
         if design.blocks.centre == "mean" and not fit.constant:
             kept.append(CONSTANT)  # the mean of a part of the sample is not that of the whole
-        self.places = np.array([*places, *fit.model.instruments, *kept, fit.model.outcome], dtype=np.int64)
         self.k, self.n_instruments = len(places), len(fit.model.instruments)
-        self.m = len(self.places)
+        columns = [*places, *fit.model.instruments, *kept]
+        self.m = len(columns) + 1
+        # The outcome may be a sum: places beyond the last column are added to it.
+        self.places = np.array([*columns, *fit.outcomes], dtype=np.int64)
         if self.m > MAX_COLUMNS or isinstance(effects, SparseEffects):
             raise SupportError(
                 f"refits by {name} would need the {len(fit.projection.absorbed):,} absorbed levels as columns; "
@@ -120,6 +122,8 @@ class ClusterMoments:
         self._order = self._ordered()
         self.mean = self._means()
         self.total = self._totals()
+        if self.n_clusters < 2:
+            raise SupportError(f"refits by {name} need two clusters or more, and there is one")
         scale = np.sqrt(np.diag(self.total))
         self.scale = np.where(scale > 0, scale, 1.0)
 
@@ -161,15 +165,20 @@ class ClusterMoments:
         moments = self.fit.moments
         everything = np.concatenate([moments.mean, moments.counts / moments.weight, [0.0]])
         centred = self.design.blocks.centre == "mean"
-        return everything[np.where(self.places == CONSTANT, len(everything) - 1, self.places)] * centred
+        found = everything[np.where(self.places == CONSTANT, len(everything) - 1, self.places)] * centred
+        return np.asarray(self._folded(found))
+
+    def _folded(self, rows: FloatArray) -> FloatArray:
+        """Add the entries of a summed outcome up."""
+        return np.concatenate([rows[: self.m - 1], rows[self.m - 1 :].sum(axis=0, keepdims=True)])
 
     def _totals(self) -> FloatArray:
         """Return the cross-products of all clusters together, from the first scan."""
         varying = self.places != CONSTANT
-        out = np.zeros((self.m, self.m))
+        out = np.zeros((len(self.places), len(self.places)))
         out[np.ix_(varying, varying)] = self.fit.moments.products(self.places[varying], self.places[varying])
         out[~varying, ~varying] = self.fit.moments.weight
-        return out
+        return self._folded(self._folded(out).T)
 
     def scan(self, function: Callable[[ClusterBlock], Found], *, label: str) -> list[Found]:
         """Apply a function to the clusters, a block after the other; results come in their order."""
@@ -186,7 +195,7 @@ class ClusterMoments:
         block, ends = self._block(number)
         design = self.design
         dense, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
-        columns = np.empty((self.m, block.n))
+        columns = np.empty((len(self.places), block.n))
         for row, place in zip(columns, self.places.tolist(), strict=True):
             if place == CONSTANT:
                 row[:] = 1.0
@@ -194,6 +203,7 @@ class ClusterMoments:
                 row[:] = dense[place]
             else:
                 row[:] = (slots == place - len(dense)).any(axis=0)
+        columns = self._folded(columns) if len(columns) > self.m else columns
         if design.blocks.centre == "groups":
             elimination.centre(columns, weights, block.starts)
         columns -= self.mean[:, None]

@@ -24,6 +24,9 @@ from leoreturns.results.estimate import Drawn
 
 RobustKind = Literal["HC0", "HC1", "HC2", "HC3"]
 EffectsCounted = Literal["nonnested", "full", "none"]
+# Effective clusters from which CRV1 with t(G - 1) rejects little too often, and from which refits and signs do
+# (simulations of Carter, Schnepel and Steigerwald 2017; MacKinnon, Nielsen and Webb 2023).
+FEW, FEW_REFITS = 30.0, 10.0
 Smallest = Literal["min", "conventional"]
 
 
@@ -59,6 +62,11 @@ class SmallSample:
         ):
             if value not in get_args(allowed):
                 raise ValueError(f"{name} is one of {', '.join(map(repr, get_args(allowed)))}, not {value!r}")
+
+    @property
+    def unclustered(self) -> EffectsCounted:
+        """Which absorbed levels count where there are no clusters that they could be nested in."""
+        return "full" if self.effects == "nonnested" else self.effects
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -119,6 +127,16 @@ class Counts:
             return full
         return full - sum(self.levels[name] for name in nested) + len(nested)
 
+    def free(self, effects: EffectsCounted, nested: Sequence[str] = ()) -> float:
+        """Return the rows less the parameters; none may be negative, and none nought."""
+        left = self.n - self.parameters(effects, nested)
+        if left <= 0:
+            raise SupportError(
+                f"{self.n:,.0f} rows for {self.n - left:,.0f} parameters: no degree of freedom is left; "
+                "give more rows, or fewer regressors and levels"
+            )
+        return left
+
 
 class Covariance(ABC):
     """A way to estimate the covariance of the coefficients."""
@@ -132,6 +150,21 @@ class Covariance(ABC):
     def columns(self) -> tuple[str, ...]:
         """Columns of clusters."""
         return ()
+
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The ways of clustering, each a column or several joined by ``^``."""
+        return self.columns
+
+    @property
+    def few_clusters(self) -> float:
+        """Effective clusters below which a coefficient's inference is to be doubted."""
+        return FEW_REFITS
+
+    @property
+    def advice(self) -> str:
+        """What to do about too few."""
+        return "So few are unsure by any method: take smaller clusters that are more alike"
 
     def check(self, weight_kind: str | None) -> None:
         """Refuse weights that the covariance has no formula for."""
@@ -171,9 +204,8 @@ class Unadjusted(Covariance):
     ) -> Found:
         """Return the variance of the residuals times the inverse of the cross-products."""
         counts = counts_of(design, fit)
-        df = counts.n - counts.parameters(ssc.effects if ssc.effects != "nonnested" else "full")
-        factor = _per_degree(1.0 / df if ssc.parameters else 1.0 / counts.n, df)
-        return Found(inverse * (gathered.squares * factor), _resid(counts), {}, {})
+        divisor = counts.free(ssc.unclustered) if ssc.parameters else counts.n
+        return Found(inverse * (gathered.squares / divisor), _resid(counts), {}, {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +241,7 @@ class Robust(Covariance):
         counts = counts_of(design, fit)
         factor = 1.0
         if self.kind == "HC1":
-            df = counts.n - counts.parameters(ssc.effects if ssc.effects != "nonnested" else "full")
-            factor *= (counts.n - 1) / df if ssc.parameters else 1.0
+            factor *= (counts.n - 1) / counts.free(ssc.unclustered) if ssc.parameters else 1.0
             factor *= counts.n / (counts.n - 1) if ssc.clusters else 1.0
         return Found(inverse @ gathered.collected[0] @ inverse * factor, _resid(counts), {}, {})
 
@@ -244,6 +275,21 @@ class Clustered(Covariance):
         """Columns of clusters."""
         return tuple(dict.fromkeys(part for name in self.clusters for part in name.split("^")))
 
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The ways of clustering."""
+        return self.clusters
+
+    @property
+    def few_clusters(self) -> float:
+        """Effective clusters below which a coefficient's inference is to be doubted."""
+        return FEW
+
+    @property
+    def advice(self) -> str:
+        """What to do about too few."""
+        return "Use lr.Jackknifed or lr.WildCluster"
+
     def ways(self, design: Design, variables: Variables) -> list[tuple[int, Clusters]]:
         """Return each crossing of the clusters with its sign."""
         found = []
@@ -256,7 +302,7 @@ class Clustered(Covariance):
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:
         """Gather the scores of every cluster."""
         return [
-            PersonMeat() if _summed_by_person(design, way) else ClusterScores(way.codes)
+            PersonMeat() if summed_by_person(design, way) else ClusterScores(way.codes)
             for _, way in self.ways(design, variables)
         ]
 
@@ -269,18 +315,16 @@ class Clustered(Covariance):
         fewest = min(way.count for way in single)
         if fewest < 2:
             raise SupportError("a clustered covariance needs two clusters or more, and there is one")
-        nested = [name for name in counts.levels if any(_nests(design, name, way, variables) for way in single)]
-        factor = (counts.n - 1) / (counts.n - counts.parameters(ssc.effects, nested)) if ssc.parameters else 1.0
+        nested = [name for name in counts.levels if any(nests(design, name, way, variables) for way in single)]
+        factor = (counts.n - 1) / counts.free(ssc.effects, nested) if ssc.parameters else 1.0
         cov = np.zeros_like(inverse)
         for (sign, way), sums in zip(ways, gathered.collected, strict=True):
             count = fewest if ssc.cluster_df == "min" else way.count
             own = count / (count - 1) if ssc.clusters else 1.0
-            meat = sums if _summed_by_person(design, way) else sums.T @ sums
+            meat = sums if summed_by_person(design, way) else sums.T @ sums
             cov += sign * own * (inverse @ meat @ inverse)
-        cov, clipped = _positive(cov * factor) if len(single) > 1 else (cov * factor, False)
         df = float(fewest - 1) if ssc.t_df == "min" else _resid(counts)
-        notes: dict[str, object] = {"eigenvalues set to zero": True} if clipped else {}
-        return Found(cov, df, {"^".join(way.columns): way.count for way in single}, notes)
+        return Found(cov * factor, df, {"^".join(way.columns): way.count for way in single}, {})
 
 
 def counts_of(design: Design, fit: Fit) -> Counts:
@@ -293,12 +337,6 @@ def _resid(counts: Counts) -> float:
     return counts.n - counts.parameters("full")
 
 
-def _per_degree(factor: float, df: float) -> float:
-    if df <= 0:
-        raise SupportError("the regression has as many parameters as rows: no degree of freedom is left")
-    return factor
-
-
 def clusters_of(design: Design, names: tuple[str, ...], variables: Variables) -> Clusters:
     """Return the clusters of one or several columns together."""
     codes = variables.coded(names, labelled=False)
@@ -308,7 +346,7 @@ def clusters_of(design: Design, names: tuple[str, ...], variables: Variables) ->
     return Clusters(names, codes, int((sample.observed(codes) > 0).sum()))
 
 
-def _nests(design: Design, effect: str, way: Clusters, variables: Variables) -> bool:
+def nests(design: Design, effect: str, way: Clusters, variables: Variables) -> bool:
     """Whether every level of an effect lies in one cluster."""
     names = tuple(effect.split("^"))
     if set(way.columns) <= set(names):
@@ -326,15 +364,15 @@ def _nests(design: Design, effect: str, way: Clusters, variables: Variables) -> 
     return len(numbered[1]) == design.effects[effect]
 
 
-def _summed_by_person(design: Design, way: Clusters) -> bool:
+def summed_by_person(design: Design, way: Clusters) -> bool:
     """Whether the clusters are the persons and each stands in one block: then their scores need not be kept."""
     person = way.columns in ((design.sample.panel.schema.person,), (PERSON,)) and way.codes.labels is None
     return person and design.blocks.by_person
 
 
-def _positive(cov: FloatArray) -> tuple[FloatArray, bool]:
+def with_variances(cov: FloatArray) -> FloatArray:
     """Set negative eigenvalues to zero where a variance would be negative, as Cameron, Gelbach and Miller advise."""
-    if np.all(np.diag(cov) > 0):
-        return cov, False
-    values, vectors = np.linalg.eigh((cov + cov.T) / 2)
-    return (vectors * np.maximum(values, 0.0)) @ vectors.T, True
+    if np.all(np.diag(cov) >= 0):
+        return cov
+    values, vectors = np.linalg.eigh(cov)
+    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)

@@ -11,7 +11,7 @@ from leoreturns._typing import AnyArray, FloatArray, IntArray, Weights
 from leoreturns.errors import SupportError
 from leoreturns.estimation.blocks import Block, Blocks, Centre, blocks_of_levels, blocks_of_persons
 from leoreturns.estimation.columns import Dense, Levels, effect_levels, taken, term_columns
-from leoreturns.estimation.formula import Factor, Specification, Term
+from leoreturns.estimation.formula import NOT_GIVEN, Factor, Specification, Term
 from leoreturns.estimation.sample import Sample, draw_sample
 from leoreturns.estimation.variables import Codes, Numbers, Variable, codes, variable
 from leoreturns.panel.panel import Panel
@@ -249,6 +249,11 @@ def _is_person(panel: Panel, effect: tuple[str, ...]) -> bool:
     return effect == (panel.schema.person,) or (effect == (PERSON,) and PERSON not in panel.schema.columns)
 
 
+def _leaves_out(factor: Factor) -> bool:
+    """Whether a factor leaves a level out whatever the other terms, as ``i(year, ref=2010)`` does."""
+    return factor.full and factor.ref is not NOT_GIVEN
+
+
 class _Builder:
     """Collects columns, each once, and the places of every regression's columns among them."""
 
@@ -293,7 +298,7 @@ class _Builder:
         found = [self.variables.of(factor) for factor in term]
         texts = [factor.text for factor in term]
         contrasts = [frozenset(text for text in texts if text != own) in present for own in texts]
-        if not any(contrasts) and len(term) == 1:
+        if len(term) == 1 and isinstance(found[0][0], Codes) and not (contrasts[0] or _leaves_out(term[0])):
             # Without an intercept the first category has all its levels, and stands in for it.
             present.add(frozenset())
         key = (tuple((factor.kind, factor.text, repr(factor.ref), factor.full) for factor in term), tuple(contrasts))

@@ -20,7 +20,7 @@ import numpy as np
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import ConvergenceError, NotIdentifiedError, SupportError
-from leoreturns.estimation.likelihood import Fitted, Link, fit_cells
+from leoreturns.estimation.cell_models import Fitted, Link, fit_cells
 from leoreturns.estimation.propensity import Propensity
 
 Method = Literal["ra", "ipw", "ipwra", "aipw", "dml", "entropy", "tilting"]

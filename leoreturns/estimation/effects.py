@@ -20,6 +20,7 @@ from leoreturns.estimation.moments import scan_moments
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -50,7 +51,7 @@ class FixedEffects:
 
 def fixed_effects(
     formula: str,
-    data: Panel | pd.DataFrame,
+    data: Panel | Scan | pd.DataFrame,
     *,
     weights: Weights | None = None,
     where: str | None = None,

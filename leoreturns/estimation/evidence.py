@@ -62,7 +62,7 @@ class PersonShares:
     def of_rows(self, scored: Scored) -> FloatArray:
         """Return what is added up by person: shares and departures from the mode by coefficient, then leverages."""
         inverse = scored.fit.inverse
-        own = inverse @ scored.regressors
+        own = scored.own
         leverage = np.einsum("ki,ki->i", own, scored.regressors)
         shares = own * own / np.diag(inverse)[:, None]
         return np.concatenate([shares, self._off_mode(scored), leverage[None, :]])

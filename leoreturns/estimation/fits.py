@@ -80,6 +80,8 @@ class Fit:
         Cross-products of the projection's columns.
     moments : Moments
         Of the whole design.
+    outcomes : tuple of int
+        Places of the outcome; several where the regression is that of their sum.
     """
 
     model: Model
@@ -93,11 +95,20 @@ class Fit:
     inverse: FloatArray
     reduced: FloatArray
     moments: Moments
+    outcomes: tuple[int, ...]
 
     @property
     def constant(self) -> bool:
         """Whether the first coefficient is the constant."""
         return len(self.chosen) > 0 and self.chosen[0] == CONSTANT
+
+    @property
+    def turn(self) -> FloatArray:
+        """Matrix of shape (k, k) that moves the constant from the means of the regressors to nought."""
+        out = np.eye(len(self.chosen))
+        if self.constant:
+            out[0, 1:] = -self.projection.mean[self.chosen[1:]]
+        return out
 
 
 def project(design: Design, moments: Moments, models: Sequence[Model]) -> Projection:
@@ -154,8 +165,10 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
     y, endogenous = at[model.outcome], [at[place] for place in model.endogenous]
     exogenous = [at[place] for place in model.exogenous if place != CONSTANT]
     variation = _variation(projection, design, moments)
-    order, dropped = _regressors(exogenous, endogenous, reduced, variation, names)
-    combination = _combination(order, endogenous, [at[place] for place in model.instruments], reduced, variation)
+    reason = "absorbed by the effects" if model.effects else "constant"
+    order, dropped = _regressors(exogenous, endogenous, reduced, variation, names, reason)
+    combination, lost = _combination(order, endogenous, [at[place] for place in model.instruments], reduced, variation)
+    dropped |= {names[column]: "instrument collinear with those before it" for column in lost}
     products = combination.T @ reduced @ combination
     if endogenous and not independent(products, np.diag(products), variation[0][order]).kept.all():
         raise NotIdentifiedError("the instruments do not tell the endogenous regressors apart: too few are relevant")
@@ -170,7 +183,20 @@ def solve(model: Model, projection: Projection, design: Design, moments: Moments
         inverse = np.pad(inverse, ((1, 0), (1, 0)))
         inverse[0, 0] = 1.0 / moments.weight
     labels = tuple(model.names[CONSTANT] if column == CONSTANT else names[column] for column in chosen.tolist())
-    return Fit(model, projection, labels, dropped, beta, combination, residual, chosen, inverse, reduced, moments)
+    return Fit(
+        model,
+        projection,
+        labels,
+        dropped,
+        beta,
+        combination,
+        residual,
+        chosen,
+        inverse,
+        reduced,
+        moments,
+        (model.outcome,),
+    )
 
 
 Variation = tuple[FloatArray, FloatArray]  # sums of squares after the eliminated effect, and about the mean
@@ -185,13 +211,21 @@ def _known(columns: list[int], reduced: FloatArray, variation: Variation) -> tup
 
 
 def _regressors(
-    exogenous: list[int], endogenous: list[int], reduced: FloatArray, variation: Variation, names: list[str]
+    exogenous: list[int],
+    endogenous: list[int],
+    reduced: FloatArray,
+    variation: Variation,
+    names: list[str],
+    reason: str,
 ) -> tuple[list[int], dict[str, str]]:
-    """Return the regressors that can be told apart, the endogenous ones first, and why others are left out."""
+    """Return the regressors that can be told apart, the endogenous ones first, and why others are left out.
+
+    `reason` is that of regressors without variation.
+    """
     columns = [*exogenous, *endogenous]
     kept, found = _known(columns, reduced, variation)
     dropped = {
-        names[column]: "absorbed by the effects" if gone else "collinear with those before it"
+        names[column]: reason if gone else "collinear with those before it"
         for column, stays, gone in zip(columns, found.kept, found.absorbed, strict=True)
         if not stays
     }
@@ -204,12 +238,15 @@ def _regressors(
 
 def _combination(
     order: list[int], endogenous: list[int], instruments: list[int], reduced: FloatArray, variation: Variation
-) -> FloatArray:
-    """Return the regressors, or their projections on the instruments, as combinations of the columns."""
+) -> tuple[FloatArray, list[int]]:
+    """Return the regressors, or their projections on the instruments, as combinations of the columns.
+
+    With them come the instruments that depend on the regressors, the effects and the instruments before them.
+    """
     combination = np.zeros((len(reduced), len(order)))
     if not endogenous:
         combination[order, np.arange(len(order))] = 1.0
-        return combination
+        return combination, []
     exogenous = [column for column in order if column not in endogenous]
     first, _ = _known([*exogenous, *instruments], reduced, variation)
     if len(first) < len(order):
@@ -219,7 +256,7 @@ def _combination(
             "vary apart from the other regressors and effects"
         )
     combination[first] = solve_symmetric(reduced[np.ix_(first, first)], reduced[np.ix_(first, order)])
-    return combination
+    return combination, [column for column in instruments if column not in first]
 
 
 def _variation(projection: Projection, design: Design, moments: Moments) -> Variation:

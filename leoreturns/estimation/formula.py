@@ -169,6 +169,9 @@ def _specification(outcome: str, regressors: str, effects: str, instrumented: st
         endogenous, instruments = _terms(left)[1], _terms(right)[1]
         if not endogenous or not instruments:
             raise ValueError(f"'{instrumented}' names no endogenous regressor or no instrument")
+        if both := [term for term in endogenous if term in (*terms, *instruments)]:
+            names = ", ".join(":".join(factor.text for factor in term) for term in both)
+            raise ValueError(f"endogenous {names} cannot be an exogenous regressor or an instrument as well")
     text = " | ".join(part for part in (f"{outcome} ~ {regressors or '1'}", effects, instrumented) if part)
     return Specification(
         text,

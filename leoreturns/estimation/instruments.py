@@ -10,7 +10,9 @@ import numpy as np
 from leoreturns.estimation.design import Design, Model
 from leoreturns.estimation.fits import Fit, Projection, solve
 from leoreturns.estimation.moments import Moments
+from leoreturns.estimation.solve import invert_symmetric
 from leoreturns.results.estimate import Estimate, FirstStage
+from leoreturns.results.hypothesis import f_test
 
 
 def first_stage_fits(model: Model, projection: Projection, design: Design, moments: Moments) -> list[Fit]:
@@ -34,7 +36,10 @@ def first_stage_fits(model: Model, projection: Projection, design: Design, momen
     if len(fits) == 1:
         reduced = on_all(model.outcome)
         both = dataclasses.replace(
-            reduced, beta=reduced.beta + fits[0].beta, residual=reduced.residual + fits[0].residual
+            reduced,
+            beta=reduced.beta + fits[0].beta,
+            residual=reduced.residual + fits[0].residual,
+            outcomes=(*reduced.outcomes, *fits[0].outcomes),
         )
         fits += [reduced, both]
     return fits
@@ -50,16 +55,18 @@ def with_first_stages(model: Model, estimates: Sequence[Estimate], fits: Sequenc
         at = [number for number, name in enumerate(stage.names) if name in excluded]
         block = np.ix_(at, at)
         # Cross-products of the instruments with the other regressors taken out.
-        products = np.linalg.inv(fit.inverse[block])
+        products = invert_symmetric(fit.inverse[block])
         variance = stage.covariance[block]
         effective = float(stage.values[at] @ products @ stage.values[at] / np.trace(variance @ products))
         text = f"first stage of {model.names[endogenous]} in {stage.formula}"
         stage = dataclasses.replace(stage, formula=text)
         joint = None
-        if len(model.endogenous) == 1:
+        if len(model.endogenous) == 1 and not any(
+            "eigenvalues set to zero" in entry.settings for entry in estimates[1:]
+        ):
             reduced, both = estimates[2], estimates[3]
             cross = (both.covariance[block] - reduced.covariance[block] - variance) / 2
             joint = (reduced.values[at], stage.values[at], reduced.covariance[block], variance, cross)
-        test = stage.wald([stage.names[number] for number in at])
+        test = f_test(stage.values[at], variance, stage.df_tests)
         stages[model.names[endogenous]] = FirstStage(stage, test, effective, joint)
     return dataclasses.replace(estimates[0], first_stages=stages)

@@ -12,13 +12,13 @@ import numpy as np
 from leoreturns._typing import CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.balance import balance_of, effective_size
+from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariance import Clustered, Robust
 from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
-from leoreturns.estimation.likelihood import fit_cells
 from leoreturns.estimation.ols import owners_of
 from leoreturns.estimation.propensity import Propensity, by_arm
 from leoreturns.estimation.sample import restricted

@@ -111,6 +111,7 @@ class Moments:
         return np.concatenate([np.diag(self.dense), self.pairs.diagonal()])
 
 
+@np.errstate(over="ignore", invalid="ignore")  # columns whose squares overflow are refused afterwards, by name
 def scan_moments(design: Design) -> Moments:
     """Add up the cross-products of a design's columns.
 
@@ -119,6 +120,7 @@ def scan_moments(design: Design) -> Moments:
     """
     c, q = len(design.dense), design.n_slots
 
+    @np.errstate(over="ignore", invalid="ignore")  # again, for threads
     def run(numbers: list[int]) -> Moments:
         sums = Moments.zero(c, q, dense_pairs=not design.is_sparse)
         seen = [_add_block(design, number, sums) for number in numbers]

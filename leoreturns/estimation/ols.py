@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,26 +12,38 @@ import pandas as pd
 
 from leoreturns._parallel import threads
 from leoreturns._typing import Weights
+from leoreturns.errors import SupportError
 from leoreturns.estimation.absorb import SparseEffects
-from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of
+from leoreturns.estimation.covariance import Covariance, SmallSample, counts_of, with_variances
 from leoreturns.estimation.design import Design, Model, Variables, build_design, eliminated_effect, sample_of
 from leoreturns.estimation.evidence import PersonShares, SampleEvidence, evidence_of, shares_collector
 from leoreturns.estimation.fits import Fit, disconnected, project, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.instruments import first_stage_fits, with_first_stages
+from leoreturns.estimation.leverages import ClusterLeverages, cluster_leverages, warn_of_few
 from leoreturns.estimation.moments import Moments, scan_moments
 from leoreturns.estimation.sample import Sample
-from leoreturns.estimation.scores import Gathered, scan_scores
+from leoreturns.estimation.scores import Collector, Gathered, scan_scores
 from leoreturns.estimation.solve import invert_symmetric, single_threaded
 from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.scan import Scan
 from leoreturns.results.estimate import Estimate, Estimates
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Behind:
+    """What finds who stands behind the regressions of a sample: its persons, clusters and entities."""
+
+    shares: PersonShares
+    leverages: list[ClusterLeverages]
+    sample: SampleEvidence
 
 
 def feols(
     formula: str,
-    data: Panel | pd.DataFrame,
+    data: Panel | Scan | pd.DataFrame,
     *,
     cov: Covariance,
     weights: Weights | None = None,
@@ -48,8 +61,9 @@ def feols(
         ``"log_earnings ~ x + C(route, ref='none') + i(tax_year, treated) | person + tax_year + cohort^region"``; a
         third part ``endogenous ~ instruments`` makes it two-stage least squares. Several outcomes (``y1 + y2 ~ x``) and
         stepwise sets (``sw``, ``csw``, ``sw0``, ``csw0``) give several regressions.
-    data : Panel or pandas.DataFrame
-        Person-periods. Traits of a panel are read along each person's rows without being copied.
+    data : Panel, Scan or pandas.DataFrame
+        Person-periods. Traits of a panel are read along each person's rows without being copied; the columns of a scan
+        stay in their files.
     cov : Covariance
         `Unadjusted`, `Robust`, `Clustered`, `DriscollKraay`, `Jackknifed`, `Resampled` or `WildCluster`: no default.
     weights : Weights, optional
@@ -79,6 +93,11 @@ def feols(
     NotIdentifiedError
         For instruments that are too few or irrelevant.
 
+    Warns
+    -----
+    ClusterWarning
+        Where a coefficient rests on too few effective clusters for its covariance.
+
     Notes
     -----
     Rows with a missing value in any column used are left out, then rows alone in an absorbed effect until none is; the
@@ -97,12 +116,13 @@ def feols(
         for label, part in parts:
             found = _regressions(part, specifications, cov, weights, factors, where, identified(data, person))
             results |= {_label(entry, label): found[number] for number, entry in enumerate(specifications)}
+    warn_of_few(results.values(), cov)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
 
 
 def identified(data: Any, person: str | None) -> bool:
     """Whether the data name the persons."""
-    return isinstance(data, Panel) or person is not None
+    return isinstance(data, Panel | Scan) or person is not None
 
 
 def _check_options(cov: Any, weights: Any, ssc: Any) -> None:
@@ -159,6 +179,7 @@ def _fit_design(
 ) -> list[Estimate]:
     """Estimate the regressions of one design."""
     moments = scan_moments(design)
+    _check_finite(design, moments)
     projections: dict[bytes, list[Model]] = {}
     for model in design.models:
         projections.setdefault(model.absorbed.tobytes(), []).append(model)
@@ -171,12 +192,17 @@ def _fit_design(
             fits.append(solve(model, projection, design, moments))
             fits += first_stage_fits(model, projection, design, moments)
             places[id(model)] = slice(first, len(fits))
-    shares = shares_collector(design, moments.modes())
-    collectors = [[*cov.collectors(design, fit, variables), shares] for fit in fits]
+    behind = Behind(
+        shares_collector(design, moments.modes()),
+        cluster_leverages(design, cov, variables),
+        SampleEvidence.of(design.sample, variables, known_persons=known_persons),
+    )
+    collectors: list[list[Collector]] = [
+        [*behind.leverages, behind.shares, *cov.collectors(design, fit, variables)] for fit in fits
+    ]
     gathered = scan_scores(design, fits, collectors)
-    shared = SampleEvidence.of(design.sample, variables, known_persons=known_persons)
     estimates = [
-        _estimate(design, fit, found, moments, cov, ssc, variables, where, shares, shared)
+        _estimate(design, fit, found, moments, cov, ssc, variables, where, behind)
         for fit, found in zip(fits, gathered, strict=True)
     ]
     return [with_first_stages(model, estimates[places[id(model)]], fits[places[id(model)]]) for model in design.models]
@@ -191,20 +217,20 @@ def _estimate(
     ssc: SmallSample,
     variables: Variables,
     where: str | None,
-    shares: PersonShares,
-    shared: SampleEvidence,
+    behind: Behind,
 ) -> Estimate:
     """Correct the coefficients by the second scan and put the result together."""
-    persons = shares.numbers(gathered.collected.pop())
+    *leverages, persons = gathered.collected[: len(behind.leverages) + 1]
+    del gathered.collected[: len(behind.leverages) + 1]
+    persons = behind.shares.numbers(persons)
+    _check_free(design, fit)
     inverse = invert_symmetric(gathered.products) if len(gathered.products) else gathered.products
     step = inverse @ gathered.gradient
-    gathered.squares -= float(gathered.gradient @ step)
+    gathered.squares = max(gathered.squares - float(gathered.gradient @ step), 0.0)
     found = cov.estimate(design, fit, gathered, inverse, ssc, variables)
-    beta, covariance = fit.beta + step, found.cov
-    if fit.constant:
-        turn = np.eye(len(beta))
-        turn[0, 1:] = -fit.projection.mean[fit.chosen[1:]]
-        beta, covariance = turn @ beta, turn @ covariance @ turn.T
+    turned = fit.turn @ found.cov @ fit.turn.T
+    turned = (turned + turned.T) / 2
+    covariance = with_variances(turned)
     counts = counts_of(design, fit)
     specification = fit.model.specification
     panel = design.sample.panel
@@ -213,12 +239,12 @@ def _estimate(
         outcome=fit.model.names[fit.model.outcome],
         method="2SLS" if fit.model.endogenous else "OLS" if design.weights is None else "WLS",
         names=fit.names,
-        values=beta,
-        covariance=(covariance + covariance.T) / 2,
+        values=fit.turn @ (fit.beta + step),
+        covariance=covariance,
         cov_name=cov.name,
         nobs=int(counts.n),
         n_row=design.sample.n_row,
-        n_person=design.sample.n_person if shared.fingerprint is not None else -1,
+        n_person=design.sample.n_person if behind.sample.fingerprint is not None else -1,
         df_resid=counts.n - counts.parameters("full"),
         df_tests=found.df_tests,
         n_clusters=found.clusters,
@@ -230,7 +256,7 @@ def _estimate(
             "within_tss": gathered.within,
             "centred": float(design.blocks.centre != "none"),
         },
-        evidence=evidence_of(design, fit, persons, shared),
+        evidence=evidence_of(design, fit, persons, behind.sample),
         flow=design.sample.flow,
         settings={
             "path": _path(design, fit),
@@ -240,11 +266,36 @@ def _estimate(
             "where": where,
             "ssc": ssc,
             **found.notes,
+            **({"eigenvalues set to zero": True} if covariance is not turned else {}),
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
         drawn=found.drawn,
         owners=owners_of(panel, [specification], [*cov.columns, *([design.weights.name] if design.weights else [])]),
+        cluster_figures={
+            way.name: way.figures(fit, sums, persons) for way, sums in zip(behind.leverages, leverages, strict=True)
+        },
     )
+
+
+def _check_finite(design: Design, moments: Moments) -> None:
+    """Refuse columns whose squares are beyond floating point."""
+    finite = np.isfinite(moments.total) & np.isfinite(np.diag(moments.dense))
+    if not finite.all():
+        names = ", ".join(column.name for column, fine in zip(design.dense, finite, strict=True) if not fine)
+        raise SupportError(f"the squares of {names} are too large to add up: measure in larger units")
+
+
+def _check_free(design: Design, fit: Fit) -> None:
+    """Refuse a regression that has no residual to learn a variance from."""
+    rank = len(fit.beta) + fit.projection.effects.rank
+    rank += (
+        design.effects[design.eliminated] if design.eliminated else design.blocks.centre == "mean" and not fit.constant
+    )
+    if (n := counts_of(design, fit).n) <= rank:
+        raise SupportError(
+            f"{n:,.0f} rows for {rank:,} parameters: every row is fitted exactly; give more rows, or fewer regressors "
+            "and levels"
+        )
 
 
 def _path(design: Design, fit: Fit) -> str:

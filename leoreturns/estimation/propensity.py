@@ -11,8 +11,8 @@ from scipy import special
 
 from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import ConvergenceError, SupportError
+from leoreturns.estimation.cell_models import FAMILIES, FAR, fit_cells, newton_step, refuse_separated, standardised
 from leoreturns.estimation.covariates import Cells
-from leoreturns.estimation.likelihood import FAMILIES, FAR, fit_cells, newton_step, refuse_separated, standardised
 from leoreturns.estimation.solve import invert_symmetric
 
 ScoreLink = Literal["logit", "probit"]

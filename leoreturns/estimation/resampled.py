@@ -14,7 +14,11 @@ from leoreturns.estimation.design import Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.scores import Collector, Gathered
 from leoreturns.resample.draws import Draws
+from leoreturns.resample.intervals import interval_of
 from leoreturns.resample.plan import BootstrapPlan
+from leoreturns.results.estimate import Drawn
+
+INTERVALS = ("percentile", "basic", "normal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,18 @@ class Resampled(Covariance):
     Parameters
     ----------
     plan : BootstrapPlan
-        Its unit, scheme and seed; tests and intervals use the covariance of the replicates with the t distribution.
+        Its unit, scheme, seed and interval. "percentile" and "basic" intervals come from the replicates; tests, and
+        "normal" intervals, from their covariance and the t distribution. The others need more than the replicates.
     """
 
     plan: BootstrapPlan
+
+    def __post_init__(self) -> None:
+        if self.plan.interval not in INTERVALS:
+            raise SupportError(
+                f"regressions have no {self.plan.interval!r} interval; give the plan one of "
+                f"{', '.join(map(repr, INTERVALS))}"
+            )
 
     @property
     def name(self) -> str:
@@ -99,7 +111,11 @@ class Resampled(Covariance):
             )
         notes: dict[str, object] = {"plan": self.plan.settings, "replicates dropped": int((~complete).sum())}
         cov = np.cov(found[complete].T).reshape(2 * (found.shape[1],))
-        return Found(cov, clusters.n_clusters - 1.0, {self.plan.unit: clusters.n_clusters}, notes)
+        drawn = None
+        if self.plan.interval != "normal":
+            ends = interval_of(fit.turn @ fit.beta, fit.turn @ found[complete].T, self.plan)
+            drawn = Drawn(fit.names, self.plan.level, None, ends.low, ends.high, int(complete.sum()))
+        return Found(cov, clusters.n_clusters - 1.0, {self.plan.unit: clusters.n_clusters}, notes, drawn)
 
 
 def replicates(clusters: ClusterMoments, plan: BootstrapPlan) -> FloatArray:

@@ -73,7 +73,8 @@ def draw_sample(
     weights : (Weights, Numbers), optional
         Rows of weight zero are left out.
     effects : sequence of Codes
-        Absorbed effects. A row alone in a level fits itself exactly; leaving it out may leave others alone.
+        Absorbed effects. A row alone in a level fits itself exactly; leaving it out may leave others alone. A row that
+        a frequency weight makes several is not alone.
 
     Raises
     ------
@@ -86,10 +87,11 @@ def draw_sample(
             sample = _without(sample, _on_rows(panel, entry.missing(), entry.level), reason)
     if weights is not None:
         sample = _weighted(sample, *weights)
+    single = _standing_for_one(panel, weights[1]) if weights is not None and weights[0].kind == "frequency" else None
     while effects:
         before = sample.n_row
         for effect in effects:
-            sample = _without_singletons(sample, effect)
+            sample = _without_singletons(sample, effect, single)
         if sample.n_row == before or len(effects) == 1:
             break
     if not sample.n_row:
@@ -136,11 +138,18 @@ def _weighted(sample: Sample, weights: Weights, numbers: Numbers) -> Sample:
     return _without(sample, np.equal(values, 0) if not np.all(used) else None, f"{weights.column} above zero")
 
 
-def _without_singletons(sample: Sample, effect: Codes) -> Sample:
-    """Leave out rows whose level no other row has."""
+def _standing_for_one(panel: Panel, numbers: Numbers) -> BoolArray:
+    """Mark the stored rows that a frequency weight does not repeat."""
+    return np.asarray((numbers.values if numbers.level == "year" else expand(numbers.values, panel.offsets)) == 1)
+
+
+def _without_singletons(sample: Sample, effect: Codes, single: BoolArray | None) -> Sample:
+    """Leave out rows whose level no other row has; of `single` ones, where others stand for several."""
     person_effect = effect.level == "person" and effect.n_levels == sample.panel.n_person_stored
     alone = (sample.rows_of_persons() if person_effect else sample.observed(effect)) == 1
     if not alone.any():
         return sample
     marked = alone if person_effect else alone[effect.codes]
-    return _without(sample, _on_rows(sample.panel, marked, effect.level), "no row alone in an effect")
+    dropped = _on_rows(sample.panel, marked, effect.level)
+    dropped = dropped if single is None or dropped is None else dropped & single
+    return _without(sample, dropped, "no row alone in an effect")

@@ -50,6 +50,11 @@ class Scored:
         """Regressors times residuals, per row."""
         return self.regressors * self.residuals
 
+    @cached_property
+    def own(self) -> FloatArray:
+        """Each regressor without all others, over its sum of squares."""
+        return self.fit.inverse @ self.regressors
+
     def leverages(self) -> FloatArray:
         """Share of each row in its own fit, by its groups, levels and regressors."""
         centre, projection, starts = self.design.blocks.centre, self.fit.projection, self.block.starts
@@ -200,7 +205,7 @@ def _gather(scored: Scored, columns: FloatArray, collectors: Sequence[Collector]
         collector.add(scored, out)
 
 
-class _Summed:
+class Summed:
     """What is gathered by plain addition."""
 
     __slots__ = ()
@@ -211,7 +216,7 @@ class _Summed:
 
 
 @dataclass(frozen=True, slots=True)
-class RowMeat(_Summed):
+class RowMeat(Summed):
     """Sum of squared scores of the rows."""
 
     kind: str
@@ -238,7 +243,7 @@ class RowMeat(_Summed):
 
 
 @dataclass(frozen=True, slots=True)
-class PersonMeat(_Summed):
+class PersonMeat(Summed):
     """Sum over persons of their squared scores; a person's rows stand in one block."""
 
     def zeros(self, fit: Fit) -> FloatArray:
@@ -254,7 +259,7 @@ class PersonMeat(_Summed):
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterScores(_Summed):
+class ClusterScores(Summed):
     """Scores of every cluster."""
 
     codes: Codes

@@ -8,7 +8,7 @@ import numpy as np
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.covariance import Covariance, Found, SmallSample, counts_of
+from leoreturns.estimation.covariance import Clusters, Covariance, Found, SmallSample, counts_of, nests
 from leoreturns.estimation.design import Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.scores import ClusterScores, Collector, Gathered
@@ -59,8 +59,9 @@ class DriscollKraay(Covariance):
             meat += (1.0 - lag / (self.lags + 1.0)) * (products + products.T)
         counts = counts_of(design, fit)
         time = design.sample.panel.schema.time
-        nested = [name for name in counts.levels if name == time]
-        factor = (counts.n - 1) / (counts.n - counts.parameters(ssc.effects, nested)) if ssc.parameters else 1.0
+        way = Clusters((time,), periods, count)
+        nested = [name for name in counts.levels if nests(design, name, way, variables)]
+        factor = (counts.n - 1) / counts.free(ssc.effects, nested) if ssc.parameters else 1.0
         factor *= count / (count - 1) if ssc.clusters else 1.0
         return Found(factor * (inverse @ meat @ inverse), count - 1.0, {time: count}, {})
 

@@ -14,6 +14,7 @@ from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import Part, Request, Study, estimated_part, study_of, times
+from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.crossfit import crossfitted_part
 from leoreturns.estimation.design import Variables
@@ -21,7 +22,6 @@ from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Estimand, M
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
-from leoreturns.estimation.likelihood import Link
 from leoreturns.estimation.ols import identified, owners_of
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.sample import Sample, restricted

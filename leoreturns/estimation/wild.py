@@ -21,9 +21,11 @@ from leoreturns._typing import FloatArray, UIntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.clusters import SINGULAR, ClusterBlock, ClusterMoments
 from leoreturns.estimation.covariance import Clustered, Covariance, Found, SmallSample
-from leoreturns.estimation.design import Design, Variables
+from leoreturns.estimation.design import INTERCEPT, Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.scores import Collector, Gathered
+from leoreturns.estimation.wild_joint import joint_pvalue
+from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.estimate import Drawn
 
 WildKind = Literal["11", "13", "31", "33"]
@@ -31,8 +33,10 @@ Signs = Literal["rademacher", "webb", "mammen", "normal"]
 LANES = 16  # replicates that one call draws
 TILE = 256  # replicates of one step
 WIDEST = 60  # doublings of the bracket of an interval's end
+HALVINGS = 100  # of it: a few standard errors need 32, fewer where they are nothing beside the coefficient
 PRECISION = 1e-9  # of an interval's end, in standard errors
 LOG_2 = float(np.log(2.0))  # median of the exponential distribution
+NOUGHT = 1e-12  # of a coefficient: a standard error of rounding alone
 TIE = 1e-10  # statistics that differ by rounding are one
 
 
@@ -54,9 +58,11 @@ class WildCluster(Covariance):
         Whether the null is imposed on the bootstrap's scores (WCR) or not (WCU).
     signs : "rademacher", "webb", "mammen" or "normal"
         Distribution of the signs. All 2^G vectors of Rademacher signs are taken where they are no more than
-        `n_replicates`.
+        `n_replicates`; below six clusters they are too few for a test at level 0.95, and refused.
     level : float
         Of the confidence intervals, which hold the values that are not rejected.
+    joint : sequence of sequences of str
+        Sets of coefficients to test together: `Estimate.wald` then has the p-value of the bootstrap.
     """
 
     cluster: str
@@ -67,6 +73,7 @@ class WildCluster(Covariance):
     null: bool = True
     signs: Signs = "rademacher"
     level: float = 0.95
+    joint: Sequence[Sequence[str]] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(WildKind) or self.signs not in get_args(Signs):
@@ -75,7 +82,12 @@ class WildCluster(Covariance):
             )
         if isinstance(self.params, str) or not self.params:
             raise TypeError("params names the coefficients to test, such as params=['union']")
+        # A plan refuses what is no number of replicates, seed or level.
+        BootstrapPlan(self.n_replicates, unit=self.cluster, seed=self.seed, interval="normal", level=self.level)
+        if isinstance(self.joint, str) or any(isinstance(names, str) or not names for names in self.joint):
+            raise TypeError("joint names sets of coefficients, such as joint=[['union', 'married']]")
         object.__setattr__(self, "params", tuple(self.params))
+        object.__setattr__(self, "joint", tuple(tuple(dict.fromkeys(names)) for names in self.joint))
 
     @property
     def name(self) -> str:
@@ -97,17 +109,51 @@ class WildCluster(Covariance):
         """Return the cluster-robust covariance, with bootstrapped tests of the coefficients named."""
         if fit.model.endogenous:
             raise SupportError("the wild bootstrap is that of least squares; use Jackknifed or Resampled")
-        if unknown := [name for name in self.params if name not in fit.names or name == "Intercept"]:
-            raise SupportError(
-                f"no coefficient {', '.join(map(repr, unknown))} to test; there are {', '.join(fit.names)}"
-            )
+        known = [name for name in fit.names if name != INTERCEPT]
+        wanted = dict.fromkeys([*self.params, *(name for names in self.joint for name in names)])
+        if unknown := [name for name in wanted if name not in known]:
+            raise SupportError(f"no coefficient {', '.join(map(repr, unknown))} to test; there are {', '.join(known)}")
         found = Clustered(self.cluster).estimate(design, fit, gathered, inverse, ssc, variables)
         clusters = ClusterMoments(design, fit, self.cluster)
+        self._check_signs(clusters.n_clusters)
         tests = [_Test.of(clusters, fit.names.index(name), self) for name in self.params]
         rows = [_inference(test, self) for test in tests]
         pvalues, low, high = (np.array(column) for column in zip(*rows, strict=True))
-        drawn = Drawn(tuple(self.params), self.level, pvalues, low, high, tests[0].n_replicates)
+        joint = {
+            frozenset(names): joint_pvalue(clusters, [fit.names.index(name) for name in names], self)
+            for names in self.joint
+        }
+        drawn = Drawn(tuple(self.params), self.level, pvalues, low, high, tests[0].n_replicates, joint)
         return Found(found.cov, found.df_tests, found.clusters, found.notes, drawn)
+
+    def _check_signs(self, count: int) -> None:
+        """Refuse signs of so few distinct vectors that the largest statistic of all rejects too often."""
+        if self.signs == "rademacher" and count < 63 and 2 ** (count - 1) * (1.0 - self.level) < 1.0:
+            raise SupportError(
+                f"{count:,} clusters of '{self.cluster}' have {2 ** (count - 1):,} distinct statistics, too few for "
+                f"Rademacher signs at level {self.level}; use signs='webb'"
+            )
+
+    def replicates_of(self, count: int) -> int:
+        """Return the number of replicates: all vectors of signs of so many clusters where they are no more."""
+        every = self.signs == "rademacher" and count < 63 and 2**count <= self.n_replicates
+        return 2**count if every else self.n_replicates
+
+    def drawn(self, keys: UIntArray, start: int, stop: int, n_replicates: int) -> FloatArray:
+        """Return the signs of clusters in some replicates; see `signs`."""
+        return signs(keys, self, start, stop, n_replicates)
+
+    def check_determined(self, matrices: FloatArray) -> None:
+        """Refuse refits in which a column is nought."""
+        try:
+            weakest = float(np.min(np.diagonal(np.linalg.cholesky(matrices), axis1=1, axis2=2) ** 2, initial=1.0))
+        except np.linalg.LinAlgError:
+            weakest = 0.0
+        if weakest < SINGULAR:
+            raise NotIdentifiedError(
+                f"without one cluster of '{self.cluster}' a coefficient or a level of an effect cannot be estimated; "
+                "use kind='11'"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -159,7 +205,7 @@ class _Test:
             own, target = full[:, :last, :last], full[:, :last, last]
             left, left_target = products - own, right - target
             if "3" in plan.kind:
-                _check_determined(left, plan)
+                plan.check_determined(left)
             null: tuple[FloatArray, FloatArray] = at_zero, slope
             if plan.kind[1] == "3" and plan.null:
                 null = _restricted(left, left_target, j)
@@ -180,9 +226,11 @@ class _Test:
         count = len(keys)
         factor = (count - 1) / count if plan.kind[0] == "3" else 1.0
         error, unit = float(np.sqrt(factor * (apart @ apart))), float(clusters.scale[last] / clusters.scale[j])
-        every = plan.signs == "rademacher" and count < 63 and 2**count <= plan.n_replicates
-        n_replicates = 2**count if every else plan.n_replicates
-        return cls(float(beta[j]), error, unit, first, second, own, load, inverse[j], factor, keys, n_replicates)
+        if not error > NOUGHT * abs(beta[j]):
+            raise NotIdentifiedError("the regression fits every cluster exactly: there is no variance to test against")
+        return cls(
+            float(beta[j]), error, unit, first, second, own, load, inverse[j], factor, keys, plan.replicates_of(count)
+        )
 
     def replicates(self, plan: WildCluster) -> FloatArray:
         """Return for every replicate the numerator's two parts and the variance's three: float64 of shape (5, B)."""
@@ -208,19 +256,6 @@ def _restricted(matrix: FloatArray, target: FloatArray, j: int) -> tuple[FloatAr
     at_zero, slope = np.zeros_like(target), np.zeros_like(target)
     at_zero[:, others], slope[:, others], slope[:, j] = found[:, :, 0], -found[:, :, 1], 1.0
     return at_zero, slope
-
-
-def _check_determined(matrices: FloatArray, plan: WildCluster) -> None:
-    """Refuse refits in which a column is nought."""
-    try:
-        weakest = float(np.min(np.diagonal(np.linalg.cholesky(matrices), axis1=1, axis2=2) ** 2, initial=1.0))
-    except np.linalg.LinAlgError:
-        weakest = 0.0
-    if weakest < SINGULAR:
-        raise NotIdentifiedError(
-            f"without one cluster of '{plan.cluster}' a coefficient or a level of an effect cannot be estimated; "
-            "use kind='11'"
-        )
 
 
 def signs(keys: UIntArray, plan: WildCluster, start: int, stop: int, n_replicates: int) -> FloatArray:
@@ -269,7 +304,9 @@ def _inference(test: _Test, plan: WildCluster) -> tuple[float, float, float]:
         else:
             return side * np.inf
         outer = inner + step
-        while abs(outer - inner) > PRECISION * test.error:
+        for _ in range(HALVINGS):
+            if abs(outer - inner) <= PRECISION * test.error:
+                break
             middle = (inner + outer) / 2.0
             inner, outer = (inner, middle) if pvalue(middle) <= 1.0 - plan.level else (middle, outer)
         return (inner + outer) / 2.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from leoreturns._typing import BoolArray
+from leoreturns._typing import AnyArray, BoolArray
 from leoreturns.extract.database import quoted
 from leoreturns.panel import aims
 from leoreturns.panel.encode import Encoded
@@ -229,22 +229,31 @@ def read_schooling(block: Block, grid: Grid) -> Schooling:
         "plams": ("pl_ACADYR", "true"),
         "school_census": ("AcademicYear", 'COALESCE("OnRoll", true)'),
     }
-    starts = {table: _academic_years(block, grid, table, *rule) for table, rule in years.items()}
+    return schooling_of({table: _academic_years(block, table, *rule) for table, rule in years.items()}, grid)
+
+
+def schooling_of(records: Mapping[str, tuple[AnyArray, AnyArray]], grid: Grid) -> Schooling:
+    """Return who was at school by the persons and academic years of the records of each table, ``ks5`` among them."""
+    starts = {table: _overlapped(grid, *both) for table, both in records.items()}
     here, before = starts["ks5"]
     n = grid.years_since_ks4
     seen = np.logical_or.reduce([marks for both in starts.values() for marks in both])
     return Schooling((here & (n <= YOUNG_YEARS)) | (before & (n == 1)), seen)
 
 
-def _academic_years(block: Block, grid: Grid, table: str, year: str, where: str) -> tuple[BoolArray, BoolArray]:
-    """Rows with a record of the academic year that starts in the tax year, and of the one before it."""
+def _academic_years(block: Block, table: str, year: str, where: str) -> tuple[AnyArray, AnyArray]:
+    """Person and academic year of each record of a table."""
     found = fetch(
         block,
         table,
         (year, *(("OnRoll",) if table == "school_census" else ())),
         {"academic_year": f"CASE WHEN {where} THEN {year_number(year)} ELSE {NO_YEAR} END"},
     )
-    persons, started = found.numbers("number"), found.numbers("academic_year")
+    return found.numbers("number"), found.numbers("academic_year")
+
+
+def _overlapped(grid: Grid, persons: AnyArray, started: AnyArray) -> tuple[BoolArray, BoolArray]:
+    """Rows with a record of the academic year that starts in the tax year, and of the one before it."""
     here, before = (marked(grid.rows_of(persons, started + after), grid.n_row) for after in (0, 1))
     return here, before
 

@@ -22,10 +22,14 @@ def observed_years(extract: Extract) -> dict[str, int]:
     That is the latest year of their rows; of spells that have none, the tax year of the latest first day, as last days
     can be defaults.
     """
-    found = {name: last for name in (*OF_TAX_YEARS, *OF_ACADEMIC_YEARS) if (last := _last_year(extract, name))}
+    return within({name: last for name in (*OF_TAX_YEARS, *OF_ACADEMIC_YEARS) if (last := _last_year(extract, name))})
+
+
+def within(found: Mapping[str, int]) -> dict[str, int]:
+    """Return the last years of tables, none beyond the last tax year of the extract."""
     end = next((found[name] for name in OF_TAX_YEARS if name in found), None)
     # A first day in times to come is a defect: it does not carry a table beyond the extract.
-    return found if end is None else {name: min(last, end) for name, last in found.items()}
+    return dict(found) if end is None else {name: min(last, end) for name, last in found.items()}
 
 
 def _last_year(extract: Extract, name: str) -> int | None:

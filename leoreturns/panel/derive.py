@@ -13,6 +13,9 @@ import pyarrow as pa
 from leoreturns._typing import BoolArray, IntArray
 from leoreturns.panel.activity import (
     YOUNG_YEARS,
+    Benefits,
+    Learning,
+    Schooling,
     benefit_columns,
     learning_columns,
     main_activity,
@@ -22,6 +25,7 @@ from leoreturns.panel.activity import (
 )
 from leoreturns.panel.earnings import (
     SECTOR_GROUPS,
+    Pay,
     earnings_columns,
     furlough_columns,
     read_pay,
@@ -29,7 +33,7 @@ from leoreturns.panel.earnings import (
     self_employment_columns,
     total_columns,
 )
-from leoreturns.panel.employment import employment_columns, read_employment
+from leoreturns.panel.employment import Employment, employment_columns, read_employment
 from leoreturns.panel.encode import Encoded
 from leoreturns.panel.grid import CONDITION, Grid, number, without
 from leoreturns.panel.records import LeftOut
@@ -180,13 +184,16 @@ def derive_years(block: Block, definitions: Definitions, degree_year: pa.Array |
         If a table cannot be read; with the table's name only.
     """
     grid = Grid(block.cohort, definitions.last_tax_year)
-    columns, left_out = _derived(block, grid, definitions, degree_year)
+    sources, left_out = _read(block, grid, definitions)
+    columns, left_out["annualised_earnings"] = columns_of(sources, grid, definitions, degree_year)
     absent = {name: absent_tables(column, block) for name, column in COLUMNS.items()}
-    observed = _observed(block, grid, definitions, [name for name in COLUMNS if not absent[name]], columns)
-    told = {*block.tables, *observed}
+    coverage = {table: last for table, last in block.coverage.items() if table in block.tables}
+    there = {name: columns[name] for name in COLUMNS if not absent[name]}
+    shown = observed(there, grid, definitions, coverage, block.linked)
+    told = {*block.tables, *shown}
     return Years(
         grid.row_offsets,
-        MappingProxyType(observed),
+        MappingProxyType(shown),
         MappingProxyType({name: lacking for name, lacking in absent.items() if lacking}),
         MappingProxyType({name: counts for name, counts in left_out.items() if name in told}),
     )
@@ -204,32 +211,46 @@ def absent_tables(column: YearColumn, block: Block) -> tuple[str, ...]:
 # ---- what the tables observe ----------------------------------------------------------------------------------------
 
 
-def _observed(
-    block: Block, grid: Grid, definitions: Definitions, names: Iterable[str], columns: Mapping[str, Encoded]
+def observed(
+    columns: Mapping[str, Encoded],
+    grid: Grid,
+    definitions: Definitions,
+    coverage: Mapping[str, int],
+    linked: BoolArray | None,
 ) -> dict[str, Encoded]:
-    """The columns, missing in rows that the tables behind them do not observe."""
-    unlinked = None if block.linked is None else grid.along(~block.linked)
+    """Return the columns, missing in rows that the tables behind them do not observe.
+
+    Parameters
+    ----------
+    columns : mapping of str -> Encoded
+    grid : Grid
+    definitions : Definitions
+    coverage : mapping of str -> int
+        The last year of every table that is there and bounds what it observes.
+    linked : bool[n_person] or None
+        Who is linked to tax and benefit records; None where nobody knows.
+    """
+    unlinked = None if linked is None else grid.along(~linked)
     out = {}
-    for name in names:
+    for name, values in columns.items():
         column = COLUMNS[name]
         tables = set() if column.of_person else {table for needed in column.tables for table in needed}
         if name in OF_SELF_EMPLOYED and definitions.self_employment == "include":
             tables.add("self_assessment")
-        missing = _unobserved(block, grid, tables)
+        missing = _unobserved(coverage, grid, tables)
         if name == "main_activity":
             # An earlier rule, of key stage 5 too, may hold where nobody sees it.
-            young = _unobserved(block, grid, {"ks5"})
+            young = _unobserved(coverage, grid, {"ks5"})
             missing = _either(missing, None if young is None else young & (grid.years_since_ks4 <= YOUNG_YEARS))
         if column.owner in OF_TAX_RECORDS:
             missing = _either(missing, unlinked)
-        out[name] = columns[name] if missing is None else without(columns[name], missing)
+        out[name] = values if missing is None else without(values, missing)
     return out
 
 
-def _unobserved(block: Block, grid: Grid, tables: Iterable[str]) -> BoolArray | None:
+def _unobserved(coverage: Mapping[str, int], grid: Grid, tables: Iterable[str]) -> BoolArray | None:
     """Rows of tax years after the last year of one of the tables; None where there can be none."""
-    there = [table for table in tables if table in block.tables and table in block.coverage]
-    last = min((block.coverage[table] for table in there), default=grid.last_year)
+    last = min((coverage[table] for table in tables if table in coverage), default=grid.last_year)
     return None if last >= grid.last_year else grid.tax_year > last
 
 
@@ -243,10 +264,33 @@ def _either(one: BoolArray | None, other: BoolArray | None) -> BoolArray | None:
 # ---- columns --------------------------------------------------------------------------------------------------------
 
 
-def _derived(
-    block: Block, grid: Grid, definitions: Definitions, degree_year: pa.Array | None
-) -> tuple[dict[str, Encoded], dict[str, LeftOut]]:
-    """Every column, absent tables read as empty, and the records left out by table."""
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Sources:
+    """What the tables say of persons and tax years, by row of the grid, before any rule of the columns.
+
+    Attributes
+    ----------
+    employment : Employment
+    pay : Pay
+    benefits : Benefits
+    learning : Learning
+    schooling : Schooling
+    self_assessed, residences, furloughs : dict of str -> Encoded
+        Columns as they stand in the tables.
+    """
+
+    employment: Employment
+    pay: Pay
+    benefits: Benefits
+    learning: Learning
+    schooling: Schooling
+    self_assessed: dict[str, Encoded]
+    residences: dict[str, Encoded]
+    furloughs: dict[str, Encoded]
+
+
+def _read(block: Block, grid: Grid, definitions: Definitions) -> tuple[Sources, dict[str, LeftOut]]:
+    """Read every source, absent tables as empty ones, and count the records left out by table."""
     left_out: dict[str, LeftOut] = {}
     employment, left_out["employment"] = read_employment(block, grid, definitions)
     pay, left_out["earnings"] = read_pay(block, grid, definitions)
@@ -255,14 +299,24 @@ def _derived(
     learning, by_table = read_learning(block, grid)
     residences, left_out["geography"] = residence_columns(block, grid, definitions)
     furloughs, left_out["cjrs"] = furlough_columns(block, grid)
-    earnings, left_out["annualised_earnings"] = earnings_columns(pay, employment, grid, definitions)
+    schooling = read_schooling(block, grid)
+    sources = Sources(employment, pay, benefits, learning, schooling, self_assessed, residences, furloughs)
+    return sources, {**left_out, **by_table}
+
+
+def columns_of(
+    sources: Sources, grid: Grid, definitions: Definitions, degree_year: pa.Array | None
+) -> tuple[dict[str, Encoded], LeftOut]:
+    """Return every column by name, and the rows without annualised earnings; see `derive_years`."""
+    employment, pay, self_assessed = sources.employment, sources.pay, sources.self_assessed
+    earnings, not_annualised = earnings_columns(pay, employment, grid, definitions)
     self_employed = self_assessed["self_employed"].values == TRUE
     activity = main_activity(
         grid,
         definitions,
-        schooling=read_schooling(block, grid),
-        learning=learning,
-        benefits=benefits,
+        schooling=sources.schooling,
+        learning=sources.learning,
+        benefits=sources.benefits,
         employed_all_year=employment.work.all_year,
         working=(employment.work.covered.days > 0) | (pay.earnings > 0) | self_employed,
     )
@@ -275,13 +329,13 @@ def _derived(
         **earnings,
         **total_columns(pay.earnings, self_assessed["self_employment_earnings"], grid, definitions),
         **self_assessed,
-        **benefit_columns(benefits, definitions),
-        **learning_columns(learning),
+        **benefit_columns(sources.benefits, definitions),
+        **learning_columns(sources.learning),
         **sector_columns(pay, grid),
-        **residences,
-        **furloughs,
+        **sources.residences,
+        **sources.furloughs,
     }
-    return columns, {**left_out, **by_table}
+    return columns, not_annualised
 
 
 def _years_since(year: pa.Array | None, grid: Grid) -> Encoded:

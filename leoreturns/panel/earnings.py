@@ -90,18 +90,34 @@ def read_pay(block: Block, grid: Grid, definitions: Definitions) -> tuple[Pay, L
         join=f'LEFT JOIN {lookup(block, SECTOR_GROUPS)} AS sectors ON sectors.code = record."{industry}"',
     )
     rows, left_out = place(found, grid)
-    amounts = found.numbers("earnings").astype(np.float64)
-    ids = found.ranks("via")
-    earnings, repeats = _added_over_ids(rows, ids, amounts, grid)
     main = {name: found.texts(name) for name in ("sector", "sector_group", "employer")}
     main["sector_tied"] = Encoded(found.numbers("tied"), "code", CONDITION)
+    amounts, n_enterprises = (found.numbers(name).astype(np.float64) for name in ("earnings", "n_enterprises"))
+    pay, repeats = pay_of(rows, found.ranks("via"), amounts, n_enterprises, main, grid)
+    return pay, left_out + repeats
+
+
+def pay_of(
+    rows: IntArray, ids: CodeArray, amounts: FloatArray, n_enterprises: FloatArray, main: dict[str, Encoded], grid: Grid
+) -> tuple[Pay, LeftOut]:
+    """Return the pay of each row from records with these rows and ids, and the records that repeat others.
+
+    Parameters
+    ----------
+    rows, ids : int[n_record]
+        Row of each record, -1 without one; the id that it came by.
+    amounts, n_enterprises : float64[n_record]
+    main : dict of str -> Encoded
+        As in `Pay`, by record.
+    grid : Grid
+    """
+    earnings, repeats = _added_over_ids(rows, ids, amounts, grid)
     # An id without an amount sorts behind any that has one. The keys after ids decide between records that repeat one.
     texts = [missing_last(main[name].values) for name in ("employer", "sector", "sector_group")]
     most = chosen(rows, grid.n_row, -amounts, ids, *texts, -main["sector_tied"].values)
     most[~(earnings > 0)] = -1
-    n_enterprises = largest(rows, found.numbers("n_enterprises").astype(np.float64), grid.n_row)
-    main = {name: taken(column, most) for name, column in main.items()}
-    return Pay(earnings, n_enterprises, main), left_out + repeats
+    of_row = {name: taken(column, most) for name, column in main.items()}
+    return Pay(earnings, largest(rows, n_enterprises, grid.n_row), of_row), repeats
 
 
 def _added_over_ids(rows: IntArray, ids: CodeArray, amounts: FloatArray, grid: Grid) -> tuple[FloatArray, LeftOut]:
@@ -206,13 +222,18 @@ def self_employment_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded
         },
     )
     rows, left_out = place(found, grid)
-    earlier = grid.tax_year < SELF_ASSESSMENT_FROM
     amounts, repeats = _added_over_ids(rows, found.ranks("via"), found.numbers("earnings").astype(np.float64), grid)
-    columns = {
-        "self_employed": condition(marked(np.where(found.numbers("self_employed"), rows, -1), grid.n_row), earlier),
+    columns = self_employment(np.where(found.numbers("self_employed"), rows, -1), amounts, grid)
+    return columns, left_out + repeats
+
+
+def self_employment(rows: IntArray, amounts: FloatArray, grid: Grid) -> dict[str, Encoded]:
+    """Return who was self-employed, by the rows of returns that say so, and the profits of every row."""
+    earlier = grid.tax_year < SELF_ASSESSMENT_FROM
+    return {
+        "self_employed": condition(marked(rows, grid.n_row), earlier),
         "self_employment_earnings": number(amounts, earlier),
     }
-    return columns, left_out + repeats
 
 
 def furlough_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded], LeftOut]:
@@ -224,12 +245,15 @@ def furlough_columns(block: Block, grid: Grid) -> tuple[dict[str, Encoded], Left
         {"tax_year": year_number("TAXYEAR"), "weeks": '"CJRS_TOT_WKS"'},
     )
     rows, left_out = place(found, grid)
-    weeks = found.numbers("weeks").astype(np.float64)
+    return furloughs(rows, found.numbers("weeks").astype(np.float64), grid), left_out
+
+
+def furloughs(rows: IntArray, weeks: FloatArray, grid: Grid) -> dict[str, Encoded]:
+    """Return who was on furlough and for how long, by the rows and weeks of the scheme's records."""
     on_scheme = np.where(~(weeks <= 0), rows, -1)  # weeks above 0, or not known
     in_other_years = ~np.isin(grid.tax_year, FURLOUGH_YEARS)
     longest = np.where(marked(rows, grid.n_row), largest(rows, weeks, grid.n_row), 0.0)
-    columns = {
+    return {
         "furloughed": condition(marked(on_scheme, grid.n_row), in_other_years),
         "furlough_weeks": number(longest, in_other_years),
     }
-    return columns, left_out

@@ -99,16 +99,28 @@ def read_employment(block: Block, grid: Grid, definitions: Definitions) -> tuple
         },
     )
     spells, kept, left_out = spells_of(block, found)
-    work = _work(spells, grid, block.last_tax_year)
-    if definitions.uncertain_dates == "keep":
-        return Employment(work, None, None), left_out
     by_default = found.numbers("uncertain_start")[kept], found.numbers("uncertain_end")[kept]
-    certain = _work(_certain_days(spells, *by_default), grid, block.last_tax_year)
+    if definitions.uncertain_dates == "exclude":
+        left_out += LeftOut(uncertain=int((by_default[0] | by_default[1]).sum()))
+    return employment_of(spells, by_default, grid, definitions, block.last_tax_year), left_out
+
+
+def employment_of(
+    spells: Spells,
+    by_default: tuple[BoolArray, BoolArray],
+    grid: Grid,
+    definitions: Definitions,
+    last_extract_year: int,
+) -> Employment:
+    """Unite spells under the policy on uncertain dates; `by_default` tells which first and last days are defaults."""
+    work = _work(spells, grid, last_extract_year)
+    if definitions.uncertain_dates == "keep":
+        return Employment(work, None, None)
+    certain = _work(_certain_days(spells, *by_default), grid, last_extract_year)
     unsettled = certain.covered.days != work.covered.days
     if definitions.uncertain_dates == "unknown":
-        return Employment(work, certain, unsettled), left_out
-    n_uncertain = int((by_default[0] | by_default[1]).sum())
-    return Employment(certain, None, unsettled), left_out + LeftOut(uncertain=n_uncertain)
+        return Employment(work, certain, unsettled)
+    return Employment(certain, None, unsettled)
 
 
 def _certain_days(spells: Spells, uncertain_start: BoolArray, uncertain_end: BoolArray) -> Spells:

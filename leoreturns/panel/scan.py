@@ -169,6 +169,13 @@ class Scan:
         """Return one row per column, counts added over the parts; see `Panel.info`."""
         return frame.describe(self.schema)
 
+    def as_panel(self) -> Panel:
+        """Return all parts as one panel: stored columns stay in their files, mapped; assigned ones are in memory."""
+        panel = store.open_stored(self.path, self._stored, self._flow, self.settings)
+        for step in self._steps:
+            panel = step(panel)
+        return panel
+
     def to_frame(self) -> pd.DataFrame:
         """Return the selected rows of all parts as one DataFrame, in memory whole; see `Panel.to_frame`."""
         return pd.concat([panel.to_frame() for panel in self], ignore_index=True)

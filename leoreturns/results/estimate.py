@@ -3,75 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, stats
+from scipy import stats
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
+from leoreturns.results.anderson_rubin import accepted
+from leoreturns.results.clusters import ClusterFigures, figures_frame
 from leoreturns.results.evidence import FitEvidence
 from leoreturns.results.flow import MASK, MASKED_BELOW, SampleFlow
+from leoreturns.results.hypothesis import Test, f_test
 
 INSIDE_ONLY = "Inside only: nothing here has been checked for release."
 LEVEL = 0.95
-GRID = 2_000  # angles at which the Anderson-Rubin statistic is looked at before its roots are found
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Drawn:
-    """Tests of no effect and confidence intervals that come from draws.
+    """Confidence intervals that come from draws, and tests of no effect if those do too.
 
     Attributes
     ----------
     names : tuple of str
-        Coefficients tested.
+        Their coefficients.
     level : float
         Of the intervals.
-    pvalues, low, high : float64 of shape (n,)
+    pvalues : float64 of shape (n,), optional
+        None where tests use the t distribution.
+    low, high : float64 of shape (n,)
     n_replicates : int
+    joint : mapping of set of names -> float
+        p-values of the tests that all coefficients of a set are zero.
     """
 
     names: tuple[str, ...]
     level: float
-    pvalues: FloatArray
+    pvalues: FloatArray | None
     low: FloatArray
     high: FloatArray
     n_replicates: int
+    joint: Mapping[frozenset[str], float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"<Drawn: {len(self.names):,} tests, {self.n_replicates:,} replicates>"
+        return f"<Drawn: {len(self.names):,} coefficients, {self.n_replicates:,} replicates>"
 
 
-@dataclass(frozen=True, slots=True)
-class Test:
-    """A test of a hypothesis.
-
-    Attributes
-    ----------
-    statistic : float
-    df : tuple of float
-        Degrees of freedom of the numerator and the denominator of F.
-    pvalue : float
-    """
-
-    statistic: float
-    df: tuple[float, float]
-    pvalue: float
-
-    def __repr__(self) -> str:
-        return f"F({self.df[0]:g}, {self.df[1]:g}) = {self.statistic:.4f}, p = {self.pvalue:.4f}"
-
-
-def f_test(values: FloatArray, cov: FloatArray, df: float) -> Test:
-    """Test that values with a covariance are all zero: Wald's statistic over its number, as F."""
-    rank = len(values)
-    statistic = float(values @ np.linalg.solve(cov, values)) / rank if rank else np.nan
-    return Test(statistic, (float(rank), df), float(stats.f.sf(statistic, rank, df)))
+def _explained(left: float, total: float) -> float:
+    return 1.0 - left / total if total else np.nan
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -112,6 +95,8 @@ class Estimate:
         Tests and intervals that come from a bootstrap.
     owners : tuple of str
         Owners of the columns used.
+    cluster_figures : mapping of column -> ClusterFigures
+        One per column of clusters.
     """
 
     formula: str
@@ -136,6 +121,7 @@ class Estimate:
     first_stages: Mapping[str, FirstStage] = field(default_factory=dict)
     drawn: Drawn | None = None
     owners: tuple[str, ...] = ()
+    cluster_figures: Mapping[str, ClusterFigures] = field(default_factory=dict)
 
     # ---- coefficients -----------------------------------------------------------------------------------------------
 
@@ -158,7 +144,7 @@ class Estimate:
     def pvalues(self) -> pd.Series:
         """Two-sided p-values: of the bootstrap where there is one, else of the t distribution."""
         found = pd.Series(2.0 * stats.t.sf(np.abs(self.tstats), self.df_tests), index=list(self.names), name="p")
-        if self.drawn is not None:
+        if self.drawn is not None and self.drawn.pvalues is not None:
             found[list(self.drawn.names)] = self.drawn.pvalues
         return found
 
@@ -203,13 +189,13 @@ class Estimate:
 
     @property
     def r2(self) -> float:
-        """Share of the outcome's variance that is explained, the effects among what explains it."""
-        return 1.0 - self.fit["rss"] / self.fit["tss"]
+        """Share of the outcome's variance that is explained, by effects too; NaN where it has none."""
+        return _explained(self.fit["rss"], self.fit["tss"])
 
     @property
     def r2_within(self) -> float:
         """Share explained of what the effects leave; NaN without effects."""
-        return 1.0 - self.fit["rss"] / self.fit["within_tss"] if self.effects else np.nan
+        return _explained(self.fit["rss"], self.fit["within_tss"]) if self.effects else np.nan
 
     @property
     def r2_adjusted(self) -> float:
@@ -228,13 +214,38 @@ class Estimate:
         Parameters
         ----------
         names : sequence of str, optional
-            Coefficients, by name; by default all but the intercept.
+            Coefficients, by name; by default all but the intercept. The p-value of a set that a wild bootstrap tested
+            together is drawn.
+
+        Raises
+        ------
+        SupportError
+            For an unknown name, and where the covariance is singular, as it is for more coefficients than clusters.
         """
         chosen = [name for name in self.names if name != "Intercept"] if names is None else list(names)
         if unknown := [name for name in chosen if name not in self.names]:
             raise SupportError(f"no coefficient {', '.join(map(repr, unknown))}; there are {', '.join(self.names)}")
         at = [self.names.index(name) for name in chosen]
-        return f_test(self.values[at], self.covariance[np.ix_(at, at)], self.df_tests)
+        found = f_test(self.values[at], self.covariance[np.ix_(at, at)], self.df_tests)
+        if at and np.isnan(found.statistic):
+            raise SupportError(
+                f"the covariance of {len(at):,} coefficients is singular{self._clusters()}: test fewer of them"
+            )
+        drawn = self.drawn.joint if self.drawn is not None else {}
+        return replace(found, pvalue=drawn.get(frozenset(chosen), found.pvalue))
+
+    def clusters(self) -> pd.DataFrame:
+        """Return what the clusters of the covariance are worth, one row per column of clusters and coefficient.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Clusters, effective clusters, the largest partial leverage, the largest leverage, and rows of the smallest,
+            median and largest cluster; see `ClusterFigures`. It describes single clusters: it stays inside.
+        """
+        if not self.cluster_figures:
+            raise SupportError(f"standard errors {self.cov_name} have no clusters")
+        return figures_frame(self.cluster_figures)
 
     def anderson_rubin(self, level: float = LEVEL) -> list[tuple[float, float]]:
         """Return the confidence set of a single endogenous regressor that weak instruments do not spoil.
@@ -246,12 +257,23 @@ class Estimate:
         -------
         list of (float, float)
             Intervals from left to right.
+
+        Raises
+        ------
+        SupportError
+            Without exactly one endogenous regressor, and where the covariance is not positive definite.
         """
+        if not 0.0 < level < 1.0:
+            raise ValueError(f"a confidence level lies between 0 and 1, not at {level}")
         if len(self.first_stages) != 1:
             raise SupportError("the Anderson-Rubin set is that of one endogenous regressor")
         (stage,) = self.first_stages.values()
-        assert stage.joint is not None
-        return _accepted(stage.joint, stage.estimate.df_tests, level)
+        if stage.joint is None:
+            raise SupportError(
+                "clusters of several columns gave negative variances, and the Anderson-Rubin set needs the variance at "
+                "every value: cluster by one column"
+            )
+        return accepted(stage.joint, stage.estimate.df_tests, level)
 
     # ---- rendering --------------------------------------------------------------------------------------------------
 
@@ -305,10 +327,12 @@ class FirstStage:
     test : Test
         Of the excluded instruments, by the covariance of the estimate.
     effective : float
-        Effective F of Montiel Olea and Pflueger (2013); with one instrument the same as the test's.
+        Effective F of Montiel Olea and Pflueger (2013), whose critical values are those of one endogenous regressor;
+        with one instrument the same as the test's.
     joint : tuple of float64 arrays, or None
         With a single endogenous regressor: coefficients of the instruments in the outcome and in the regressor, their
-        covariances, and the mean of the covariance between them and its transpose.
+        covariances, and the mean of the covariance between them and its transpose; None with several, or where negative
+        variances were set to zero.
     """
 
     estimate: Estimate
@@ -318,32 +342,6 @@ class FirstStage:
 
     def __repr__(self) -> str:
         return f"<FirstStage: {self.test}, effective F = {self.effective:.4f}>"
-
-
-def _accepted(joint: tuple[FloatArray, ...], df: float, level: float) -> list[tuple[float, float]]:
-    """Return where the Anderson-Rubin statistic lies below its critical value."""
-    outcome, regressor, var_outcome, var_regressor, cross = joint
-    critical = stats.f.isf(1.0 - level, len(outcome), df)
-
-    def excess(angle: float) -> float:
-        # The statistic of b = tan(angle) does not change when both sides are multiplied by the cosine.
-        c, s = np.cos(angle), np.sin(angle)
-        gap = c * outcome - s * regressor
-        variance = c * c * var_outcome - 2.0 * c * s * cross + s * s * var_regressor
-        return float(gap @ np.linalg.solve(variance, gap)) / len(gap) - float(critical)
-
-    # Along angles the whole line is a half turn; its scale is that of the two-stage estimate's own.
-    scale = np.sqrt(np.trace(var_outcome) / np.trace(var_regressor))
-    outcome, var_outcome, cross = outcome / scale, var_outcome / scale**2, cross / scale
-    angles = np.linspace(-np.pi / 2, np.pi / 2, GRID + 1)
-    values = np.array([excess(angle) for angle in angles])
-    edges = [
-        float(optimize.brentq(excess, angles[at], angles[at + 1], xtol=1e-15))
-        for at in np.flatnonzero(np.diff(np.sign(values)) != 0)
-    ]
-    bounds = [-np.inf, *(scale * np.tan(edge) for edge in edges), np.inf]
-    inside = values[0] <= 0
-    return [(float(a), float(b)) for at, (a, b) in enumerate(pairwise(bounds)) if (at % 2 == 0) == inside]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -11,8 +13,8 @@ from scipy.special import ndtr
 
 from leoreturns._typing import AnyArray, BoolArray, FloatArray
 from leoreturns.extract.simulate import facts, fitted
-from leoreturns.extract.simulate.effects import Effects
-from leoreturns.extract.simulate.pay import DEGREE_YEAR, effects, extra_of_degree
+from leoreturns.extract.simulate.effects import YEARS, Effects
+from leoreturns.extract.simulate.pay import DEGREE_YEAR, effects, extra_of_degree, learned
 from leoreturns.extract.simulate.people import FEMALE_LABELS, FIVE_AC_FROM, SCORE_MEAN, SCORE_SD, People
 from leoreturns.extract.simulate.population import GRADUATE, LEVEL_3, N_LEVEL, cells
 from leoreturns.extract.simulate.truth import Truth
@@ -67,7 +69,8 @@ def _expected_ks4(codes: Mapping[str, AnyArray], level: int) -> FloatArray:
     return mean
 
 
-def process(truth: Truth) -> dict[str, float]:
+@cache
+def process(truth: Truth) -> Mapping[str, float]:
     """Return the mean effect of a degree by group in the distribution that persons are drawn from, without error."""
     population = cells()
     effect = np.zeros(population.chance.shape)
@@ -78,7 +81,7 @@ def process(truth: Truth) -> dict[str, float]:
         for of, levels in TREATED.items():
             weight = population.chance * inside[:, None] * np.isin(np.arange(N_LEVEL), levels)
             found[f"{name}|{of}"] = float((weight * effect).sum() / weight.sum())
-    return found
+    return MappingProxyType(found)
 
 
 def report(truth: Truth, world: World, drawn: Mapping[str, float]) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def report(truth: Truth, world: World, drawn: Mapping[str, float]) -> dict[str, 
     return {
         "degree": {
             "what": f"log annualised real earnings in year {DEGREE_YEAR} after key stage 4, with a degree minus with"
-            " level 3 or above and no degree; the route of key stage 5 stays",
+            " level 3 or above and no year of higher education; the route of key stage 5 stays",
             "values": values,
         },
         "area": {"what": "spread of travel-to-work areas within regions, log pay", "values": [
@@ -105,16 +108,27 @@ def report(truth: Truth, world: World, drawn: Mapping[str, float]) -> dict[str, 
                 for sex, value in zip(FEMALE_LABELS, getattr(truth, name), strict=True)]}
             for name, what in _ROUTES.items()
         },
-        "first_move": {"what": "having left the first travel-to-work area, log pay", "values": [
-            {"process": truth.first_move, "population": truth.first_move}]},
-        "sector": {"what": "industry, as a multiple of its mean log pay", "values": [
-            {"process": truth.sector, "population": truth.sector}]},
+        **{
+            name: {"what": what, "values": [{"process": getattr(truth, name), "population": getattr(truth, name)}]}
+            for name, what in _SINGLE.items()
+        },
+        "ability": {"what": "share of what ability is worth that employers pay for, by year after key stage 4",
+            "values": [{"year": year, "process": share, "population": share}
+                for year in range(1, YEARS + 1) for share in [learned(truth, year)]]},
         "covid": {"what": "tax year 2020-21, log pay", "values": [
             {"group": label, "process": value, "population": value}
             for label, value in zip(facts.LEVELS, truth.covid, strict=True)]},
     }  # fmt: skip
 
 
+_SINGLE = {
+    "degree_by_fsm": "how much larger the effect of a degree is with free school meals",
+    "degree_by_ks4": "how much larger the effect of a degree is by standard deviation of marks at key stage 4",
+    "he_year": "a year of higher education without reaching a degree, log pay",
+    "place": "region of residence, as a multiple of its mean log pay",
+    "first_move": "having left the first travel-to-work area, log pay",
+    "sector": "industry, as a multiple of its mean log pay",
+}
 _ROUTES = {
     "vocational": "vocational route against A levels, log pay, of those who reach level 3",
     "apprenticeship": "apprenticeship against A levels, log pay, of those who reach level 3",

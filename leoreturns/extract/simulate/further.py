@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -61,9 +61,18 @@ class Courses:
 def make_courses(people: People, careers: Careers, rng: Generator) -> Courses:
     """Return the aims of all persons: those of years whose main activity they are, and short ones."""
     parts = (_sustained(people, rng), _short(people, careers, rng))
-    return Courses(
+    courses = Courses(
         **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Courses)}
     )
+    return replace(courses, level=_levels_by_19(people, courses))
+
+
+def _levels_by_19(people: People, courses: Courses) -> AnyArray:
+    """Return the levels of aims, of which none before 19 tells of another route at key stage 5 than the person's."""
+    young = academic_year(courses.end) <= people.cohort[courses.person] + 2
+    route = people.route[courses.person]
+    other = np.where(courses.apprentice, route != APPRENTICESHIP, np.isin(route, (OTHER_LEVEL_3, NO_ROUTE)))
+    return np.where(young & other, courses.level.clip(max=2), courses.level)
 
 
 def _sustained(people: People, rng: Generator) -> Courses:

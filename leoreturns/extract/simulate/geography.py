@@ -32,13 +32,15 @@ GRANTS = 2_400
 
 
 def geography(people: People, careers: Careers, ids: Ids, world: World, rng: Generator, defects: Defects) -> Rows:
-    """Return one row per person and tax year from 2004-05, some years without."""
-    year = people.cohort[:, None] + 1 + np.arange(careers.seen.shape[1])
-    person, k = careers.cells(careers.addressed & (year >= FIRST_YEAR))
+    """Return one row per person and tax year from 2004-05, some years without; the first is that of the home at 16."""
+    # Column 0 is the tax year in which key stage 4 ends.
+    addressed = np.column_stack([people.linked, careers.addressed])
+    year = people.cohort[:, None] + np.arange(addressed.shape[1])
+    person, place = careers.cells(addressed & (year >= FIRST_YEAR))
     gaps = defects.choose("year without an address", len(person))
-    person, k = np.delete(person, gaps), np.delete(k, gaps)
-    n, year = len(person), (people.cohort[person] + 1 + k).astype(np.int32)
-    lsoa = careers.lsoa[person, k].copy()
+    person, place = np.delete(person, gaps), np.delete(place, gaps)
+    n, year = len(person), (people.cohort[person] + place).astype(np.int32)
+    lsoa = np.where(place == 0, people.lsoa[person], careers.lsoa[person, place - 1])
     # Addresses to 2012-13 were recoded: in some years another area of the neighbourhood than the true one.
     spurious = defects.within("spurious move of 2012-13", (year == LAST_OF_OLD_AREAS) & (lsoa >= 0))
     neighbours = world.lsoa_of_region.pick(world.lsoa_region[lsoa[spurious]], defects.uniform(len(spurious)))

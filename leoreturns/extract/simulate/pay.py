@@ -17,6 +17,7 @@ from scipy.special import log_ndtr, ndtri
 
 from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate import facts, fitted
+from leoreturns.extract.simulate.activities import HIGHER
 from leoreturns.extract.simulate.careers import Careers
 from leoreturns.extract.simulate.effects import Effects
 from leoreturns.extract.simulate.people import APPRENTICESHIP, GRADUATE, LEVEL_3, OTHER_LEVEL_3, VOCATIONAL, People
@@ -51,9 +52,13 @@ def effects() -> Effects:
 
 def ability_price(truth: Truth, year: int) -> FloatArray:
     """Return what a standard deviation of ability adds to log pay, of men and women: employers learn it with time."""
-    learned = [1 - (1 - truth.ability_at_first) * np.exp(-truth.learning_speed * (n - 1)) for n in (year, DEGREE_YEAR)]
-    price: FloatArray = fitted.load().pay["ability"] * (learned[0] / learned[1])
+    price: FloatArray = fitted.load().pay["ability"] * (learned(truth, year) / learned(truth, DEGREE_YEAR))
     return price
+
+
+def learned(truth: Truth, year: int) -> float:
+    """Return the share of ability that employers know of in a year after key stage 4."""
+    return float(1 - (1 - truth.ability_at_first) * np.exp(-truth.learning_speed * (year - 1)))
 
 
 def chance(people: People, years: int, rng: Generator) -> AnyArray:
@@ -80,7 +85,7 @@ _TAIL_AT = float(ndtri(TAIL_FROM))
 
 
 def causes(people: People, careers: Careers, world: World, truth: Truth) -> AnyArray:
-    """Return what causes pay beside level, ability and chance: route, place, first move, sector, school, COVID."""
+    """Return what causes pay beside level, ability and chance: route, years of study, place, sector, school, COVID."""
     span = careers.activity.shape[1]
     sex = people.female.astype(np.int8)
     route = np.zeros((2, 5))
@@ -90,6 +95,9 @@ def causes(people: People, careers: Careers, world: World, truth: Truth) -> AnyA
     fixed = np.where(people.level >= LEVEL_3, route[sex, people.route], 0.0)
     fixed = fixed + truth.school_sd * world.school_effect[people.school]
     found = np.repeat(fixed.astype(np.float32)[:, None], span, axis=1)
+    studies = careers.activity == HIGHER
+    behind = np.cumsum(studies, axis=1) - studies
+    found += np.where(people.level[:, None] == GRADUATE, 0.0, truth.he_year * behind).astype(np.float32)
     inside = careers.lsoa >= 0
     home = world.lsoa_ttwa[people.lsoa]
     ttwa = np.where(inside, world.lsoa_ttwa[careers.lsoa.clip(min=0)], home[:, None])

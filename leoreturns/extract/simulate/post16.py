@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
-from leoreturns.extract.simulate.activities import KEY_STAGE_5, NOT_CAPTURED
+from leoreturns.extract.simulate.activities import KEY_STAGE_5, NOT_CAPTURED, OTHER_EDUCATION
 from leoreturns.extract.simulate.attainment import only_covered
 from leoreturns.extract.simulate.defects import Defects
 from leoreturns.extract.simulate.ids import Ids
@@ -173,7 +173,7 @@ def ypmad(people: People, ids: Ids, rng: Generator) -> Rows:
             "YPMAD_L2_ACADEMIC": flag(people.five_ac[persons]),
             "YPMAD_L3_ACADEMIC": flag(academic),
             "YPMAD_L3_NISVQ": flag(vocational),
-            "YPMAD_L3_FE_ILR": flag(other),
+            "YPMAD_L3_FE_ILR": flag(vocational & people.in_year(1, OTHER_EDUCATION)[persons]),
             "YPMAD_L3_WBL_ILR": flag(apprentice),
             "YPMAD_L3_APPRENTICESHIP_WBL_ILR": apprentice * 1.0,
             "YPMAD_L2_OVERALL": flag(people.five_ac[persons] | level_3),

@@ -67,7 +67,7 @@ def census(
     people: People, ids: Ids, world: World, occasions: list[Census], rng: Generator, defects: Defects
 ) -> Iterator[tuple[str, Rows]]:
     """Give the rows of each census, under the names of its file and of its columns."""
-    rank = (people.lsoa + 1).clip(max=RANKS).astype(np.int32)
+    rank = deprivation_rank(people.lsoa)
     attends_sixth_form = people.state & people.in_sixth_form & (rng.random(len(people)) < 0.55)
     for occasion in occasions:
         year = occasion.year
@@ -78,6 +78,16 @@ def census(
         rows = _census_rows(people, ids, world, occasion, persons, rank, rng, defects)
         rows = _struck(rows, world, defects)
         yield file_stem(occasion), _named(TABLES["school_census"], rows, occasion, early=defects.enabled)
+
+
+def deprivation_rank(lsoa: AnyArray) -> AnyArray:
+    """Return the rank of areas by deprivation, 1 for the most deprived."""
+    return (lsoa + 1).clip(max=RANKS).astype(np.int32)
+
+
+def deprivation_score(rank: AnyArray) -> AnyArray:
+    """Return the index of deprivation of areas by their rank."""
+    return np.round(0.6 * np.exp(-3.0 * rank / RANKS), 3)
 
 
 def _census_rows(
@@ -106,7 +116,7 @@ def _census_rows(
         "LeavingDate": np.where(occasion.year >= people.cohort[persons], days(occasion.year + 1, 7, 20), MISSING),
         "LSOA01": lsoa,
         "LSOA11": lsoa,
-        "IDACIScore": np.round(0.6 * np.exp(-3.0 * rank[persons] / RANKS), 3),
+        "IDACIScore": deprivation_score(rank[persons]),
         "IDACIRank": rank[persons],
         "LA_anon": Coded(world.lsoa_ttwa[people.lsoa[persons]].astype(np.int32), world.authority_codes),
         "LAEstab_anon": Coded(school, world.laestab_codes),

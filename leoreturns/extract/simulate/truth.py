@@ -26,6 +26,8 @@ class Truth:
     degree_by_fsm, degree_by_ks4 : float
         How much larger the effect is for those eligible for free school meals, and by standard deviation of marks at
         key stage 4, beyond what the fitted medians of these groups imply.
+    he_year : float
+        Effect of each year of higher education behind those who never reach a degree; graduates have `degree` instead.
     vocational, apprenticeship, other_route : pair of float
         Effect of the route at key stage 5 against A levels, of men and women who reach level 3.
     place, place_sd : float
@@ -48,6 +50,7 @@ class Truth:
     degree: tuple[float, ...] = (0.06, 0.26)
     degree_by_fsm: float = 0.0
     degree_by_ks4: float = 0.0
+    he_year: float = 0.0
     vocational: tuple[float, ...] = (0.03, -0.05)
     apprenticeship: tuple[float, ...] = (0.15, 0.04)
     other_route: tuple[float, ...] = (-0.03, -0.04)

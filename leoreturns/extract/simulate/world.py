@@ -175,8 +175,7 @@ def _enterprises(n_person: int, rng: Generator) -> tuple[AnyArray, AnyArray, Any
     sic_codes = [
         f"{division:02d}{ending}" for group in facts.DIVISIONS for division in group for ending in ("110", "190", "200")
     ]
-    sic_section = np.repeat(np.arange(n_section), [3 * len(group) for group in facts.DIVISIONS])
-    industries = Groups.of(sic_section, n_section)
+    industries = Groups.of(sections_of_industries(), n_section)
     section = np.concatenate([np.arange(n_section), draw(rng, facts.EMPLOYEES.sum(axis=0), n)])
     sic = industries.pick(section, rng.random(len(section)))
     changes = rng.random(len(section)) < 0.06
@@ -188,6 +187,12 @@ def _enterprises(n_person: int, rng: Generator) -> tuple[AnyArray, AnyArray, Any
         values.astype(kind) for values, kind in zip((section, section_later, sic, sic_later), small, strict=True)
     )
     return first, second, third, fourth, pa.array(sic_codes, pa.string())
+
+
+def sections_of_industries() -> IntArray:
+    """Return the section of each 5-digit industry, in the order of ``World.sic_codes``."""
+    sections: IntArray = np.repeat(np.arange(len(facts.SECTIONS)), [3 * len(group) for group in facts.DIVISIONS])
+    return sections
 
 
 def idbr(world: World, rng: Generator) -> Rows:
@@ -237,9 +242,9 @@ def outside_lookups(world: World) -> dict[str, pa.Table]:
     """Return lookups as a user brings them: regions, travel-to-work areas, types of schools, industries."""
     names = pa.array(REGION_NAMES)
     types = pa.array(facts.SCHOOL_TYPES)
-    sections = np.repeat(np.arange(len(facts.SECTIONS)), [3 * len(group) for group in facts.DIVISIONS])
     return {
         "regions": pa.table({"LSOA": world.lsoa_codes, "region": names.take(pa.array(world.lsoa_region))}),
+        "home_areas": pa.table({"LSOA": world.lsoa_codes, "area": world.ttwa_codes.take(pa.array(world.lsoa_ttwa))}),
         "travel_to_work": pa.table(
             {
                 "COA_2011": world.area_codes,
@@ -248,5 +253,7 @@ def outside_lookups(world: World) -> dict[str, pa.Table]:
         ),
         "school_regions": pa.table({"school": world.urn_codes, "region": names.take(pa.array(world.school_region))}),
         "school_types": pa.table({"school": world.urn_codes, "type": types.take(pa.array(world.school_type))}),
-        "sectors": pa.table({"SIC2007": world.sic_codes, "sector": pa.array(facts.SECTIONS).take(pa.array(sections))}),
+        "sectors": pa.table(
+            {"SIC2007": world.sic_codes, "sector": pa.array(facts.SECTIONS).take(pa.array(sections_of_industries()))}
+        ),
     }

@@ -100,7 +100,7 @@ def simulate_extract(
     TypeError
         If a number is no whole one.
     """
-    plan = _plan(n_persons, seed, chunk_persons, cohorts, defects, Truth.of(truth), n_schools)
+    plan = plan_of(n_persons, seed, chunk_persons, cohorts, defects, truth, n_schools)
     with new_folder(Path(path), ExtractError, NOTICE) as folder:
         world = plan.world()
         _write_lookups(folder / LOOKUP_FOLDER, outside_lookups(world))
@@ -118,15 +118,16 @@ def simulate_extract(
     return open_extract(path)
 
 
-def _plan(
+def plan_of(
     n_persons: int,
     seed: int,
     chunk_persons: int,
     cohorts: Iterable[int],
     defects: bool,
-    truth: Truth,
+    truth: Mapping[str, Any] | None,
     n_schools: int | None,
 ) -> Plan:
+    """Return what is simulated, once every argument is found to be in its range; see `simulate_extract`."""
     # NumPy's whole numbers become Python's, which JSON can hold.
     n_persons, seed, chunk_persons = map(operator.index, (n_persons, seed, chunk_persons))
     n_schools = None if n_schools is None else operator.index(n_schools)
@@ -141,7 +142,7 @@ def _plan(
         raise ValueError(f"cohorts must be calendar years between {FIRST_COHORT} and {LAST_COHORT}")
     if n_schools is not None and not FEWEST_SCHOOLS <= n_schools <= MOST_SCHOOLS:
         raise ValueError(f"n_schools must be between {FEWEST_SCHOOLS} and {MOST_SCHOOLS}, not {n_schools:,}")
-    return Plan(n_persons, seed, chunk_persons, years, defects, truth, n_schools)
+    return Plan(n_persons, seed, chunk_persons, years, defects, Truth.of(truth), n_schools)
 
 
 def _write_rows(path: Path, table: Table, rows: Rows) -> None:
@@ -185,13 +186,18 @@ def _write_lookups(folder: Path, lookups: Mapping[str, pa.Table]) -> None:
 
 
 def _write_truth(path: Path, plan: Plan, world: World, made: Counter[str]) -> None:
-    told = {
+    defects = {name: {"rate": rate, "count": made[name]} for name, rate in RATES.items()} if plan.defects else {}
+    path.write_text(json.dumps(told(plan, world, made, defects), indent=1) + "\n", encoding="utf-8")
+
+
+def told(plan: Plan, world: World, made: Mapping[str, float], defects: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a simulation: its arguments, defects, parameters and true values."""
+    return {
         "n_persons": plan.n_persons,
         "seed": plan.seed,
         "chunk_persons": plan.chunk_persons,
         "cohorts": list(plan.cohorts),
-        "defects": {name: {"rate": rate, "count": made[name]} for name, rate in RATES.items()} if plan.defects else {},
+        "defects": dict(defects),
         "truth": plan.truth.settings,
         "estimands": report(plan.truth, world, made),
     }
-    path.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
