@@ -17,14 +17,20 @@ from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.decompose import gelbach
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
+from leoreturns.estimation.imputed import AbadieImbens
 from leoreturns.estimation.logit import felogit
+from leoreturns.estimation.matched import Matched
+from leoreturns.estimation.matching import match
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.panels import between, first_difference, mundlak
 from leoreturns.estimation.poisson import fepois
 from leoreturns.estimation.resampled import Jackknifed, Resampled
+from leoreturns.estimation.sensitivity import Robustness, Selection, oster, robustness_value, rosenbaum_bounds
 from leoreturns.estimation.serial import DriscollKraay
 from leoreturns.estimation.specifications import specification_curve
+from leoreturns.estimation.treatment import treatment_effect
+from leoreturns.estimation.weighting import Weighted, weight
 from leoreturns.estimation.wild import WildCluster
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import Extract, open_extract
@@ -43,17 +49,21 @@ from leoreturns.resample.joint import jointly
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
+from leoreturns.results.balance import Balance
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
+from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 from leoreturns.results.likelihood import LikelihoodEstimate, LogitEstimate
 from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
+    "AbadieImbens",
     "Aggregate",
     "Answer",
+    "Balance",
     "BootstrapPlan",
     "Chart",
     "ClusterWarning",
@@ -64,6 +74,7 @@ __all__ = [
     "Definitions",
     "DisclosureError",
     "DriscollKraay",
+    "EffectEstimate",
     "Estimate",
     "Estimates",
     "Extract",
@@ -74,6 +85,7 @@ __all__ = [
     "LeoReturnsError",
     "LikelihoodEstimate",
     "LogitEstimate",
+    "Matched",
     "NotIdentifiedError",
     "Panel",
     "PanelError",
@@ -82,7 +94,9 @@ __all__ = [
     "Released",
     "Resampled",
     "Robust",
+    "Robustness",
     "Scan",
+    "Selection",
     "SmallSample",
     "SpecificationChart",
     "SpecificationCurve",
@@ -90,6 +104,7 @@ __all__ = [
     "SupportError",
     "Unadjusted",
     "Waterfall",
+    "Weighted",
     "Weights",
     "WildCluster",
     "aggregate",
@@ -111,16 +126,22 @@ __all__ = [
     "labour_outcomes",
     "liml",
     "main_activities",
+    "match",
     "mundlak",
     "open_extract",
+    "oster",
     "pathways",
     "random_effects",
     "release",
+    "robustness_value",
     "romano_wolf",
+    "rosenbaum_bounds",
     "simulate_extract",
     "simulate_panel",
     "specification_curve",
     "table",
+    "treatment_effect",
+    "weight",
 ]
 
 __version__ = "0.1.0"

@@ -59,7 +59,7 @@ REFUSED |= {("plots", unit) for unit in ("_core", "extract", "panel", "resample"
 # Third party -> the only places that may import it (a file, or a folder with its slash).
 EDGES = {
     "linearmodels": ("estimation/bridge.py",),
-    "sklearn": ("estimation/propensity.py", "estimation/doubly_robust.py", "estimation/matching.py"),
+    "sklearn": ("estimation/propensity.py", "estimation/crossfit.py"),
     "joblib": ("_parallel.py", "batch.py"),
     "duckdb": ("extract/", "panel/"),
     "matplotlib": ("plots/",),

@@ -65,7 +65,9 @@ class CoefficientRule:
 
 
 def _exact(estimate: Estimate, policy: Policy) -> bool:
-    return not estimate.fit["rss"] > ROUND_OFF * estimate.fit["tss"]
+    # Least squares leaves a sum of squares, a likelihood a deviance; an effect of a treatment has neither.
+    left = [(rest, whole) for rest, whole in (("rss", "tss"), ("deviance", "null_deviance")) if rest in estimate.fit]
+    return any(not estimate.fit[rest] > ROUND_OFF * estimate.fit[whole] for rest, whole in left)
 
 
 def _crowded(estimate: Estimate, policy: Policy) -> bool:

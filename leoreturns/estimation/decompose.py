@@ -272,7 +272,7 @@ def _estimated(
             "ssc": ssc,
             **found.notes,
         },
-        owners=owners_of(sample.panel, model.specification, columns),
+        owners=owners_of(sample.panel, [model.specification], columns),
     )
 
 

@@ -245,5 +245,5 @@ def _result(
             "where": where,
             **found.notes,
         },
-        owners=owners_of(sample.panel, specification, cov.columns),
+        owners=owners_of(sample.panel, [specification], cov.columns),
     )

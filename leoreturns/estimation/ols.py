@@ -272,7 +272,7 @@ def estimate_of(
             **{name: made for name, made in panel.settings.items() if name == "definitions"},
         },
         drawn=found.drawn,
-        owners=owners_of(panel, specification, [*cov.columns, *([design.weights.name] if design.weights else [])]),
+        owners=owners_of(panel, [specification], [*cov.columns, *([design.weights.name] if design.weights else [])]),
         cluster_figures={
             way.name: way.figures(fit, sums, persons) for way, sums in zip(behind.leverages, leverages, strict=True)
         },
@@ -311,10 +311,12 @@ def _path(design: Design, fit: Fit) -> str:
     return "; ".join([*parts, *([f"{', '.join(solved)} {how}"] if solved else [])])
 
 
-def owners_of(panel: Panel, specification: Specification, others: Sequence[str]) -> tuple[str, ...]:
-    """Return who owns the columns of a regression, those of its clusters and weights among them."""
-    terms = (*specification.terms, *specification.endogenous, *specification.instruments, (specification.outcome,))
-    names = {name for term in terms for factor in term for name in factor.columns}
-    names |= {name for effect in specification.effects for name in effect} | set(others)
+def owners_of(panel: Panel, specifications: Sequence[Specification], others: Sequence[str]) -> tuple[str, ...]:
+    """Return who owns the columns of regressions, those of their clusters and weights among them."""
+    names = set(others)
+    for entry in specifications:
+        terms = (*entry.terms, *entry.endogenous, *entry.instruments, (entry.outcome,))
+        names |= {name for term in terms for factor in term for name in factor.columns}
+        names |= {name for effect in entry.effects for name in effect}
     owners = {panel.schema.columns[name].owner for name in names if name in panel.schema.columns}
     return tuple(sorted({owner for entry in owners if entry for owner in entry.split(", ")}))

@@ -99,6 +99,13 @@ def draw_sample(
     return sample
 
 
+def restricted(sample: Sample, rows: IntArray, reason: str) -> Sample:
+    """Return the sample on some of its stored rows."""
+    dropped = np.ones(int(sample.panel.offsets[-1]), dtype=bool)
+    dropped[rows] = False
+    return without(sample, dropped, reason)
+
+
 def without(sample: Sample, dropped: BoolArray | None, reason: str) -> Sample:
     """Return the sample without some rows; a step of the same words is one step."""
     if dropped is None:

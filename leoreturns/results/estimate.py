@@ -290,7 +290,7 @@ class Estimate(Maketables):
             lines.append(f"Effects: {named}")
         for name, count in self.settings.get("connected_sets", {}).items():
             lines.append(f"{name}: {count:,} connected sets, between which nothing is compared")
-        lines.append(f"{self._quality()}; {self.settings.get('path', '')}")
+        lines.append("; ".join(filter(None, [self._quality(), self.settings.get("path")])))
         lines += [
             f"First stage of {name}: {stage!r}"[:-1].replace("<FirstStage: ", "")
             for name, stage in self.first_stages.items()

@@ -1,0 +1,75 @@
+"""
+One comparison by six estimators
+================================
+
+Union men against others in 1987, in the panel of Vella and Verbeek (1998): regression adjustment, weighting, both
+together, balancing weights and matching on one sample, with balance, errors that know that the chances were estimated,
+and what confounding it would take to explain the difference away.
+"""
+
+import pandas as pd
+from linearmodels.datasets import wage_panel
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+import leoreturns as lr
+
+panel = lr.Panel.from_frame(wage_panel.load(), person="nr", time="year", units={"lwage": "log"})
+men = panel.at(year=1987)
+covariates = "educ + exper + black + hisp + married"
+
+# %%
+# Before any outcome is opened
+# ----------------------------
+# Weights that make the covariates of other men those of union men, and how alike the arms are before and after.
+weighted: lr.Weighted = lr.weight("union", covariates, men, method="entropy", estimand="ATT")
+print(weighted)
+assert len(weighted.weights()) == men.n_person
+balance: lr.Balance = weighted.balance()
+print(balance.to_frame()["after"].round(3))
+assert balance.largest < 1e-8
+balance
+
+# %%
+# Matches on the chance of being a union man; ties are kept, so that the order of the rows decides nothing.
+matched: lr.Matched = lr.match("union", covariates, men, estimand="ATT", caliper=0.2)
+print(matched.counts)
+matched.balance()
+
+# %%
+# One sample, one estimand
+# ------------------------
+outcome, arms = f"lwage ~ {covariates}", f"union ~ {covariates}"
+found = {
+    method: lr.treatment_effect(outcome, arms, men, method=method, estimand="ATT", cov=lr.Robust("HC1"))
+    for method in ("ra", "ipw", "ipwra", "aipw", "entropy", "tilting")
+}
+forest = {"n_estimators": 20, "min_samples_leaf": 40, "random_state": 0}
+found["dml"] = lr.treatment_effect(
+    outcome, arms, men, method="dml", estimand="ATT", cov=lr.Robust("HC1"),
+    learners=(RandomForestRegressor(**forest), RandomForestClassifier(**forest)),
+)  # fmt: skip
+matching: lr.EffectEstimate = matched.effect("lwage", cov=lr.AbadieImbens(), adjust=covariates)
+found["matching"] = matching
+found["weights"] = weighted.effect("lwage", cov=lr.Robust("HC1"))
+pd.concat({method: estimate.to_frame().iloc[[0]] for method, estimate in found.items()})
+
+# %%
+# Without replacement a pair is a cluster.
+pairs = lr.match("union", covariates, men, estimand="ATT", replace=False, order="closest", caliper=0.2)
+pairs.effect("lwage", cov=lr.Clustered("pair"))
+
+# %%
+# What it would take
+# ------------------
+short = lr.feols("lwage ~ union", men, cov=lr.Unadjusted())
+long = lr.feols(f"lwage ~ union + {covariates}", men, cov=lr.Unadjusted())
+assert isinstance(short, lr.Estimate)
+assert isinstance(long, lr.Estimate)
+selection: lr.Selection = lr.oster(short, long, term="union")
+print(selection)
+strength: lr.Robustness = lr.robustness_value(long, "union", benchmarks=["educ"])
+strength
+
+# %%
+# For pairs: how many times as likely one of two alike might be to join before the test says nothing.
+lr.rosenbaum_bounds(pairs.differences("lwage"), [1, 1.25, 1.5, 2])

@@ -1,0 +1,33 @@
+from numpy import float64, int64, uint64
+from numpy.typing import NDArray
+
+def nearest(
+    focus: NDArray[float64],
+    focus_offsets: NDArray[int64],
+    pool: NDArray[float64],
+    pool_offsets: NDArray[int64],
+    counts: NDArray[int64],
+    keys: NDArray[uint64],
+    k: int,
+    caliper: float,
+    ties: bool,
+    first: int,
+    last: int,
+    start: NDArray[int64],
+    stop: NDArray[int64],
+) -> None: ...
+def without_replacement(
+    focus: NDArray[float64],
+    focus_offsets: NDArray[int64],
+    order: NDArray[int64],
+    pool: NDArray[float64],
+    pool_offsets: NDArray[int64],
+    keys: NDArray[uint64],
+    caliper: float,
+    closest: bool,
+    first: int,
+    last: int,
+    links: NDArray[int64],
+    room: NDArray[float64],
+    out: NDArray[int64],
+) -> None: ...

@@ -1,0 +1,96 @@
+"""Balance of covariates between two arms, from the cells: before and after weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from leoreturns._typing import BoolArray, FloatArray, IntArray
+from leoreturns.estimation.covariates import Cells, Columns
+from leoreturns.estimation.propensity import by_arm
+from leoreturns.results.balance import Balance
+
+
+def balance_of(
+    cells: Cells,
+    columns: Columns,
+    arms: IntArray,
+    labels: tuple[str, ...],
+    weights: FloatArray,
+    base: FloatArray | None,
+    estimand: str,
+) -> Balance:
+    """Compare the covariates of two arms.
+
+    Parameters
+    ----------
+    cells : Cells
+    columns : Columns
+        The intercept among them is passed over.
+    arms : int64 of shape (n,)
+        0 for controls, 1 for treated.
+    labels : tuple of str
+        Of the arms.
+    weights : float64 of shape (n,)
+        Of the adjustment, sampling weights among them.
+    base : float64 of shape (n,), optional
+        Sampling weights.
+    estimand : str
+    """
+    parts = [by_arm(cells, arms, 2, weight) for weight in (base, weights)]
+    values = columns.values[:, 1:]
+    spread = _spread(values, parts[0], estimand)
+    before, after = (np.array([_compared(x, part, s) for x, s in zip(values.T, spread, strict=True)]) for part in parts)
+    counts = np.bincount(arms, minlength=2)
+    return Balance(
+        columns.names[1:],
+        before.reshape(-1, 6),
+        after.reshape(-1, 6),
+        dict(zip(labels, counts.tolist(), strict=True)),
+        {label: effective_size(weights[arms == arm]) for arm, label in enumerate(labels)},
+        estimand,
+    )
+
+
+def effective_size(weights: FloatArray) -> float:
+    """Return how many persons of equal weight these are worth."""
+    squares = float(weights @ weights)
+    return float(weights.sum()) ** 2 / squares if squares else 0.0
+
+
+def _spread(values: FloatArray, counts: FloatArray, estimand: str) -> FloatArray:
+    """Return the standard deviations that standardise: those of the units as they were before."""
+    variances = [_moments(values, counts[:, arm])[1] for arm in (0, 1)]
+    chosen = {"ATT": variances[1], "ATC": variances[0]}.get(estimand, (variances[0] + variances[1]) / 2)
+    return np.sqrt(chosen)
+
+
+def _moments(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return weighted means and variances; the variance with the divisor of a sample of as many units."""
+    total = weight.sum()
+    mean = weight @ values / total
+    return mean, weight @ (values - mean) ** 2 / max(total - 1.0, 1e-300)
+
+
+def _compared(x: FloatArray, counts: FloatArray, spread: float) -> list[float]:
+    """Return the measures of one covariate."""
+    shares = counts / counts.sum(axis=0)
+    means = x @ shares
+    variances = [(x - mean) ** 2 @ share for mean, share in zip(means, shares.T, strict=True)]
+    order = np.argsort(x, kind="stable")
+    last = np.append(x[order][1:] != x[order][:-1], True)
+    gaps = np.abs(np.cumsum(shares[order, 1]) - np.cumsum(shares[order, 0]))[last]
+    indicator = bool(_is_indicator(x).all())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return [
+            float(means[1]),
+            float(means[0]),
+            float((means[1] - means[0]) / spread) if spread > 0 else (0.0 if means[1] == means[0] else np.inf),
+            np.nan if indicator else float(variances[1] / variances[0]),
+            float(gaps.mean()),
+            float(gaps.max()),
+        ]
+
+
+def _is_indicator(x: FloatArray) -> BoolArray:
+    found: BoolArray = (x == 0) | (x == 1)
+    return found

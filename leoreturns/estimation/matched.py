@@ -1,0 +1,374 @@
+"""Matched: who was matched with whom, and the balance, effects and sensitivity that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, NoReturn
+
+import numpy as np
+
+from leoreturns._typing import CodeArray, FloatArray, IntArray
+from leoreturns.errors import SupportError
+from leoreturns.estimation.balance import balance_of, effective_size
+from leoreturns.estimation.cell_models import fit_cells
+from leoreturns.estimation.covariance import Clustered, Robust
+from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of
+from leoreturns.estimation.design import Variables
+from leoreturns.estimation.evidence import SampleEvidence
+from leoreturns.estimation.formula import parse
+from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
+from leoreturns.estimation.ols import owners_of
+from leoreturns.estimation.propensity import Propensity, by_arm
+from leoreturns.estimation.sample import restricted
+from leoreturns.estimation.variables import Numbers
+from leoreturns.panel.panel import Panel
+from leoreturns.results.balance import Balance
+from leoreturns.results.effect import EffectEstimate
+from leoreturns.results.evidence import FitEvidence
+
+PAIR = "pair"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Candidates:
+    """The units that may be matched: microdata, held inside.
+
+    Attributes
+    ----------
+    panel : Panel
+    units : Units
+    variables : Variables
+    cells : Cells
+    columns : Columns
+        Covariates of the match.
+    arms : int64 of shape (n,)
+        1 for the treated.
+    labels : tuple of str
+        Of the controls and of the treated.
+    strata : int64 of shape (n,)
+    score : float64 of shape (n,)
+    chances : Propensity, optional
+    estimand : "ATT", "ATC" or "ATE"
+    settings : mapping
+    identified : bool
+        Whether the data name the persons.
+    """
+
+    panel: Panel
+    units: Units
+    variables: Variables
+    cells: Cells
+    columns: Columns
+    arms: IntArray
+    labels: tuple[str, ...]
+    strata: IntArray
+    score: FloatArray
+    chances: Propensity | None
+    estimand: str
+    settings: Mapping[str, Any]
+    identified: bool
+
+    @property
+    def focal(self) -> tuple[int, ...]:
+        """Arms whose units get matches."""
+        return {"ATT": (1,), "ATC": (0,)}.get(self.estimand, (0, 1))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Matched:
+    """A matched sample: microdata, held inside; its repr shows counts only.
+
+    Attributes
+    ----------
+    candidates : Candidates
+    weights : float64 of shape (n,)
+        What each unit counts: 1 for a unit that has matches, its shares for a match, 0 for the others.
+    sides : Sides, optional
+        With replacement: the matches of every unit.
+    pairs : int64 of shape (n, ratio), optional
+        Without replacement: the matches of every focal unit, -1 for none.
+    """
+
+    candidates: Candidates
+    weights: FloatArray
+    sides: Sides | None
+    pairs: IntArray | None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a matched sample holds persons and is not pickled; take its balance, its effects")
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Units of each arm: all, those with a place in the matched sample, and those left out."""
+        found = {}
+        for arm, label in enumerate(self.candidates.labels):
+            own = self.candidates.arms == arm
+            used = int((self.weights[own] > 0).sum())
+            found[label] = {"persons": int(own.sum()), "matched": used, "left out": int(own.sum()) - used}
+        return found
+
+    def __repr__(self) -> str:
+        told = self.candidates.settings
+        parts = [
+            f"{label}: {count['matched']:,} of {count['persons']:,} in the matched sample"
+            for label, count in self.counts.items()
+        ]
+        size = effective_size(self.weights[self.candidates.arms == 1 - self.candidates.focal[0]])
+        return f"<Matched: {told['method']}, {self.candidates.estimand}; {'; '.join(parts)}; effective {size:,.0f}>"
+
+    # ---- what it is for -----------------------------------------------------------------------------------------
+
+    def balance(self) -> Balance:
+        """Return how alike the arms are in the covariates, before and after."""
+        own = self.candidates
+        return balance_of(own.cells, own.columns, own.arms, own.labels, self.weights, None, own.estimand)
+
+    def effect(
+        self, outcome: str, *, cov: AbadieImbens | Clustered | Robust, adjust: str | None = None
+    ) -> EffectEstimate:
+        """Estimate the effect on an outcome: the mean difference between units and their matches.
+
+        Parameters
+        ----------
+        outcome : str
+            A numeric column; persons in whom it is missing must be left out before matching.
+        cov : AbadieImbens, Clustered or Robust
+            With replacement `AbadieImbens`. Without, ``Clustered("pair")`` or ``Clustered("pair", "school")`` (Abadie
+            and Spiess 2022); in strata ``Robust("HC1")`` or ``Clustered``, given the weights.
+        adjust : str, optional
+            Covariates of a linear model of the outcome among the matches, by which what a match and its unit differ
+            in is taken out (Abadie and Imbens 2011): the right side of a formula.
+
+        Returns
+        -------
+        EffectEstimate
+            The effect, then the mean of each arm.
+
+        Raises
+        ------
+        SupportError
+            For missing outcomes, and for a covariance that is not valid for the match: the bootstrap is not with
+            replacement (Abadie and Imbens 2008).
+        """
+        own = self.candidates
+        y = self._outcome(outcome)
+        fitted = self._fitted(y, adjust)
+        if self.sides is not None:
+            if not isinstance(cov, AbadieImbens):
+                raise SupportError(
+                    "matches with replacement serve several units, which no bootstrap and no clusters of pairs take "
+                    "into account (Abadie and Imbens 2008): cov is lr.AbadieImbens()"
+                )
+            imputed = impute(self.sides, y, fitted)
+            value = variance(self.sides, y, imputed, cov, self._scores())
+            means, joint, df = imputed.means, np.full((3, 3), np.nan), np.inf
+            clusters: dict[str, int] = {}
+            effect, joint[0, 0] = imputed.effect, value
+            name = "Abadie-Imbens (2016)" if cov.estimated and own.chances is not None else "Abadie-Imbens (2006)"
+        else:
+            if isinstance(cov, AbadieImbens) or not isinstance(cov, Robust | Clustered):
+                raise SupportError("without replacement cov is lr.Clustered('pair') or lr.Clustered('pair', 'school')")
+            means, joint, df, clusters = self._weighted(y, fitted, cov)
+            effect, name = means[1] - means[0], cov.name
+        treated, control = own.labels[1], own.labels[0]
+        return self._estimate(
+            outcome, (f"{treated} v {control}", f"mean {treated}", f"mean {control}"),
+            np.array([effect, means[1], means[0]]), joint, name, df, clusters, {"adjust": adjust},
+        )  # fmt: skip
+
+    def differences(self, outcome: str) -> FloatArray:
+        """Return each pair's outcome less that of its matches, the treated first: for `rosenbaum_bounds`.
+
+        Raises
+        ------
+        SupportError
+            For a match with replacement, whose pairs are not independent.
+        """
+        if self.pairs is None:
+            raise SupportError("pairs are those of a match without replacement: replace=False")
+        y = self._outcome(outcome)
+        held = self.pairs >= 0
+        focal = np.flatnonzero(held.any(axis=1))
+        matches = np.where(held, y[self.pairs], 0.0)[focal].sum(axis=1) / held[focal].sum(axis=1)
+        found: FloatArray = (y[focal] - matches) * (1 if self.candidates.focal == (1,) else -1)
+        return found
+
+    # ---- how ----------------------------------------------------------------------------------------------------
+
+    def _outcome(self, outcome: str) -> FloatArray:
+        own = self.candidates
+        (found,) = own.variables.outcome(parse(f"{outcome} ~ 1")[0].outcome)
+        assert isinstance(found, Numbers)  # as an outcome is
+        values = own.units.take(found.values, found.level).astype(np.float64)
+        missing = int((~np.isfinite(values)).sum())
+        if missing:
+            raise SupportError(
+                f"'{outcome}' is missing for {missing:,} of {own.units.n:,} persons; leave them out before matching: "
+                "where="
+            )
+        return values
+
+    def _fitted(self, y: FloatArray, adjust: str | None) -> tuple[FloatArray | None, FloatArray | None]:
+        """Return what a model of the outcome expects in each arm, fitted on those of it that are matches."""
+        if adjust is None:
+            return None, None
+        own = self.candidates
+        terms = parse(f"outcome ~ {adjust}")[0].terms
+        cells = cells_of(own.units, terms, own.variables)
+        columns = columns_of(cells, terms, own.variables)
+        found: list[FloatArray | None] = [None, None]
+        for arm in {1 - focal for focal in own.focal}:
+            weight = np.where(own.arms == arm, self._as_matches(arm), 0.0)
+            counts, totals = (
+                by_arm(cells, np.zeros_like(own.arms), 1, values)[:, 0] for values in (weight, weight * y)
+            )
+            fit = fit_cells(columns.values, counts, totals, "linear", what=f"the outcome of {own.labels[arm]}")
+            found[arm] = fit.eta[cells.codes]
+        return found[0], found[1]
+
+    def _as_matches(self, arm: int) -> FloatArray:
+        """Return what the units of an arm count as matches of others."""
+        if self.sides is None:
+            return self.weights
+        points = self.sides.points[arm]
+        out = np.zeros(len(self.weights))
+        out[points.members] = self.sides.received(arm, 1)[points.of_member]
+        return out
+
+    def _scores(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
+        own = self.candidates
+        if own.chances is None:
+            return None
+        at = own.cells.codes
+        return own.columns.values[at], own.chances.chances[at, 1], own.chances.slopes[1, at, 0], own.chances.inverse
+
+    def _weighted(
+        self, y: FloatArray, fitted: tuple[FloatArray | None, FloatArray | None], cov: Robust | Clustered
+    ) -> tuple[tuple[float, float], FloatArray, float, dict[str, int]]:
+        """Return the weighted means of the arms and their covariance, given the weights."""
+        own = self.candidates
+        influences, means = [], []
+        for arm in (0, 1):
+            weight = np.where(own.arms == arm, self.weights, 0.0)
+            total = weight.sum()
+            model = fitted[arm]
+            mean = float(weight @ y) / total
+            if model is not None:
+                focal = np.where(own.arms != arm, self.weights, 0.0)
+                mean += float(focal @ model) / focal.sum() - float(weight @ model) / total
+            centred = y - mean if model is None else y - model - float(weight @ (y - model)) / total
+            influences.append(weight * centred / total)
+            means.append(mean)
+        rows = np.stack([influences[1] - influences[0], influences[1], influences[0]])
+        joint, df, clusters = self._sandwich(rows, cov)
+        return (means[0], means[1]), joint, df, clusters
+
+    def _sandwich(self, rows: FloatArray, cov: Robust | Clustered) -> tuple[FloatArray, float, dict[str, int]]:
+        used = self.weights > 0
+        if isinstance(cov, Robust):
+            n = int(used.sum())
+            return rows @ rows.T * (n / (n - 1) if cov.kind == "HC1" else 1.0), np.inf, {}
+        joint = np.zeros((3, 3))
+        counts: dict[str, int] = {}
+        for size in range(1, len(cov.clusters) + 1):
+            for names in combinations(cov.clusters, size):
+                codes = self._clusters(names)
+                sums = np.stack([np.bincount(codes[used], row[used]) for row in rows])
+                joint += (-1.0) ** (size - 1) * (sums @ sums.T)
+                counts["^".join(names)] = len(np.unique(codes[used]))
+        fewest = min(counts[name] for name in cov.clusters)
+        if fewest < 2:
+            raise SupportError("a clustered covariance needs two clusters or more, and there is one")
+        clusters = {name: counts[name] for name in cov.clusters}
+        return joint * fewest / (fewest - 1), float(fewest - 1), clusters
+
+    def _clusters(self, names: tuple[str, ...]) -> CodeArray:
+        """Number the combinations of some columns, the pair among them."""
+        own = self.candidates
+        out = np.zeros(own.units.n, dtype=np.int64)
+        for name in names:
+            if name == PAIR:
+                codes = self._pairs()
+            else:
+                found = own.variables.coded((name,), labelled=False)
+                codes = own.units.take(found.codes, found.level)
+                if (codes < 0).any():
+                    raise SupportError(f"'{name}' is missing for {int((codes < 0).sum()):,} persons")
+            out = np.unique(out * (int(codes.max()) + 1) + codes, return_inverse=True)[1]
+        return out
+
+    def _pairs(self) -> IntArray:
+        """Return the pair, or stratum, of every unit; units without one are alone."""
+        if self.pairs is None:
+            return self.candidates.strata
+        n = self.candidates.units.n
+        out = np.arange(n)
+        focal, place = np.nonzero(self.pairs >= 0)
+        out[self.pairs[focal, place]] = focal
+        return out
+
+    def _estimate(
+        self, outcome: str, names: tuple[str, ...], values: FloatArray, joint: FloatArray, cov_name: str, df: float,
+        clusters: dict[str, int], settings: dict[str, Any],
+    ) -> EffectEstimate:  # fmt: skip
+        own = self.candidates
+        used = np.flatnonzero(self.weights > 0)
+        sample = restricted(own.units.sample, own.units.rows[used], "in the matched sample")
+        shared = SampleEvidence.of(sample, own.variables, known_persons=own.identified)
+        specification = parse(f"{outcome} ~ 1")[0]
+        return EffectEstimate(
+            formula=f"{outcome}; {own.labels[1]} v {own.labels[0]}",
+            outcome=outcome,
+            method=f"Matching ({own.settings['method']}), {own.estimand}",
+            names=names,
+            values=values,
+            covariance=joint,
+            cov_name=cov_name,
+            nobs=len(used),
+            n_row=sample.n_row,
+            n_person=sample.n_person if own.identified else -1,
+            df_resid=df,
+            df_tests=df,
+            n_clusters=clusters,
+            effects={},
+            dropped=own.columns.dropped,
+            fit={},
+            evidence=self._evidence(names, shared),
+            flow=sample.flow,
+            settings={
+                **own.settings,
+                **settings,
+                "estimand": own.estimand,
+                "persons by arm": {"": {arm: count["matched"] for arm, count in self.counts.items()}},
+            },
+            owners=owners_of(own.panel, [specification], own.settings["exact"]),
+        )
+
+    def _evidence(self, names: tuple[str, ...], shared: SampleEvidence) -> FitEvidence:
+        """Return the persons behind each number: those of its arm, and their weights."""
+        own = self.candidates
+        parts = []
+        for arm in (1, 0):
+            weight = self.weights[(own.arms == arm) & (self.weights > 0)]
+            squares = (weight / weight.sum()) ** 2
+            parts.append((len(weight), squares.sum(), squares @ squares, squares.max()))
+        both = (min(parts[0][0], parts[1][0]), parts[0][1] + parts[1][1], parts[0][2] + parts[1][2],
+                max(parts[0][3], parts[1][3]))  # fmt: skip
+        persons, total, fourth, largest = (np.array(column) for column in zip(both, *parts, strict=True))
+        rank = len(own.columns.names)
+        return FitEvidence(
+            names=names,
+            persons_off_mode=persons.astype(np.int64),
+            effective_persons=total**2 / fourth,
+            largest_share=largest / total,
+            largest_leverage=float(np.sqrt(largest.max())),
+            rank=rank,
+            df_persons=int(persons[1] + persons[2]) - rank,
+            saturated=False,
+            entities=shared.entities,
+            fingerprint=shared.fingerprint,
+            sketch=shared.sketch,
+            identified=shared.fingerprint is not None,
+        )
