@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from leoreturns.disclosure.contents import csv_bytes, readme_bytes
+from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
+from leoreturns.disclosure.regressions import protect_fits
 from leoreturns.errors import DisclosureError, SupportError
-from leoreturns.plots import png_bytes
-from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.protected import ProtectedTable
 
-Releasable: TypeAlias = Aggregate | Chart | Answer
+Releasable: TypeAlias = Result | Answer
 T = TypeVar("T")
 
 README = "README.txt"
@@ -73,10 +73,13 @@ def release(
 
     Parameters
     ----------
-    results : Answer, or mapping of name -> Aggregate, Chart or Answer
+    results : Answer, or mapping of name -> Aggregate, Estimate, Estimates, Chart or Answer
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
-        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``. The
-        results of an answer go by their own names, in a mapping as ``<name>_<name of the result>``.
+        ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``. An
+        estimate gives ``<name>.csv`` with the coefficients and ``<name>_fit.csv``, and so do several together, and each
+        first stage ``<name>_first_stage1.csv`` and so on. The results of an answer go by their own names, in a mapping
+        as ``<name>_<name of the result>``; its question, definitions and flow of the sample, in rounded counts, go into
+        the README.
     policy : str or Policy
         "ons-srs", or a policy at least as strict.
     to : path
@@ -104,7 +107,9 @@ def release(
         except (DisclosureError, SupportError) as error:
             raise DisclosureError(f"output '{name}': {error}") from None
     tables = _joined({output.name: output.table} for output in outputs)
-    readme = readme_bytes(chosen, tables, {output.name: list(output.files) for output in outputs})
+    answers = {"": results} if isinstance(results, Answer) else results
+    described = {name: answer_lines(each, chosen) for name, each in answers.items() if isinstance(each, Answer)}
+    readme = readme_bytes(chosen, tables, {output.name: list(output.files) for output in outputs}, described)
     files = _joined([{README: readme}, *(output.files for output in outputs)])
     _write_folder(folder, files)
     return Released(
@@ -125,18 +130,36 @@ class _Output:
 
 
 def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
-    """Yield the outputs of one result: a chart with its numbers, or a table and its contrasts."""
+    """Yield the outputs of one result: a chart with its numbers, a table and its contrasts, or regressions."""
     if isinstance(result, Chart):
+        from leoreturns.plots import png_bytes  # matplotlib takes its time, and most sessions draw nothing
+
         table = protect(result.data, policy)
         if result.kind == "gaps":
             table = protect_gaps(result, table, policy)
         yield _Output(name, table, {f"{name}.png": png_bytes(result, table), f"{name}_data.csv": csv_bytes(table)})
         return
+    if isinstance(result, Estimate | Estimates):
+        yield from _fits(name, {result.formula: result} if isinstance(result, Estimate) else result, policy)
+        return
     table = protect(result, policy)
-    yield _Output(name, table, {f"{name}.csv": csv_bytes(table)})
+    yield _table(name, table)
     for number, contrast in enumerate(result.contrasts, start=1):
-        compared = protect_contrast(result, contrast, table, policy)
-        yield _Output(f"{name}_contrast{number}", compared, {f"{name}_contrast{number}.csv": csv_bytes(compared)})
+        yield _table(f"{name}_contrast{number}", protect_contrast(result, contrast, table, policy))
+
+
+def _fits(name: str, fits: Mapping[str, Estimate], policy: Policy) -> Iterator[_Output]:
+    """Yield the coefficients of regressions, what is said of each as a whole, and the first stages."""
+    coefficients, regressions = protect_fits(fits, policy)
+    yield _table(name, coefficients)
+    yield _table(f"{name}_fit", regressions)
+    stages = [stage.estimate for fit in fits.values() for stage in fit.first_stages.values()]
+    for number, stage in enumerate(stages, start=1):
+        yield _table(f"{name}_first_stage{number}", protect_fits({stage.formula: stage}, policy)[0])
+
+
+def _table(name: str, table: ProtectedTable) -> _Output:
+    return _Output(name, table, {f"{name}.csv": csv_bytes(table)})
 
 
 def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
@@ -155,7 +178,8 @@ def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
             found = _joined([found, {name: result}])
         else:
             raise DisclosureError(
-                f"output '{name}' is a {type(result).__name__}: only Answer, Aggregate and Chart can be released"
+                f"output '{name}' is a {type(result).__name__}: only Answer, Aggregate, Estimate, Estimates and Chart "
+                "can be released"
             )
     if not found:
         raise DisclosureError("nothing to release: the mapping is empty")

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from leoreturns._typing import AnyArray, ByteArray
+from leoreturns._typing import AnyArray, BoolArray, ByteArray
 from leoreturns.aggregates.statistics import Statistic, statistic
 from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.rounding import Rounding, rounding_of
 from leoreturns.disclosure.rules import RULES, Rule
 from leoreturns.disclosure.uncertainty import UNCERTAINTY_RULES, released_plan
 from leoreturns.errors import DisclosureError, SupportError
-from leoreturns.results.aggregate import Aggregate
+from leoreturns.results.aggregate import Aggregate, CellKey
 from leoreturns.results.interval import interval_parts
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
 
@@ -49,7 +49,7 @@ def protect(table: Aggregate, policy: Policy) -> ProtectedTable:
     asked = {name: known(name) for name in table.statistics}
     roundings = roundings_of(table, policy)
     hidden = {name: _hidden(table, each, policy, RULES) for name, each in asked.items()}
-    _check_keys(table, hidden)
+    check_keys(table.keys, np.any([why == 0 for why in hidden.values()], axis=0))
     uncertain = {name: _hidden(table, asked[name], policy, ALL_RULES) for name in asked if name in table.intervals}
     columns = []
     for name, part, numbers in interval_parts(table.statistics, table.intervals, table.bands):
@@ -82,10 +82,20 @@ def roundings_of(table: Aggregate, policy: Policy) -> dict[str, Rounding]:
 
 
 def protected_column(
-    name: str, part: str, numbers: AnyArray, hidden: ByteArray, rounding: Rounding, marker: str
+    name: str,
+    part: str,
+    numbers: AnyArray,
+    hidden: ByteArray,
+    rounding: Rounding,
+    marker: str,
+    *,
+    undefined: int = UNDEFINED,
 ) -> ProtectedColumn:
-    """Return a column as it is written, with the marker also where a number is not defined."""
-    why = np.where((hidden == 0) & ~np.isfinite(numbers), np.uint8(UNDEFINED), hidden)
+    """Return a column as it is written, with the marker also where a number is not defined.
+
+    The reason of that is at the position ``undefined``, from 1.
+    """
+    why = np.where((hidden == 0) & ~np.isfinite(numbers), np.uint8(undefined), hidden)
     texts = tuple(
         marker if reason else rounding.text(number)
         for number, reason in zip(numbers.tolist(), why.tolist(), strict=True)
@@ -120,17 +130,14 @@ def _check_persons(table: Aggregate) -> None:
         )
 
 
-def _check_keys(table: Aggregate, hidden: dict[str, ByteArray]) -> None:
+def check_keys(keys: Mapping[str, CellKey], shown: BoolArray) -> None:
     """Refuse keys whose levels are likely to be persons' own values: their labels would leave with the table.
 
     Fractional numbers are never categories. A key with ten or more levels, most of which no cell can show, is an
     identifier or a fine measurement rather than a classification; and of a key that no cell can show any level of,
-    nothing but the labels would leave.
+    nothing but the labels would leave. ``shown`` are the cells of which any number is.
     """
-    shown = np.zeros(table.n_cells, dtype=np.bool_)
-    for why in hidden.values():
-        shown |= why == 0
-    for name, key in table.keys.items():
+    for name, key in keys.items():
         if any(isinstance(label, float | np.floating) and label % 1 != 0 for label in key.labels):
             raise DisclosureError(
                 f"key '{name}' holds fractional numbers, which may be persons' values: group it into bands"
