@@ -290,8 +290,8 @@ def test_by_default_every_characteristic_that_is_there(answers: dict[str, Answer
     there = [known if name == "region" else name for name in CHARACTERISTICS]
     answer = main_activities(panel(), level=None)
     assert list(answer.tables) == ["activities", *(f"activities_by_{name}" for name in there)]
-    assert answer.settings["characteristics"] is None
-    assert set(there) >= {"sex", "fsm", "sen", "ethnicity", "ethnicity_minor", "first_language", "ks4_band"}
+    assert answer.settings["characteristics"] == there
+    assert set(there) >= {"sex", "fsm", "sen", "ethnicity", "ethnicity_minor", "first_language", "ks4_five_ac"}
 
 
 def test_an_answer_says_what_it_rests_on(answers: dict[str, Answer]) -> None:

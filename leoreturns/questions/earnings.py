@@ -19,7 +19,7 @@ from leoreturns.questions.breakdown import (
     Breakdown,
     Data,
     breakdowns,
-    plain,
+    chosen,
     required,
     words,
 )  # fmt: skip
@@ -36,7 +36,8 @@ DENOMINATORS = {
     CONDITIONAL: "persons of the group with annualised earnings in the year: those in paid work",
     UNCONDITIONAL: (
         "persons of the group who are linked to tax records: those in paid work with their annualised earnings, all "
-        "others with zero; who is in paid work without known earnings is left out"
+        "others with zero, also who has left the country or died, which the records do not tell apart from having no "
+        "work; who is in paid work without known earnings is left out"
     ),
 }
 
@@ -108,7 +109,7 @@ def earnings_trajectories(
         results,
         plan=plan,
         arguments={
-            "characteristics": plain(characteristics),
+            "characteristics": chosen(data, characteristics),
             "level": level,
             "earnings": earnings,
             "statistics": list(statistics),

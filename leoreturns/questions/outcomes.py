@@ -9,7 +9,7 @@ from leoreturns.questions import earnings as pay
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.activities import DENOMINATOR as EVERYBODY
 from leoreturns.questions.assemble import answer
-from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, base_of, breakdowns, plain, required, words
+from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, base_of, breakdowns, chosen, required, words
 from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
@@ -85,14 +85,14 @@ def labour_outcomes(
         flow=stack.flow,
         arguments={
             "year": year,
-            "characteristics": plain(characteristics),
+            "characteristics": chosen(data, characteristics),
             "level": level,
             "earnings": earnings,
             "statistics": list(statistics),
         },
         denominators={
             "activities": EVERYBODY,
-            **{state: "persons of the group of whom it is known" for state in STATES},
+            **{state: "persons of the group who are linked to tax records, of whom it is known" for state in STATES},
             **pay.DENOMINATORS,
         },
     )
