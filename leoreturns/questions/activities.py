@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from leoreturns._parallel import threads
 from leoreturns.aggregates.composition import SHARE, composition
-from leoreturns.questions.assemble import answer
+from leoreturns.questions.assemble import answer, source
 from leoreturns.questions.breakdown import LEVEL, MAX_PANELS, YEAR, Breakdown, Data, breakdowns, chosen, required, words
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
@@ -76,7 +76,7 @@ def main_activities(
             table = composition(data, ACTIVITY, by=[*group.keys, YEAR], plan=plan)
             name = group.name("activities")
             results[name] = table
-            results |= {f"{name}_chart": chart for chart in area_charts(table, group)}
+            results |= {f"{name}_chart": chart for chart in area_charts(table, group, source(data, table))}
     return answer(
         "main_activities",
         data,
@@ -87,7 +87,7 @@ def main_activities(
     )
 
 
-def area_charts(table: Aggregate, group: Breakdown) -> list[Chart]:
+def area_charts(table: Aggregate, group: Breakdown, source_: str) -> list[Chart]:
     """Return the stacked areas of a table, if it has one key beside the year and few levels of it."""
     panel = group.keys[0] if group.keys else None
     if len(group.keys) > 1 or (panel is not None and len(table.keys[panel].labels) > MAX_PANELS):
@@ -104,5 +104,6 @@ def area_charts(table: Aggregate, group: Breakdown) -> list[Chart]:
             title=f"Main activity{by}",
             x_label="Years since key stage 4",
             y_label="Per cent of persons",
+            source=source_,
         )
     ]

@@ -12,7 +12,7 @@ from leoreturns.aggregates.compute import aggregate
 from leoreturns.errors import PanelError
 from leoreturns.panel import rows
 from leoreturns.panel.panel import Panel
-from leoreturns.questions.assemble import answer
+from leoreturns.questions.assemble import answer, source
 from leoreturns.questions.breakdown import (
     LEVEL,
     YEAR,
@@ -102,7 +102,9 @@ def earnings_trajectories(
             for kind, table in both(ready, earnings, [*group.keys, YEAR], statistics, plan).items():
                 name = group.name(kind)
                 results[name] = table
-                results |= {f"{name}_chart": chart for chart in trajectory_charts(table, group, kind)}
+                results |= {
+                    f"{name}_chart": chart for chart in trajectory_charts(table, group, kind, source(data, table))
+                }
     return answer(
         "earnings_trajectories",
         data,
@@ -164,7 +166,7 @@ def both(
     }
 
 
-def trajectory_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
+def trajectory_charts(table: Aggregate, group: Breakdown, kind: str, source_: str) -> list[Chart]:
     """Return the trajectory of the median, if the table has it and its groups can be told apart."""
     placed = group.placed()
     if "p50" not in table.statistics or placed is None:
@@ -184,5 +186,6 @@ def trajectory_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Cha
             title=f"Median annualised earnings{by}",
             x_label="Years since key stage 4",
             y_label=f"Median annualised earnings {WHO[kind]}, £ a year" if table.unit == "GBP/year" else "",
+            source=source_,
         )
     ]
