@@ -345,3 +345,20 @@ def test_answers_pickle_small(answers: dict[str, Answer]) -> None:
 def test_n_distinct_is_no_statistic_that_can_be_asked_for() -> None:
     with pytest.raises(SupportError, match="no statistic 'n_distinct'"):
         aggregate(panel(), None, by="sex", statistics="n_distinct")
+
+
+def test_all_who_are_not_graduates_are_one_group_by_a_trait_of_the_caller() -> None:
+    data = panel().assign(level="person", graduate=f"{LEVEL} == 'graduate'")
+    answer = earnings_trajectories(data, characteristics=["sex"], level="graduate")
+    rows = frame().assign(graduate=frame()[LEVEL] == "graduate")
+    check_earnings(answer["earnings_by_graduate"], rows, ["graduate", YEAR], "real_earnings")
+    check_earnings(answer["earnings_or_zero_by_sex_and_graduate"], rows, ["sex", "graduate", YEAR], "earnings_or_zero")
+
+
+def test_figures_name_records_prices_and_the_year() -> None:
+    answer = labour_outcomes(panel(), characteristics=["sex"], level=None, plan=PLAN)
+    gaps = answer["earnings_by_sex_gaps"]
+    assert "year 13 after key stage 4: raw gaps" in gaps.y_label
+    assert gaps.source.startswith("Records of DfE, HMRC") and gaps.source.endswith("Prices of 2017-18.")
+    chart = main_activities(panel(), characteristics=[], level=None)["activities_chart"]
+    assert "HMRC" in chart.source and "Prices" not in chart.source
