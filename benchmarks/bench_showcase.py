@@ -35,7 +35,6 @@ LEVELS = {
     "school_type": ["mainstream", "independent", "other", "selective", "special"],
     "region": ["London", *(f"region {n}" for n in range(8))],
     "idaci_quintile": ["5 least deprived", "4", "3", "2", "1 most deprived"],
-    "ks4_band": ["5 A*-C with English and maths", "5 A*-C", "below 5 A*-C"],
     "education_level": ["level 2 or below", "level 3 or above", "graduate"],
 }
 
@@ -51,7 +50,8 @@ def national_panel(persons: int) -> lr.Panel:
         name: pd.Categorical.from_codes(draw.integers(0, len(labels), persons)[person].astype(np.int8), labels)
         for name, labels in LEVELS.items()
     }
-    traits |= {"fsm": (draw.random(persons) < 0.15)[person], "school": draw.integers(0, 3200, persons)[person]}
+    traits |= {name: (draw.random(persons) < share)[person] for name, share in (("fsm", 0.15), ("ks4_five_ac", 0.56))}
+    traits |= {"school": draw.integers(0, 3200, persons)[person]}
     # Activities last: a new one is drawn every few years.
     change = draw.random(len(person), dtype=np.float32) < 0.25
     change[np.cumsum(length) - length] = True

@@ -46,7 +46,7 @@ STUDY: Mapping[str, Any] = {
             "ask": "labour_outcomes",
             "name": "year_13",
             "intervals": True,
-            "release": [f"*_by_{name}*" for name in (*BY, "ks4_band", "education_level")],
+            "release": [f"*_by_{name}*" for name in (*BY, "ks4_five_ac", "education_level")],
         },
         {
             "ask": "education_levels",

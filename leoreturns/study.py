@@ -12,7 +12,7 @@ import inspect
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -184,14 +184,14 @@ def run_study(study: Study, show: Callable[[str], None] = print, *, n_jobs: int 
         answers[asked.name] = _answered(study, asked, panel, n_jobs)
         _check_patterns(asked, answers[asked.name])
         show(f"{asked.name}: {len(answers[asked.name]):,} results in {time.perf_counter() - start:.1f} s")
-    chosen = {
-        f"{asked.name}_{name}": result
-        for asked in study.questions
-        for name, result in answers[asked.name].results.items()
-        if any(fnmatchcase(name, pattern) for pattern in asked.released)
-    }
-    released = release(chosen, policy=study.policy, to=study.to)
-    return released
+    chosen = {asked.name: _chosen(answers[asked.name], asked) for asked in study.questions if asked.released}
+    return release(chosen, policy=study.policy, to=study.to)
+
+
+def _chosen(answer: Answer, asked: Asked) -> Answer:
+    """Return an answer with the results that are to be released."""
+    kept = {name for name in answer if any(fnmatchcase(name, pattern) for pattern in asked.released)}
+    return replace(answer, results={name: result for name, result in answer.results.items() if name in kept})
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------

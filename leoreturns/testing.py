@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binom
 
 from leoreturns._typing import AnyArray
 from leoreturns.panel.panel import Panel
@@ -20,9 +21,10 @@ from leoreturns.results.answer import Answer
 
 BYTES_A_CELL, BYTES_BESIDES = 2_000, 100_000
 # Statistics that stay as they are where every person is there twice; those of the family "count" double.
-KEPT = ("mean", "share")
+KEPT = ("mean", "share", "p50")
 EXACT = 1e-12
 EARNINGS = ("earnings", "earnings_or_zero")
+FEWEST_LEVELS = 2  # of which one can be left out
 
 
 def check_question(question: Callable[..., Answer], panel: Panel, *, seed: int = 0, **arguments: Any) -> Answer:
@@ -31,7 +33,8 @@ def check_question(question: Callable[..., Answer], panel: Panel, *, seed: int =
     The order of rows and the number of threads change no byte of it, and the panel is not changed by it; its flow adds
     up; every cell has its evidence; it pickles within a bound and holds no array of the length of persons, rows or
     replicates; earnings of those in work have those of everybody beside them. Where every person is there twice, counts
-    double, and means and shares stay.
+    double, means, shares and medians stay, and of either population no more than its part lies beyond a percentile. A
+    level of the first characteristic that nobody has is no group of any table.
 
     Parameters
     ----------
@@ -78,7 +81,65 @@ def check_question(question: Callable[..., Answer], panel: Panel, *, seed: int =
     assert _numbers(question(panel, n_jobs=2, **arguments)) == _numbers(answer), "n_jobs changes the answer"
     assert _digest(panel) == before, "the question changed the panel"
     _check_doubled(answer, question(built(_doubled(rows, panel.schema.person)), **arguments))
+    if characteristics := arguments.get("characteristics"):
+        _check_empty_group(question, panel, characteristics[0], arguments)
     return answer
+
+
+def check_coverage(
+    question: Callable[..., Answer],
+    population: Callable[[int], Panel],
+    intervals: Callable[[Answer], Mapping[str, tuple[float, float]]],
+    truth: Mapping[str, float],
+    *,
+    n_draws: int = 200,
+    level: float = 0.95,
+    error: float = 1e-4,
+    **arguments: Any,
+) -> dict[str, float]:
+    """Assert that the intervals of a question hold the truth as often as they claim, in populations drawn anew.
+
+    Parameters
+    ----------
+    question : callable
+        As in `check_question`; its arguments give it the plan, or the covariance, of the intervals.
+    population : callable
+        Takes the number of a draw, from 0, and returns a panel drawn from a process that is known.
+    intervals : callable
+        Takes an answer and returns the lower and upper end for every estimand that it names.
+    truth : mapping of estimand -> float
+        Of the process, not of a draw.
+    n_draws : int
+        Populations.
+    level : float
+        What the intervals claim.
+    error : float
+        Chance, for one estimand, that intervals which keep their claim are refused.
+    **arguments
+        Arguments of the question.
+
+    Returns
+    -------
+    dict of estimand -> float
+        Part of the draws whose interval holds the truth.
+
+    Raises
+    ------
+    AssertionError
+        If an estimand is covered less often than chance explains (a binomial test, one-sided: an interval that is too
+        wide is not refused), or an answer does not name it.
+    """
+    held = dict.fromkeys(truth, 0)
+    for number in range(n_draws):
+        found = intervals(question(population(number), **arguments))
+        for name, true in truth.items():
+            assert name in found, f"the answer names no interval of '{name}'"
+            low, high = found[name]
+            held[name] += low <= true <= high
+    fewest = int(binom.ppf(error, n_draws, level))
+    for name, count in held.items():
+        assert count >= fewest, f"'{name}' is covered in {count} of {n_draws} draws, fewer than {fewest} at {level}"
+    return {name: count / n_draws for name, count in held.items()}
 
 
 def _digest(panel: Panel) -> str:
@@ -149,3 +210,29 @@ def _check_doubled(answer: Answer, doubled: Answer) -> None:
         for kept in KEPT:
             if kept in table.statistics:
                 np.testing.assert_allclose(other.statistics[kept], table.statistics[kept], rtol=EXACT, err_msg=name)
+        for each in (table, other):
+            _check_tails(name, each)
+
+
+def _check_tails(name: str, table: Aggregate) -> None:
+    """Check that no more than their part of the values lies below, or above, a percentile; ties lie at it."""
+    for percentile, tail in table.evidence.tails.items():
+        part = int(percentile[1:]) / 100
+        for beyond, most in ((tail.below, part), (tail.above, 1 - part)):
+            allowed = most * table.evidence.n_person_value + 1
+            assert (beyond <= allowed).all(), f"{name}: too many persons beyond {percentile}"
+
+
+def _check_empty_group(
+    question: Callable[..., Answer], panel: Panel, characteristic: str, arguments: Mapping[str, Any]
+) -> None:
+    """Check that a level that nobody has is no group, and that the tables by the others are there."""
+    labels = panel.schema.columns[characteristic].labels
+    if len(labels) < FEWEST_LEVELS:
+        return
+    nobody = panel.where(f"`{characteristic}` != {labels[-1]!r}")
+    for name, table in question(nobody, **arguments).tables.items():
+        if characteristic in table.keys:
+            found = set(table.keys[characteristic].values())
+            assert labels[-1] not in found, f"{name}: a group of nobody"
+            assert found, f"{name}: the other groups are missing"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reference_aggregates import percentile, statistic
 
 import leoreturns as lr
-from leoreturns.aggregates import describe, replicate, rows
+from leoreturns.aggregates import compute, describe, entities, replicate, rows, tally
 from leoreturns.aggregates.cells import lay_out
 from leoreturns.resample import intervals
 
@@ -81,6 +81,7 @@ def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "ROWS_PER_CELL", 0)
     monkeypatch.setattr(rows, "TASK_ROWS", 8)
     monkeypatch.setattr(describe, "SLICE_PERSONS", 8)
+    monkeypatch.setattr(tally, "SLICE_PERSONS", 8)
     monkeypatch.setattr(replicate, "REPLICATE_BYTES", 3 * 40 * 8 * N_REPLICATES)
     monkeypatch.setattr(replicate, "DRAW_BYTES", 1000)
     monkeypatch.setattr(intervals, "SLICE_REPLICATES", 2 * N_REPLICATES)
@@ -113,6 +114,39 @@ def test_how_the_work_is_cut_leaves_no_trace(name: str, many_tasks: None, monkey
     cut = describe_as(panel, EVERY[name])
     monkeypatch.undo()
     assert_same_bytes(cut, describe_as(panel, EVERY[name]))
+
+
+@pytest.mark.parametrize(
+    "request_", [{}, {"by": []}, {"by": ["tax_year"], "where": "hours > 12"}, {"by": [*BY, "cohort"], "cells": "all"}]
+)
+@pytest.mark.parametrize("sketched", [True, False])
+def test_rows_counted_as_they_stand_are_those_gathered(
+    request_: dict[str, Any], sketched: bool, many_tasks: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    panel = panel_of(earnings(seed=6), entities=["school", "employer"])
+    monkeypatch.setattr(compute, "MAX_SKETCHED_CELLS", 100_000 if sketched else 0)
+    counts = {"values": None, "statistics": ["n_obs", "n_person"]} | request_
+    counted = describe_as(panel, counts)
+    monkeypatch.setattr(compute, "tally", lambda *_, **__: None)
+    gathered = describe_as(panel, counts)
+    assert_same_bytes(counted, gathered)
+    assert counted.flow == gathered.flow
+
+
+def test_persons_with_several_rows_in_a_cell_are_not_counted_twice() -> None:
+    panel = panel_of(earnings(seed=6))
+    table = describe_as(panel, {"values": None, "by": ["sex"], "statistics": ["n_obs", "n_person"]})
+    people = earnings(seed=6).groupby("sex")["person"]
+    assert table.statistics["n_person"].tolist() == people.nunique().loc[list(table.to_frame()["sex"])].tolist()
+    assert table.statistics["n_obs"].sum() > table.statistics["n_person"].sum()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_entities_marked_are_those_gathered(name: str, many_tasks: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    panel = panel_of(earnings(seed=7), entities=["school", "employer"])
+    marked = describe_as(panel, EVERY[name])
+    monkeypatch.setattr(entities, "MOST_MARKS", 0)
+    assert_same_bytes(marked, describe_as(panel, EVERY[name]))
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -53,7 +53,9 @@ def test_an_answer_gives_its_results_by_name() -> None:
 
 @pytest.mark.parametrize("inside", [panel(), pd.DataFrame({"a": [1]}), np.zeros(3), FLOW, 3.0])
 def test_an_answer_refuses_what_is_no_result(inside: object) -> None:
-    with pytest.raises(DisclosureError, match="result 'x' is a .*: an answer holds Aggregates and Charts, never data"):
+    with pytest.raises(
+        DisclosureError, match="result 'x' is a .*: an answer holds tables, regressions and charts, never data"
+    ):
         Answer("q", {"x": inside}, FLOW)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reference_aggregates import field_powers, field_product, gini, kernel_room, percentile, sketch_of, top_share
 
 import leoreturns as lr
-from leoreturns._core import entities, gather, moments, quantiles, ranked, sketch
+from leoreturns._core import entities, gather, moments, quantiles, ranked, sketch, tally
 
 NONE = np.empty(0)
 NO_BYTES = np.empty(0, dtype=np.uint8)
@@ -716,3 +716,112 @@ def test_entities_refuse_what_does_not_fit() -> None:
         entities.count_entities(codes, np.array([0, 4]), np.empty(3, np.int64), out)
     entities.count_entities(codes[:0], np.array([0, 0]), np.empty(0, np.int64), out)
     assert out.tolist() == [0]
+
+
+@pytest.mark.parametrize("by_row", [True, False])
+@pytest.mark.parametrize(("itemsize", "masked"), [(1, True), (4, False), (0, True)])
+@pytest.mark.parametrize("kind", [None, 0, 2])
+def test_marked_entities_are_those_of_the_rows_with_a_value(
+    kind: int | None, itemsize: int, masked: bool, by_row: bool
+) -> None:
+    data = people(seed=8)
+    coded, width = itemsize > 0, data["width"] if itemsize else 1
+    rng = np.random.default_rng(9)
+    of = rng.integers(-1, 130, data["offsets"][-1] if by_row else len(data["trait"])).astype(np.int16)
+    known = rng.random(data["offsets"][-1]) < 0.7
+    values = {None: NONE, 0: np.where(known, 1.0, np.nan), 2: np.where(known, 3, -1).astype(np.int8)}[kind]
+    codes = data["codes"].astype(f"i{itemsize}").view(np.uint8) if coded else NO_BYTES
+    marks = np.zeros((data["n_traits"] * width, 3), dtype=np.uint64)
+    entities.mark_entities(
+        data["trait"],
+        data["offsets"],
+        codes,
+        itemsize,
+        data["mask"] if masked else NO_BYTES,
+        width,
+        values.view(np.uint8),
+        values.itemsize if kind is not None else 0,
+        kind or 0,
+        of.view(np.uint8),
+        2,
+        by_row,
+        marks,
+    )
+    for cell, rows in enumerate(rows_by_cell(data, masked, coded)):
+        found = {int(of[row if by_row else who]) for who, row in rows if kind is None or known[row]} - {-1}
+        bits = np.unpackbits(marks[cell].view(np.uint8), bitorder="little")
+        assert set(np.flatnonzero(bits).tolist()) == found
+
+
+def test_marks_refuse_what_does_not_fit() -> None:
+    trait, offsets = np.zeros(1, dtype=np.int32), np.array([0, 2], dtype=np.int64)
+    codes, three = np.zeros(2, dtype=np.uint8), np.array([70, 1], dtype=np.int8).view(np.uint8)
+    marks = np.zeros((1, 1), dtype=np.uint64)
+    with pytest.raises(ValueError, match="not below the number of entities"):
+        entities.mark_entities(trait, offsets, codes, 1, NO_BYTES, 1, NO_BYTES, 0, 0, three, 1, True, marks)
+    for broken in (
+        (trait, offsets[:1], codes, 1, NO_BYTES, 1, NO_BYTES, 0, 0, three, 1, True, marks),
+        (trait, offsets, codes, 1, NO_BYTES, 1, NO_BYTES, 0, 0, three[:1], 1, True, marks),
+        (trait, offsets, codes[:1], 1, NO_BYTES, 1, NO_BYTES, 0, 0, three, 1, True, marks),
+        (trait, offsets, codes, 1, codes[:1], 1, NO_BYTES, 0, 0, three, 1, True, marks),
+        (trait, offsets, codes, 1, NO_BYTES, 1, codes, 8, 0, three, 1, True, marks),
+    ):
+        with pytest.raises(ValueError, match=r"differ in length|shorter than the rows"):
+            entities.mark_entities(*broken)
+
+
+# ---- tally ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sketched", [True, False])
+@pytest.mark.parametrize(("itemsize", "masked"), [(1, False), (2, True), (0, True)])
+def test_totals_are_those_of_the_rows(itemsize: int, masked: bool, sketched: bool) -> None:
+    data = people(seed=10)
+    coded, width = itemsize > 0, data["width"] if itemsize else 1
+    codes = data["codes"].astype(f"i{itemsize}").view(np.uint8) if coded else NO_BYTES
+    members = np.empty((len(data["trait"]) if sketched else 0, sketch.ITEMS), dtype=np.uint64)
+    if sketched:
+        sketch.person_powers(data["keys"], members)
+    totals = np.zeros((data["n_traits"] * width, tally.TOTALS["all"]), dtype=np.uint64)
+    given = (data["trait"], data["offsets"], codes, itemsize, data["mask"] if masked else NO_BYTES, width)
+    _, n_person = tally.tally_rows(*given, data["keys"], members, totals)
+    rows = rows_by_cell(data, masked, coded)
+    assert n_person == len({who for cell in rows for who, _ in cell})
+    assert totals[:, tally.TOTALS["count"]].tolist() == [len(cell) for cell in rows]
+    prints = [sum(int(data["keys"][who]) for who, _ in cell) & MASK64 for cell in rows]
+    assert totals[:, tally.TOTALS["print"]].tolist() == prints
+    first = tally.TOTALS["sketch"]
+    for cell, found in zip(rows, totals[:, first : first + sketch.ITEMS], strict=True):
+        wanted = np.bitwise_xor.reduce(members[[who for who, _ in cell]], axis=0) if sketched else np.zeros(5)
+        assert found.tolist() == wanted.tolist()
+    # Another run adds to what is there.
+    tally.tally_rows(*given, data["keys"], members, totals)
+    assert totals[:, tally.TOTALS["count"]].tolist() == [2 * len(cell) for cell in rows]
+
+
+def test_a_tally_notices_persons_with_two_rows_in_a_cell() -> None:
+    trait, offsets, keys = (
+        np.zeros(2, dtype=np.int32),
+        np.array([0, 2, 5], dtype=np.int64),
+        np.arange(2, dtype=np.uint64),
+    )
+    for codes, rising in (([0, 1, 0, 1, 2], True), ([0, 0, 0, 1, 2], False), ([1, -1, 2, 1, 0], False)):
+        raw, totals = np.array(codes, dtype=np.int8).view(np.uint8), np.zeros((3, 8), dtype=np.uint64)
+        none = np.empty((0, 5), dtype=np.uint64)
+        assert tally.tally_rows(trait, offsets, raw, 1, NO_BYTES, 3, keys, none, totals) == (rising, 2)
+
+
+def test_a_tally_refuses_what_does_not_fit() -> None:
+    trait, offsets, keys = np.zeros(1, dtype=np.int32), np.array([0, 2], dtype=np.int64), np.zeros(1, dtype=np.uint64)
+    codes, none, totals = np.zeros(2, dtype=np.uint8), np.empty((0, 5), np.uint64), np.zeros((1, 8), np.uint64)
+    for broken in (
+        (trait, offsets[:1], codes, 1, NO_BYTES, 1, keys, none, totals),
+        (trait, offsets, codes, 1, NO_BYTES, 1, keys[:0], none, totals),
+        (trait, offsets, codes, 1, NO_BYTES, 1, keys, none[:, :4], totals),
+        (trait, offsets, codes, 1, NO_BYTES, 1, keys, none, totals[:, :7]),
+        (trait, offsets, codes[:1], 1, NO_BYTES, 1, keys, none, totals),
+        (trait, offsets, codes, 1, codes[:1], 1, keys, none, totals),
+    ):
+        with pytest.raises(ValueError, match=r"differ in length|five items|shorter than the rows"):
+            tally.tally_rows(*broken)
+    assert tally.tally_rows(trait[:0], offsets[:1], codes, 1, NO_BYTES, 1, keys[:0], none, totals) == (True, 0)

@@ -328,3 +328,10 @@ def test_a_chart_refuses_what_it_cannot_draw_without_showing_it() -> None:
     panel = Panel.from_frame({"person": [1, 2], "year": [1, 1]}, person="person", time="year")
     with pytest.raises(TypeError, match="^a chart draws an Aggregate, not a Panel$"):
         Chart("trajectory", panel, x="year", line="p50")  # type: ignore[arg-type]
+
+
+def test_money_begins_at_zero_and_the_source_stands_below() -> None:
+    source = "Records of HMRC. Prices of 2017-18."
+    figure, _ = drawn(Chart("trajectory", aggregate(["year"]), x="year", line="p50", source=source))
+    assert figure.axes[0].get_ylim()[0] == 0.0
+    assert source in [text.get_text() for text in figure.texts]

@@ -290,8 +290,8 @@ def test_by_default_every_characteristic_that_is_there(answers: dict[str, Answer
     there = [known if name == "region" else name for name in CHARACTERISTICS]
     answer = main_activities(panel(), level=None)
     assert list(answer.tables) == ["activities", *(f"activities_by_{name}" for name in there)]
-    assert answer.settings["characteristics"] is None
-    assert set(there) >= {"sex", "fsm", "sen", "ethnicity", "ethnicity_minor", "first_language", "ks4_band"}
+    assert answer.settings["characteristics"] == there
+    assert set(there) >= {"sex", "fsm", "sen", "ethnicity", "ethnicity_minor", "first_language", "ks4_five_ac"}
 
 
 def test_an_answer_says_what_it_rests_on(answers: dict[str, Answer]) -> None:
@@ -345,3 +345,20 @@ def test_answers_pickle_small(answers: dict[str, Answer]) -> None:
 def test_n_distinct_is_no_statistic_that_can_be_asked_for() -> None:
     with pytest.raises(SupportError, match="no statistic 'n_distinct'"):
         aggregate(panel(), None, by="sex", statistics="n_distinct")
+
+
+def test_all_who_are_not_graduates_are_one_group_by_a_trait_of_the_caller() -> None:
+    data = panel().assign(level="person", graduate=f"{LEVEL} == 'graduate'")
+    answer = earnings_trajectories(data, characteristics=["sex"], level="graduate")
+    rows = frame().assign(graduate=frame()[LEVEL] == "graduate")
+    check_earnings(answer["earnings_by_graduate"], rows, ["graduate", YEAR], "real_earnings")
+    check_earnings(answer["earnings_or_zero_by_sex_and_graduate"], rows, ["sex", "graduate", YEAR], "earnings_or_zero")
+
+
+def test_figures_name_records_prices_and_the_year() -> None:
+    answer = labour_outcomes(panel(), characteristics=["sex"], level=None, plan=PLAN)
+    gaps = answer["earnings_by_sex_gaps"]
+    assert "year 13 after key stage 4: raw gaps" in gaps.y_label
+    assert gaps.source.startswith("Records of DfE, HMRC") and gaps.source.endswith("Prices of 2017-18.")
+    chart = main_activities(panel(), characteristics=[], level=None)["activities_chart"]
+    assert "HMRC" in chart.source and "Prices" not in chart.source

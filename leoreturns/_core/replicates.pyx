@@ -11,11 +11,13 @@ from libc.math cimport isnan
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t
 
 from leoreturns._core._sums cimport two_sum
+from leoreturns._core._types cimport LR_PREFETCH
 
 cdef enum:
     BYTE_LANES = 64
     REAL_LANES = 16
     BLOCK = 256           # rows: sums of as many bytes fit 16 bits
+    AHEAD = 16            # rows whose draws are fetched before they are needed
 
 LANES = {"byte": BYTE_LANES, "real": REAL_LANES}
 
@@ -63,8 +65,10 @@ cdef inline void add_block(
         low[lane] += error
 
 
-cdef inline void count_block(const draw_t* draws, const int32_t* units, int64_t n, double* total) noexcept nogil:
-    """Add the draws of a block of rows themselves; exact for bytes."""
+cdef inline void count_block(
+    const draw_t* draws, const int32_t* units, int64_t n, int64_t n_left, double* total,
+) noexcept nogil:
+    """Add the draws of a block of rows themselves; exact for bytes. ``n_left`` rows of the cell are there to fetch."""
     cdef uint16_t count[BYTE_LANES]
     cdef double acc[REAL_LANES]
     cdef const draw_t* a
@@ -74,6 +78,8 @@ cdef inline void count_block(const draw_t* draws, const int32_t* units, int64_t 
         for lane in range(BYTE_LANES):
             count[lane] = 0
         for i in range(n):
+            if i + AHEAD < n_left:
+                LR_PREFETCH(draws + <int64_t>units[i + AHEAD] * BYTE_LANES)
             a = draws + <int64_t>units[i] * BYTE_LANES
             for lane in range(BYTE_LANES):
                 count[lane] += a[lane]
@@ -104,7 +110,7 @@ cdef void sum_cell(
         low[k] = 0.0
     while start < n:
         rows = BLOCK if start + BLOCK < n else n - start
-        count_block(draws, units + start, rows, total)
+        count_block(draws, units + start, rows, n - start, total)
         for k in range(n_columns):
             add_block(
                 draws, units + start, columns + k * stride + start, rows, total + (k + 1) * lanes, low + (k + 1) * lanes,

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
 from leoreturns._parallel import threads
-from leoreturns._typing import Cells, Contrast, FloatArray, IntArray, Missing, QuantileRule, Weights
+from leoreturns._typing import AnyArray, Cells, Contrast, FloatArray, IntArray, Missing, QuantileRule, Weights
 from leoreturns.aggregates.cells import Layout, lay_out
 from leoreturns.aggregates.describe import Described, describe
+from leoreturns.aggregates.entities import Entities
 from leoreturns.aggregates.evaluate import Parts, evaluate
 from leoreturns.aggregates.inputs import Inputs, check_columns, read_inputs
 from leoreturns.aggregates.prepare import Resampling
 from leoreturns.aggregates.replicate import Replicator
-from leoreturns.aggregates.rows import entity_codes, plan_rows, readable, row_units
+from leoreturns.aggregates.rows import plan_rows, readable, row_units
 from leoreturns.aggregates.statistics import Statistic, statistics_named
+from leoreturns.aggregates.tally import tally
 from leoreturns.aggregates.uncertainty import check_contrasts, check_kept, check_plan, check_units, with_intervals
 from leoreturns.errors import SupportError
 from leoreturns.panel.panel import Panel
@@ -180,20 +183,45 @@ def _described(
     replicator: Replicator | None,
 ) -> Described:
     """Compute every cell of a layout; `names` are the values' column and the weights', if any."""
+    sketched = layout.n_cells <= MAX_SKETCHED_CELLS
+    entities = {name: Entities.of(panels, name) for name, column in panels[0].schema.columns.items() if column.entity}
     columns = [[readable(panel, name) for panel in panels] for name in names] or [[(np.empty(0), 0) for _ in panels]]
+    # Rows without a weight have no value either, which only those who gather the weights know.
+    marked = {name: entity for name, entity in entities.items() if weights is None and entity.fit(layout.n_cells)}
+    described = tally(panels, layout, sketched=sketched) if not names and len(marked) == len(entities) else None
+    if described is None:
+        gathered = {name: entity for name, entity in entities.items() if name not in marked}
+        described = _gathered(panels, layout, columns, chosen, weights, rule, replicator, gathered, sketched=sketched)
+    counted = {name: entity.counted(panels, layout, columns[0]) for name, entity in marked.items()}
+    found = {**described.entities, **counted}
+    return replace(described, entities={name: found[name] for name in entities})
+
+
+def _gathered(
+    panels: Sequence[Panel],
+    layout: Layout,
+    columns: list[list[tuple[AnyArray, int]]],
+    chosen: Sequence[Statistic],
+    weights: Weights | None,
+    rule: int,
+    replicator: Replicator | None,
+    entities: Mapping[str, Entities],
+    *,
+    sketched: bool,
+) -> Described:
+    """Gather the rows of every cell and describe them."""
     unit_keys = None
     if replicator is not None and not is_person(panels[0].schema, replicator.plan.unit):
         codes, unit_keys = row_units(panels, replicator.plan.unit)
-        columns.append(codes)
-    entities = {name: entity_codes(panels, name) for name, column in panels[0].schema.columns.items() if column.entity}
+        columns = [*columns, codes]
     return describe(
         plan_rows(panels, layout),
-        [*columns, *(codes for codes, _ in entities.values())],
+        [*columns, *(entity.along_rows(panels) for entity in entities.values())],
         chosen,
         weights=weights,
         rule=rule,
-        entities={name: count for name, (_, count) in entities.items()},
-        sketched=layout.n_cells <= MAX_SKETCHED_CELLS,
+        entities={name: entity.count for name, entity in entities.items()},
+        sketched=sketched,
         replicator=replicator,
         unit_keys=unit_keys,
     )

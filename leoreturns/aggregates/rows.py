@@ -8,18 +8,17 @@ rows come in the panel's order, so nothing computed from them depends on threads
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from leoreturns._core import gather, sketch
-from leoreturns._parallel import ordered_map
+from leoreturns._parallel import ordered_map, thread_count
 from leoreturns._typing import AnyArray, ByteArray, CodeArray, FloatArray, IntArray, UIntArray
 from leoreturns.aggregates.cells import Layout
-from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import as_bytes, expand
 from leoreturns.panel.units import unit_codes
@@ -33,6 +32,7 @@ TASK_ROWS = 1 << 18  # rows of the cells described by one call, so that they sta
 NO_BYTES: ByteArray = np.empty(0, dtype=np.uint8)
 
 FLOATS, INTEGERS, CODES = 0, 1, 2  # value kinds of the gather kernel
+Total = TypeVar("Total")
 
 
 class Chunk(NamedTuple):
@@ -155,7 +155,7 @@ def plan_rows(panels: Sequence[Panel], layout: Layout) -> Plan:
     """Count the selected rows of each cell and order the people by trait cell."""
     if sum(panel.n_person_stored for panel in panels) >= 1 << 31:
         raise OverflowError("more than 2**31 persons in one table")
-    chunks = _chunks(panels, layout.n_cells)
+    chunks = chunks_of(panels, layout.n_cells)
     counts = np.empty((len(chunks), layout.n_cells), dtype=np.int64)
     people = np.empty((len(chunks), layout.traits.n_cells), dtype=np.int64)
 
@@ -166,8 +166,8 @@ def plan_rows(panels: Sequence[Panel], layout: Layout) -> Plan:
         return gather.count_rows(
             traits,
             panels[panel].offsets[first : last + 1],
-            *_codes(layout, panel),
-            _mask(panels[panel]),
+            *year_codes(layout, panel),
+            mask_of(panels[panel]),
             layout.years.n_cells,
             counts[at],
         )
@@ -256,8 +256,8 @@ def read_wave(
                 plan.ordered_traits[at, traits.start : traits.stop + 1],
                 plan.full[traits],
                 plan.panels[panel].offsets,
-                *_codes(plan.layout, panel),
-                _mask(plan.panels[panel]),
+                *year_codes(plan.layout, panel),
+                mask_of(plan.panels[panel]),
                 width,
                 as_bytes(values),
                 values.itemsize if len(values) else 0,
@@ -280,13 +280,13 @@ def row_tasks(offsets: IntArray) -> list[slice]:
     return [slice(int(first), int(last)) for first, last in pairwise(edges)]
 
 
-def _codes(layout: Layout, panel: int) -> tuple[ByteArray, int]:
+def year_codes(layout: Layout, panel: int) -> tuple[ByteArray, int]:
     """Return the year codes of a panel's rows as the kernel takes them."""
     codes = layout.year_codes[panel]
     return (NO_BYTES, 0) if codes is None else (as_bytes(codes), codes.itemsize)
 
 
-def _mask(panel: Panel) -> ByteArray:
+def mask_of(panel: Panel) -> ByteArray:
     """Return the panel's selection as the kernel takes it."""
     return NO_BYTES if panel.selection is None else panel.selection.view(np.uint8)
 
@@ -328,36 +328,7 @@ def row_units(panels: Sequence[Panel], unit: str) -> tuple[list[tuple[AnyArray, 
     return [(part, CODES) for part in codes], keys
 
 
-def entity_codes(panels: Sequence[Panel], name: str) -> tuple[list[tuple[AnyArray, int]], int]:
-    """Return an entity column as codes along the rows of each panel, and how many codes there are.
-
-    Labels are coded already; entities that are numbers (of schools, say) are numbered here over all panels.
-    """
-    column = panels[0].column(name)
-    if column.kind == "code":
-        coded, count = [panel.array(name) for panel in panels], len(column.labels)
-    else:
-        numbered = [_numbered(panel.array(name)) for panel in panels]
-        distinct = np.unique(np.concatenate([found for _, found in numbered]))
-        distinct = distinct[~np.isnan(distinct)]
-        tables = [np.where(np.isnan(found), -1, np.searchsorted(distinct, found)) for _, found in numbered]
-        coded = [table.astype(np.int32)[codes] for (codes, _), table in zip(numbered, tables, strict=True)]
-        count = len(distinct)
-    if column.level == "person":
-        coded = [expand(codes, panel.offsets) for codes, panel in zip(coded, panels, strict=True)]
-    return [(codes, CODES) for codes in coded], count
-
-
-def _numbered(values: AnyArray) -> tuple[AnyArray, AnyArray]:
-    """Number the distinct values of a number column."""
-    floating = values.dtype.kind == "f"
-    numbered = number_distinct((values + 0.0).view(np.int64) if floating else values)  # -0.0 becomes 0.0
-    assert numbered is not None  # there is no limit to pass
-    codes, found = numbered
-    return codes, found.view(np.float64) if floating else found
-
-
-def _chunks(panels: Sequence[Panel], n_cells: int) -> list[Chunk]:
+def chunks_of(panels: Sequence[Panel], n_cells: int) -> list[Chunk]:
     """Cut the people of each panel into runs of about equally many rows."""
     rows = max(CHUNK_ROWS, ROWS_PER_CELL * n_cells)
     chunks = []
@@ -367,3 +338,16 @@ def _chunks(panels: Sequence[Panel], n_cells: int) -> list[Chunk]:
         edges = np.unique(np.concatenate([[0], np.searchsorted(panel.offsets, targets), [panel.n_person_stored]]))
         chunks += [Chunk(number, int(first), int(last)) for first, last in pairwise(edges)]
     return chunks
+
+
+def in_threads(chunks: Sequence[Chunk], empty: Callable[[], Total], add: Callable[[Chunk, Total], None]) -> list[Total]:
+    """Let each thread add its share of the chunks to a total of its own; return the totals."""
+    n_totals = max(1, min(thread_count(), len(chunks)))
+
+    def work(number: int) -> Total:
+        total = empty()
+        for chunk in chunks[number::n_totals]:
+            add(chunk, total)
+        return total
+
+    return ordered_map(work, range(n_totals), label="counting rows")

@@ -11,26 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from leoreturns.disclosure.contents import csv_bytes, readme_bytes
+from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.estimates import protect_curve, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
-from leoreturns.plots import png_bytes
-from leoreturns.results.aggregate import Aggregate
-from leoreturns.results.answer import Answer, Result
+from leoreturns.results.answer import Answer, Regressions, Result
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
-from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.protected import ProtectedTable
 from leoreturns.results.regression_table import RegressionTable, table
 
-Regressions: TypeAlias = (
-    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart
-)
-Releasable: TypeAlias = Aggregate | Chart | Answer | Regressions
+Releasable: TypeAlias = Result | Answer
 T = TypeVar("T")
 
 README = "README.txt"
@@ -88,7 +82,8 @@ def release(
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
         measures of fit, and ``<name>.md``, the table to be read. The results of an answer go by their own names, in a
-        mapping as ``<name>_<name of the result>``.
+        mapping as ``<name>_<name of the result>``; its question, definitions and flow of the sample, in rounded counts,
+        go into the README.
     policy : str or Policy
         "ons-srs", or a policy at least as strict.
     to : path
@@ -116,7 +111,9 @@ def release(
         except (DisclosureError, SupportError) as error:
             raise DisclosureError(f"output '{name}': {error}") from None
     tables = _joined({output.name: output.table} for output in outputs)
-    readme = readme_bytes(chosen, tables, {output.name: list(output.files) for output in outputs})
+    answers = {"": results} if isinstance(results, Answer) else results
+    described = {name: answer_lines(each, chosen) for name, each in answers.items() if isinstance(each, Answer)}
+    readme = readme_bytes(chosen, tables, {output.name: list(output.files) for output in outputs}, described)
     files = _joined([{README: readme}, *(output.files for output in outputs)])
     _write_folder(folder, files)
     return Released(
@@ -136,7 +133,7 @@ class _Output:
     files: dict[str, bytes]
 
 
-def _outputs(name: str, result: Result | Regressions, policy: Policy) -> Iterator[_Output]:
+def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
     """Yield the outputs of one result: a chart with its numbers, a table and its contrasts, or regressions."""
     if isinstance(result, Regressions):
         yield from _of_regressions(name, result, policy)
@@ -145,24 +142,33 @@ def _outputs(name: str, result: Result | Regressions, policy: Policy) -> Iterato
         table = protect(result.data, policy)
         if result.kind == "gaps":
             table = protect_gaps(result, table, policy)
-        yield _Output(name, table, {f"{name}.png": png_bytes(result, table), f"{name}_data.csv": csv_bytes(table)})
+        yield _Output(name, table, {f"{name}.png": _png(result, table), f"{name}_data.csv": csv_bytes(table)})
         return
     table = protect(result, policy)
-    yield _Output(name, table, {f"{name}.csv": csv_bytes(table)})
+    yield _table(name, table)
     for number, contrast in enumerate(result.contrasts, start=1):
-        compared = protect_contrast(result, contrast, table, policy)
-        yield _Output(f"{name}_contrast{number}", compared, {f"{name}_contrast{number}.csv": csv_bytes(compared)})
+        yield _table(f"{name}_contrast{number}", protect_contrast(result, contrast, table, policy))
+
+
+def _png(chart: Chart | CoefficientChart | SpecificationChart, table: ProtectedTable) -> bytes:
+    from leoreturns.plots import png_bytes  # matplotlib takes its time, and most sessions draw nothing
+
+    return png_bytes(chart, table)
+
+
+def _table(name: str, table: ProtectedTable) -> _Output:
+    return _Output(name, table, {f"{name}.csv": csv_bytes(table)})
 
 
 def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[_Output]:
     """Yield the coefficients of regressions, with the figure or the table to be read, and their counts and fit."""
     if isinstance(result, CoefficientChart):
         drawn, _ = protect_regressions(result.data, policy)
-        yield _Output(name, drawn, {f"{name}.png": png_bytes(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
         return
     if isinstance(result, SpecificationChart):
         drawn = protect_curve(result.data, policy)
-        yield _Output(name, drawn, {f"{name}.png": png_bytes(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
         return
     if isinstance(result, SpecificationCurve):
         shown_curve = protect_curve(result, policy)
@@ -176,7 +182,7 @@ def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[
     yield _Output(f"{name}_fit", fits, {f"{name}_fit.csv": csv_bytes(fits)})
 
 
-def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result | Regressions]:
+def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result]:
     """Return results by the names of their outputs; refuse what is none, by its type and never by its content."""
     if isinstance(results, Answer):
         results = results.results
@@ -184,7 +190,7 @@ def _named(results: Mapping[str, Releasable] | Answer) -> dict[str, Result | Reg
         raise DisclosureError(
             f"release takes an Answer, or a mapping of output name -> result, not {type(results).__name__}"
         )
-    found: dict[str, Result | Regressions] = {}
+    found: dict[str, Result] = {}
     for name, result in results.items():
         if isinstance(result, Answer):
             found = _joined([found, {f"{name}_{inner}": each for inner, each in result.results.items()}])

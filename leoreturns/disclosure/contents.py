@@ -10,7 +10,9 @@ from itertools import groupby
 from typing import Any
 
 from leoreturns.disclosure.policy import Policy
+from leoreturns.disclosure.rounding import Rounding
 from leoreturns.errors import DisclosureError
+from leoreturns.results.answer import Answer
 from leoreturns.results.labels import is_control, one_line
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
 
@@ -62,7 +64,12 @@ def _escaped(letter: str) -> str:
     return letter.encode("unicode_escape").decode("ascii")
 
 
-def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: Mapping[str, Sequence[str]]) -> bytes:
+def readme_bytes(
+    policy: Policy,
+    outputs: Mapping[str, ProtectedTable],
+    files: Mapping[str, Sequence[str]],
+    answers: Mapping[str, Sequence[str]] | None = None,
+) -> bytes:
     """Return the README of a release.
 
     Parameters
@@ -73,6 +80,8 @@ def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: M
         What is released.
     files : mapping of output name -> file names
         Where each output is.
+    answers : mapping of name -> lines, optional
+        What `answer_lines` says of the answers that the outputs are of.
     """
     lines = [HEADING, "=" * len(HEADING), "", *PREAMBLE.format(marker=policy.marker).splitlines(), ""]
     lines += [
@@ -80,6 +89,8 @@ def readme_bytes(policy: Policy, outputs: Mapping[str, ProtectedTable], files: M
         *(f"  {field.name} = {getattr(policy, field.name)}" for field in fields(policy)[1:]),
         "",
     ]
+    for name, said in (answers or {}).items():
+        lines += [f"Answer: {name}" if name else "Answer", *said, ""]
     for name, table in outputs.items():
         lines += [f"Output: {name} ({', '.join(files[name])})", *_described(table), ""]
     return "\n".join(lines).encode()
@@ -96,6 +107,7 @@ def _described(table: ProtectedTable) -> list[str]:
             f"  Contrast {one_line(table.contrast)}: of the two numbers as released, not of the exact ones, so that it",
             "  tells nothing that they do not; its interval is moved with it.",
         ]
+    lines += [f"  {one_line(note)}" for note in table.notes]
     if table.plan:
         lines.append(f"  Intervals: {one_line(_plan_words(table.plan))}.")
     lines.append("  Numbers, their rounding and the cells hidden:")
@@ -108,6 +120,44 @@ def _described(table: ProtectedTable) -> list[str]:
             if count:
                 lines.append(f"      {rounded_count(count)}: {reason}")
     return lines
+
+
+def answer_lines(answer: Answer, policy: Policy) -> list[str]:
+    """Return what a release says of an answer: the question, its settings, and the flow of the sample, rounded.
+
+    Of the plan no more is said than `released_plan` does, beside every table: the number of its units is a count.
+    """
+    lines = [f"  Question: {one_line(answer.question)}"]
+    for name, setting in answer.settings.items():
+        if name != "plan":
+            lines += _setting_lines(name, setting)
+    if answer.owners:
+        lines.append(f"  Owners of the data: {', '.join(map(one_line, answer.owners))}")
+    lines.append("  Versions: " + ", ".join(f"{name} {version}" for name, version in answer.versions.items()))
+    lines.append("  Flow of the sample (persons, rows):")
+    count = Rounding("count", "multiple", policy.count_base)
+    for step in answer.flow.steps:
+        counts = [
+            count.text(n) if step.persons >= policy.min_persons else policy.marker for n in (step.persons, step.rows)
+        ]
+        lines.append(f"    {one_line(step.label)}: {', '.join(counts)}")
+    return lines
+
+
+def _setting_lines(name: str, setting: Any) -> list[str]:
+    """Return a setting; one of several parts by a line each."""
+    if not isinstance(setting, Mapping):
+        return [f"  {one_line(name)}: {one_line(_said(setting))}"]
+    return [f"  {one_line(name)}:", *(f"    {one_line(part)}: {one_line(_said(of))}" for part, of in setting.items())]
+
+
+def _said(setting: Any) -> str:
+    """Return a plain value in words."""
+    if isinstance(setting, Mapping):
+        return ", ".join(f"{name} {_said(of)}" for name, of in setting.items())
+    if isinstance(setting, list | tuple):
+        return ", ".join(map(_said, setting)) or "none"
+    return f"{setting:.6g}" if isinstance(setting, float) else str(setting)
 
 
 def _alike(table: ProtectedTable) -> Iterator[list[ProtectedColumn]]:

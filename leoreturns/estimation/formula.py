@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from formulaic.errors import FormulaicError
-from formulaic.parser import DefaultFormulaParser
-from formulaic.parser.types import Factor as ParsedFactor
+if TYPE_CHECKING:
+    from formulaic.parser.types import Factor as ParsedFactor
+
 
 OPENING, CLOSING, QUOTES = "([{", ")]}", "'\"`"
 STEPWISE = re.compile(r"(?<![\w.])(csw0|csw|sw0|sw)\(")
@@ -203,6 +203,9 @@ def _effect(entry: str) -> tuple[str, ...]:
 
 def _terms(text: str) -> tuple[bool, tuple[Term, ...]]:
     """Parse the terms of one part: whether they hold an intercept, and all others by their order."""
+    from formulaic.errors import FormulaicError  # slow to import, and needed by regressions alone
+    from formulaic.parser import DefaultFormulaParser
+
     try:
         parsed = list(DefaultFormulaParser().get_terms(text))
     except FormulaicError as error:
@@ -210,7 +213,7 @@ def _terms(text: str) -> tuple[bool, tuple[Term, ...]]:
     terms: dict[tuple[str, ...], Term] = {}
     intercept = False
     for term in parsed:
-        if all(factor.eval_method is ParsedFactor.EvalMethod.LITERAL for factor in term.factors):
+        if all(factor.eval_method.value == "literal" for factor in term.factors):
             intercept = True
             continue
         factors = tuple(entry for factor in term.factors for entry in _factors(factor))
@@ -221,7 +224,7 @@ def _terms(text: str) -> tuple[bool, tuple[Term, ...]]:
 def _factors(parsed: ParsedFactor) -> Iterator[Factor]:
     """Return what one factor of formulaic stands for: itself, or the two sides of ``i(a, b)``."""
     text = str(parsed.expr)
-    if parsed.eval_method is ParsedFactor.EvalMethod.LOOKUP:
+    if parsed.eval_method.value == "lookup":
         yield Factor(text, (text,))
         return
     names: dict[str, str] = {}

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from formulaic import model_matrix
-from formulaic.errors import FormulaicError
-from formulaic.transforms import TRANSFORMS
 
 from leoreturns._typing import AnyArray, BoolArray, CodeArray, FloatArray, Level
 from leoreturns.errors import SupportError
@@ -22,7 +19,7 @@ from leoreturns.panel.rows import expand
 from leoreturns.panel.schema import Label
 from leoreturns.panel.units import PERSON
 
-KNOWN_NAMES = {*TRANSFORMS, "np", "log", "exp", "sqrt", "abs"}
+KNOWN_NAMES = {"np", "log", "exp", "sqrt", "abs"}  # besides the transforms of formulaic
 LEARNING = {"poly", "scale", "standardize", "center", "bs", "cr", "cs", "cc"}  # from the selected rows, each once
 MAX_PRODUCT = 1 << 62
 
@@ -172,8 +169,11 @@ def _along(panel: Panel, part: Codes, level: Level) -> CodeArray:
 
 def _transformed(panel: Panel, factor: Factor) -> list[Numbers]:
     """Evaluate an expression over its columns, by person where all of them are traits."""
+    from formulaic.transforms import TRANSFORMS  # slow to import, and needed by transforms alone
+
     names = [name for name in factor.columns if name in panel.schema.columns]
-    if unknown := [name for name in factor.columns if name not in panel.schema.columns and name not in KNOWN_NAMES]:
+    known = {*names, *KNOWN_NAMES, *TRANSFORMS}
+    if unknown := [name for name in factor.columns if name not in known]:
         panel.column(unknown[0])
     if not names:
         raise SupportError(f"'{factor.text}' names no column")
@@ -204,6 +204,9 @@ def _selected(values: AnyArray, selected: BoolArray | None) -> FloatArray:
 
 def _evaluated(text: str, frame: pd.DataFrame) -> pd.DataFrame:
     """Let formulaic evaluate one expression; missing entries stay missing."""
+    from formulaic import model_matrix
+    from formulaic.errors import FormulaicError
+
     context = {"sqrt": np.sqrt, "abs": np.abs, "np": np}
     try:
         with np.errstate(all="ignore"):

@@ -32,6 +32,8 @@ def dress_axes(axes: Sequence[Axes], chart: Chart, grid: Grid, x_label: str, uni
         axis.tick_params(axis="y", labelleft=position % PANELS_PER_ROW == 0)
     if chart.kind == "trajectory" and not _has_line(axes):
         first.yaxis.set_major_locator(NullLocator())
+    elif chart.kind == "trajectory" and amounts.sign and first.get_ylim()[0] > 0.0:
+        first.set_ylim(bottom=0.0)  # half the money is half the height
 
 
 def _has_line(axes: Sequence[Axes]) -> bool:

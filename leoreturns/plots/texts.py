@@ -39,7 +39,7 @@ def texts_of(chart: Chart, table: ProtectedTable, n_panel: int) -> Texts:
         title=wrapped(chart.title, width, TITLE_SIZE * BOLD),
         what=wrapped(what, width, TEXT_SIZE),
         x_label=one_line(chart.x_label) or sentence(chart.x),
-        notes=wrapped(_note(chart, table), width, TEXT_SIZE),
+        notes=[*wrapped(_note(chart, table), width, TEXT_SIZE), *wrapped(chart.source, width, TEXT_SIZE)],
     )
 
 

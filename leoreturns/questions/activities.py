@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from leoreturns._parallel import threads
 from leoreturns.aggregates.composition import SHARE, composition
-from leoreturns.questions.assemble import answer
-from leoreturns.questions.breakdown import LEVEL, MAX_PANELS, YEAR, Breakdown, Data, breakdowns, plain, required, words
+from leoreturns.questions.assemble import answer, source
+from leoreturns.questions.breakdown import LEVEL, MAX_PANELS, YEAR, Breakdown, Data, breakdowns, chosen, required, words
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
@@ -15,7 +15,8 @@ from leoreturns.results.chart import Chart
 
 ACTIVITY = "main_activity"
 DENOMINATOR = (
-    "persons of the group with a tax year so many years after key stage 4, whether linked to tax records or not"
+    "persons of the group with a tax year so many years after key stage 4, whether linked to tax records or not; the "
+    "later years are those of the earlier cohorts"
 )
 
 
@@ -39,9 +40,10 @@ def main_activities(
     characteristics : sequence of str, optional
         Traits to break the table down by, one at a time. By default those of the Department's report of 27 May 2021
         that the panel has: sex, fsm, sen, ethnicity, ethnicity_minor, first_language, school_type, region,
-        idaci_quintile, ks4_band.
+        idaci_quintile, ks4_five_ac.
     level : str or None
-        Trait by which every table is also broken down; None for none.
+        Trait by which every table is also broken down; None for none. All who are not graduates as one group:
+        ``panel.assign(level="person", graduate="education_level == 'graduate'")`` and ``level="graduate"``.
     plan : BootstrapPlan, optional
         Gives every share a standard error and an interval ("percentile", "basic" or "normal").
     n_jobs : int, optional
@@ -74,18 +76,18 @@ def main_activities(
             table = composition(data, ACTIVITY, by=[*group.keys, YEAR], plan=plan)
             name = group.name("activities")
             results[name] = table
-            results |= {f"{name}_chart": chart for chart in area_charts(table, group)}
+            results |= {f"{name}_chart": chart for chart in area_charts(table, group, source(data, table))}
     return answer(
         "main_activities",
         data,
         results,
         plan=plan,
-        arguments={"characteristics": plain(characteristics), "level": level},
+        arguments={"characteristics": chosen(data, characteristics), "level": level},
         denominators={"activities": DENOMINATOR},
     )
 
 
-def area_charts(table: Aggregate, group: Breakdown) -> list[Chart]:
+def area_charts(table: Aggregate, group: Breakdown, source_: str) -> list[Chart]:
     """Return the stacked areas of a table, if it has one key beside the year and few levels of it."""
     panel = group.keys[0] if group.keys else None
     if len(group.keys) > 1 or (panel is not None and len(table.keys[panel].labels) > MAX_PANELS):
@@ -102,5 +104,6 @@ def area_charts(table: Aggregate, group: Breakdown) -> list[Chart]:
             title=f"Main activity{by}",
             x_label="Years since key stage 4",
             y_label="Per cent of persons",
+            source=source_,
         )
     ]

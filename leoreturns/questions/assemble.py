@@ -13,6 +13,7 @@ from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
 from leoreturns.results.flow import SampleFlow
 
+REAL = ("real_", "earnings_or_zero")  # how columns of deflated money are called
 LIBRARIES = ("leoreturns", "numpy", "pandas", "scipy")
 
 
@@ -58,6 +59,15 @@ def answer(
         owners=tuple(sorted(owners)),
         versions=_versions(),
     )
+
+
+def source(data: Data, table: Aggregate) -> str:
+    """Return what stands under a figure: whose records it is made of, and in whose prices."""
+    owners = f"Records of {', '.join(table.owners)}." if table.owners else ""
+    year = (data.settings.get("definitions") or {}).get("price_year")
+    if table.unit is None or year is None or not (table.variable or "").startswith(REAL):
+        return owners
+    return f"{owners} Prices of {year}-{(year + 1) % 100:02d}.".strip()
 
 
 def _versions() -> dict[str, str]:

@@ -28,18 +28,19 @@ CHARACTERISTICS: Mapping[str, Label] = MappingProxyType(
         "school_type": "mainstream",
         "region": "London",
         "idaci_quintile": "5 least deprived",
-        "ks4_band": "5 A*-C with English and maths",
+        "ks4_five_ac": True,
     }
 )
 # Where a panel does not know the school's region, that of the home at the end of key stage 4 stands for it.
 IN_PLACE_OF = {"region": "home_region"}
-BASES = {**CHARACTERISTICS, "home_region": "London"}
+BASES = {**CHARACTERISTICS, "home_region": "London", "ks4_band": "5 A*-C with English and maths"}
 TITLES = {
     "fsm": "free school meals",
     "sen": "special educational needs",
     "region": "region of school",
     "home_region": "region of home",
     "idaci_quintile": "IDACI quintile",
+    "ks4_five_ac": "five or more A*-C at key stage 4",
     "ks4_band": "attainment at key stage 4",
     "education_level": "level of education",
 }
@@ -137,22 +138,20 @@ def breakdowns(data: Data, characteristics: Sequence[str] | None, level: str | N
     PanelError
         For a column that the panel does not have, or numbers where labels are needed.
     """
-    if isinstance(characteristics, str):
-        characteristics = (characteristics,)
-    if characteristics is None:
-        there = data.schema.columns
-        names = [name if name in there else IN_PLACE_OF.get(name, name) for name in CHARACTERISTICS]
-        characteristics = [name for name in names if name in there]
     by_level = None if level is None else trait(data, level)
-    for characteristic in (None, *(trait(data, name) for name in characteristics)):
+    for characteristic in (None, *(trait(data, name) for name in chosen(data, characteristics))):
         yield Breakdown(characteristic, None)
         if by_level is not None:
             yield Breakdown(characteristic, by_level)
 
 
-def plain(names: Sequence[str] | None) -> list[str] | None:
-    """Return names as a list, for the record of an answer."""
-    return None if names is None else [names] if isinstance(names, str) else list(names)
+def chosen(data: Data, characteristics: Sequence[str] | None) -> list[str]:
+    """Return the characteristics of a question by name, those of the report that are there where None is given."""
+    if characteristics is not None:
+        return [characteristics] if isinstance(characteristics, str) else list(characteristics)
+    there = data.schema.columns
+    names = [name if name in there else IN_PLACE_OF.get(name, name) for name in CHARACTERISTICS]
+    return [name for name in names if name in there]
 
 
 def words(name: str) -> str:

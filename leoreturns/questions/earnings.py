@@ -12,14 +12,14 @@ from leoreturns.aggregates.compute import aggregate
 from leoreturns.errors import PanelError
 from leoreturns.panel import rows
 from leoreturns.panel.panel import Panel
-from leoreturns.questions.assemble import answer
+from leoreturns.questions.assemble import answer, source
 from leoreturns.questions.breakdown import (
     LEVEL,
     YEAR,
     Breakdown,
     Data,
     breakdowns,
-    plain,
+    chosen,
     required,
     words,
 )  # fmt: skip
@@ -36,7 +36,8 @@ DENOMINATORS = {
     CONDITIONAL: "persons of the group with annualised earnings in the year: those in paid work",
     UNCONDITIONAL: (
         "persons of the group who are linked to tax records: those in paid work with their annualised earnings, all "
-        "others with zero; who is in paid work without known earnings is left out"
+        "others with zero, also who has left the country or died, which the records do not tell apart from having no "
+        "work; who is in paid work without known earnings is left out"
     ),
 }
 
@@ -101,14 +102,16 @@ def earnings_trajectories(
             for kind, table in both(ready, earnings, [*group.keys, YEAR], statistics, plan).items():
                 name = group.name(kind)
                 results[name] = table
-                results |= {f"{name}_chart": chart for chart in trajectory_charts(table, group, kind)}
+                results |= {
+                    f"{name}_chart": chart for chart in trajectory_charts(table, group, kind, source(data, table))
+                }
     return answer(
         "earnings_trajectories",
         data,
         results,
         plan=plan,
         arguments={
-            "characteristics": plain(characteristics),
+            "characteristics": chosen(data, characteristics),
             "level": level,
             "earnings": earnings,
             "statistics": list(statistics),
@@ -163,7 +166,7 @@ def both(
     }
 
 
-def trajectory_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
+def trajectory_charts(table: Aggregate, group: Breakdown, kind: str, source_: str) -> list[Chart]:
     """Return the trajectory of the median, if the table has it and its groups can be told apart."""
     placed = group.placed()
     if "p50" not in table.statistics or placed is None:
@@ -183,5 +186,6 @@ def trajectory_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Cha
             title=f"Median annualised earnings{by}",
             x_label="Years since key stage 4",
             y_label=f"Median annualised earnings {WHO[kind]}, £ a year" if table.unit == "GBP/year" else "",
+            source=source_,
         )
     ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from leoreturns._parallel import threads
 from leoreturns.questions.assemble import answer
-from leoreturns.questions.breakdown import GRADUATE, LEVEL, LEVEL_3, YEAR, Data, breakdowns, plain, required, trait
+from leoreturns.questions.breakdown import GRADUATE, LEVEL, LEVEL_3, YEAR, Data, breakdowns, chosen, required, trait
 from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.answer import Answer, Result
@@ -75,6 +75,6 @@ def education_levels(
         results,
         plan=plan,
         flow=everybody.flow,
-        arguments={"characteristics": plain(characteristics)},
+        arguments={"characteristics": chosen(data, characteristics)},
         denominators=DENOMINATORS,
     )

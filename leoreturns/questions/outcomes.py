@@ -8,8 +8,8 @@ from leoreturns._parallel import threads
 from leoreturns.questions import earnings as pay
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.activities import DENOMINATOR as EVERYBODY
-from leoreturns.questions.assemble import answer
-from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, base_of, breakdowns, plain, required, words
+from leoreturns.questions.assemble import answer, source
+from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, base_of, breakdowns, chosen, required, words
 from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
@@ -80,37 +80,39 @@ def labour_outcomes(
     return answer(
         "labour_outcomes",
         data,
-        _named(groups, tables),
+        _named(data, year, groups, tables),
         plan=plan,
         flow=stack.flow,
         arguments={
             "year": year,
-            "characteristics": plain(characteristics),
+            "characteristics": chosen(data, characteristics),
             "level": level,
             "earnings": earnings,
             "statistics": list(statistics),
         },
         denominators={
             "activities": EVERYBODY,
-            **{state: "persons of the group of whom it is known" for state in STATES},
+            **{state: "persons of the group who are linked to tax records, of whom it is known" for state in STATES},
             **pay.DENOMINATORS,
         },
     )
 
 
-def _named(groups: Sequence[Breakdown], tables: Mapping[str, Sequence[Aggregate]]) -> dict[str, Result]:
+def _named(
+    data: Data, year: int, groups: Sequence[Breakdown], tables: Mapping[str, Sequence[Aggregate]]
+) -> dict[str, Result]:
     """Return tables and charts by name, breakdown by breakdown."""
     found: dict[str, Result] = {}
     for place, group in enumerate(groups):
         for kind, of_groups in tables.items():
             found[group.name(kind)] = of_groups[place]
             if kind in pay.WHO:
-                charts = gap_charts(of_groups[place], group, kind)
+                charts = gap_charts(of_groups[place], group, kind, year, source(data, of_groups[place]))
                 found |= {f"{group.name(kind)}_gaps": chart for chart in charts}
     return found
 
 
-def gap_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
+def gap_charts(table: Aggregate, group: Breakdown, kind: str, year: int, source_: str) -> list[Chart]:
     """Return the gaps in median earnings between the levels of a characteristic, where a table has them."""
     compared = group.characteristic
     if compared is None or GAP_OF not in table.statistics:
@@ -129,6 +131,7 @@ def gap_charts(table: Aggregate, group: Breakdown, kind: str) -> list[Chart]:
             colour=None if group.level is None else group.level.name,
             title=f"Gaps in earnings by {words(compared.name)}{by}",
             x_label=f"Difference from {of_base}, per cent",
-            y_label=f"Median annualised earnings {pay.WHO[kind]}: raw gaps",
+            y_label=f"Median annualised earnings {pay.WHO[kind]}, year {year} after key stage 4: raw gaps",
+            source=source_,
         )
     ]

@@ -21,7 +21,7 @@ from leoreturns.panel import rows
 from leoreturns.panel.panel import Panel
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.assemble import answer
-from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, breakdowns, plain, required
+from leoreturns.questions.breakdown import LEVEL, YEAR, Breakdown, Data, breakdowns, chosen, required
 from leoreturns.questions.stack import Stack
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate, CellKey, taken
@@ -110,7 +110,7 @@ def pathways(
         arguments={
             "years": years,
             "most_common": most_common,
-            "characteristics": plain(characteristics),
+            "characteristics": chosen(data, characteristics),
             "level": level,
         },
         denominators=dict.fromkeys(("distinct", *TABLES), DENOMINATOR),

@@ -10,15 +10,28 @@ from typing import Any, TypeAlias
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
 from leoreturns.results.chart import Chart
+from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.curve import SpecificationCurve
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.flow import SampleFlow
+from leoreturns.results.regression_table import RegressionTable
 
-Result: TypeAlias = Aggregate | Chart
+Regressions: TypeAlias = (
+    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart
+)
+Result: TypeAlias = Aggregate | Chart | Regressions
+REGRESSIONS = {
+    RegressionTable: "table of regressions",
+    SpecificationCurve: "specification curve",
+    CoefficientChart: "chart of coefficients",
+    SpecificationChart: "chart of a specification curve",
+}
 PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Answer:
-    """What a question returns: tables and charts by name, and what they rest on.
+    """What a question returns: tables, regressions and charts by name, and what they rest on.
 
     An answer holds numbers of the size of its tables and nothing of the length of persons, rows or replicates. It may
     describe small cells, so it stays inside until `release` has protected it; whatever it prints is names and counts of
@@ -28,13 +41,14 @@ class Answer:
     ----------
     question : str
         Name of the function that was asked.
-    results : mapping of name -> Aggregate or Chart
+    results : mapping of name -> Aggregate, Estimate, Estimates, table or curve of regressions, or chart
         In the order in which they are to be read.
     flow : SampleFlow
         Persons and rows of the data asked, after each exclusion.
     settings : mapping
         The arguments of the question, the denominators in words, the plan of intervals and the definitions behind the
-        panel, all as plain values.
+        panel, all as plain values: what was asked, never a number found in the data, because a release writes them as
+        they are.
     owners : tuple of str
         Owners of the columns used (DfE, HESA, HMRC, DWP).
     versions : mapping of str to str
@@ -43,7 +57,7 @@ class Answer:
     Raises
     ------
     DisclosureError
-        If a result is neither an Aggregate nor a Chart, or a setting is not a plain value: an answer never holds data.
+        If a result is none of these, or a setting is not a plain value: an answer never holds data.
     """
 
     question: str
@@ -57,7 +71,8 @@ class Answer:
         for name, result in self.results.items():
             if not isinstance(result, Result):
                 raise DisclosureError(
-                    f"result '{name}' is a {type(result).__name__}: an answer holds Aggregates and Charts, never data"
+                    f"result '{name}' is a {type(result).__name__}: an answer holds tables, regressions and charts, "
+                    "never data"
                 )
         for name, setting in self.settings.items():
             if not _is_plain(setting):
@@ -70,6 +85,11 @@ class Answer:
     def tables(self) -> dict[str, Aggregate]:
         """The tables by name."""
         return {name: result for name, result in self.results.items() if isinstance(result, Aggregate)}
+
+    @property
+    def estimates(self) -> dict[str, Estimate | Estimates]:
+        """The regressions by name."""
+        return {name: result for name, result in self.results.items() if isinstance(result, Estimate | Estimates)}
 
     @property
     def charts(self) -> dict[str, Chart]:
@@ -94,10 +114,16 @@ class Answer:
         for name, result in self.results.items():
             if isinstance(result, Chart):
                 yield f"{name}: {result.kind} of {result.line} by {', '.join(result.data.keys)}"
-            else:
+            elif isinstance(result, Estimate):
+                yield f"{name}: {result.method} of {result.outcome}, {len(result.names):,} coefficients"
+            elif isinstance(result, Estimates):
+                yield f"{name}: {len(result):,} regressions"
+            elif isinstance(result, Aggregate):
                 keys = ", ".join(result.keys) or "nothing"
                 what = ", ".join(result.statistics)
                 yield f"{name}: {what} of {result.variable or 'rows'} by {keys}, {result.n_cells:,} cells"
+            else:
+                yield f"{name}: {REGRESSIONS[type(result)]}"
 
     def __repr__(self) -> str:
         lines = "\n".join(f"  {line}" for line in self._lines())

@@ -35,6 +35,8 @@ class Chart:
         colour; gaps have no panels.
     title, x_label, y_label : str
         Texts; an empty axis label is made from the names and the unit.
+    source : str
+        Whose records, and in whose prices; under the figure.
     """
 
     kind: ChartKind
@@ -47,6 +49,7 @@ class Chart:
     title: str = ""
     x_label: str = ""
     y_label: str = ""
+    source: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ChartKind):

@@ -76,6 +76,8 @@ class ProtectedTable:
         rounded as text; empty without intervals.
     contrast : str
         What is compared with what, in a table of contrasts.
+    notes : tuple of str
+        What else is said of the table, such as the formula of a regression; a line each.
     """
 
     variable: str | None
@@ -84,6 +86,7 @@ class ProtectedTable:
     reasons: tuple[str, ...]
     plan: Mapping[str, Any] = field(default_factory=dict)
     contrast: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def n_cells(self) -> int:
