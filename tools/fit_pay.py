@@ -3,6 +3,8 @@
 A median of all is a mixture of those of groups and levels: it tells how many of each are in work. What is published of
 years of study thus fixes, up to what is assumed of all (`facts.PAID_WORK`), how the odds of paid work differ; later
 nearly all workers are employed throughout, and the mixture of men and women fixes how much wider women's pay spreads.
+
+Chance, and what marks do not tell of ability, are not drawn: their distributions are folded with those of the rest.
 """
 
 from __future__ import annotations
@@ -14,23 +16,25 @@ import numpy as np
 import pandas as pd
 from fit_shares import LEVELS, MAJOR, ORDER, Array
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.linalg import toeplitz
+from scipy.special import ndtr, ndtri
 
 from leoreturns.extract.simulate import chunk, facts, pay, population
 from leoreturns.extract.simulate.careers import assumed_work, make_careers
 from leoreturns.extract.simulate.effects import YEARS
-from leoreturns.extract.simulate.people import make_people
+from leoreturns.extract.simulate.people import CORRELATION, make_people
 from leoreturns.extract.simulate.population import DIMENSIONS, GROUPS, N_LEVEL
 from leoreturns.extract.simulate.truth import Truth
 
-FIT_PERSONS, FIT_CHUNK = 1_000_000, 50_000
+FIT_PERSONS, FIT_CHUNK = 600_000, 50_000
 BIN, LOWEST, N_BIN = 0.02, 4.0, 600  # of log pay
 SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 50, 40, 5
 SLOPE = 0.5  # of the effect of a degree on the price of ability, about
 FIT_COHORT = 2002  # has all published years before 2019
-RARE = 0.65  # how much of the difference in size between ethnic groups is taken out of the population to fit on
-# Of the odds of paid work: part of a step that is taken, the largest step, the furthest from what is assumed.
-STEP, LARGEST_STEP, FURTHEST = 0.15, 0.15, 2.0
+RARE = 0.4  # how much of the difference in size between ethnic groups is taken out of the population to fit on
+# Of the log odds of paid work: part of a step that is taken, the largest step, the furthest a group may be from what is
+# assumed, and what keeps them where they are when the mixture hardly hangs on them.
+STEP, LARGEST_STEP, FURTHEST, RIDGE = 0.15, 0.15, 1.5, 5e-4
 EARLY = 6  # years after key stage 4 in which men and women in work differ in number rather than in spread
 WIDER = (0.8, 1.6)
 MIXTURES = {"not graduate": (0, 1), "all": (0, 1, 2)}
@@ -45,10 +49,11 @@ class Workers:
     codes : mapping of dimension -> int8 array
     level, female : int8 array, bool array
     weight, ability : float32 arrays
+        Ability as marks at key stage 4 tell it.
     work : float32 matrix
         Assumed chance of paid work by year; 0 out of sight.
-    causes, body, tail : float32 matrices
-        Log pay by year: of causes beside, of chance in standard deviations, of its upper tail.
+    causes : float32 matrix
+        Log pay by year of causes beside.
     through : float32 array
         What place and industry add to log pay in the year of the degree's effect.
     """
@@ -60,8 +65,6 @@ class Workers:
     ability: NDArray[np.float32]
     work: NDArray[np.float32]
     causes: NDArray[np.float32]
-    body: NDArray[np.float32]
-    tail: NDArray[np.float32]
     through: NDArray[np.float32]
 
 
@@ -74,19 +77,16 @@ def simulated_workers() -> Workers:
     nowhere = replace(plan.truth, place=0.0, place_sd=0.0, first_move=0.0, sector=0.0)
     parts = []
     for number in range(plan.n_chunks):
-        rng = [plan.stream(number + 1, topic) for topic in range(3)]
+        rng = [plan.stream(number + 1, topic) for topic in range(2)]
         people = make_people(FIT_CHUNK, plan.cohorts, world, plan.truth, rng[0], cells)
         careers = make_careers(people, world, rng[1])
         causes, without = (pay.causes(people, careers, world, truth)[:, :YEARS] for truth in (plan.truth, nowhere))
         work = np.where(careers.seen, assumed_work(people, careers.activity), 0.0)[:, :YEARS]
-        body, tail = pay.luck(people, YEARS, rng[2])
         through = (causes - without)[:, pay.DEGREE_YEAR - 1]
-        weight = 1 / _boost_of(people.codes)
-        parts.append((people.codes, people.level, people.female, *(
-            values.astype(np.float32) for values in (weight, people.ability, work, causes, body, tail, through)
-        )))  # fmt: skip
+        numbers = 1 / _boost_of(people.codes), CORRELATION * people.ks4, work, causes, through
+        parts.append((people.codes, people.level, people.female, *(values.astype(np.float32) for values in numbers)))
     codes = {name: np.concatenate([part[0][name] for part in parts]) for name in DIMENSIONS}
-    return Workers(codes, *(np.concatenate([part[at] for part in parts]) for at in range(1, 10)))
+    return Workers(codes, *(np.concatenate([part[at] for part in parts]) for at in range(1, 8)))
 
 
 def _boost_of(codes: Mapping[str, NDArray[np.int8]]) -> Array:
@@ -166,7 +166,7 @@ class _Dimension:
             place = np.where(codes[name] < 0, len(self.groups), codes[name]).astype(np.int64)
         self.name, self.n = name, len(self.groups) + 1
         self.cell = level.astype(np.int64) * self.n + place
-        self.first, self.moved = self.cell * N_BIN, np.zeros((N_LEVEL, self.n))
+        self.moved = np.zeros((N_LEVEL, self.n))
         nothing = np.full(YEARS, np.nan)
         self.whole = np.array([medians["all", "all", label][k] for label in LEVELS])
         self.target = {
@@ -194,15 +194,14 @@ class _Year:
     def __init__(self, workers: Workers, k: int, price: Array, medians: Mapping[tuple[str, str, str], Array]) -> None:
         rows = np.flatnonzero(workers.work[:, k] > 0)
         self.k, self.codes = k, {name: codes[rows] for name, codes in workers.codes.items()}
-        self.level, self.female = workers.level[rows], workers.female[rows]
-        self.weight, self.work = workers.weight[rows], workers.work[rows, k]
-        sex = self.female.astype(np.int64)
-        self.other = (
-            workers.causes[rows, k] + workers.tail[rows, k] + price.astype(np.float32)[sex] * workers.ability[rows]
-        )
-        of_men = np.array([np.interp(k + 1, pay.SPREAD_AT, of_level) for of_level in pay.SPREAD], np.float32)
-        self.body = workers.body[rows, k] * of_men[self.level]
+        self.level = workers.level[rows]
+        self.weight, self.work, self.price = workers.weight[rows], workers.work[rows, k], price
+        sex = workers.female[rows].astype(np.int64)
+        self.other = workers.causes[rows, k] + price.astype(np.float32)[sex] * workers.ability[rows]
+        self.bins = sex * N_BIN
         self.dimensions = [_Dimension(name, self.codes, self.level, medians, k) for name in ORDER]
+        # Minor ethnic groups stand for the major ones.
+        self.tilted = [name for name in ORDER if name != "ethnicity" and (name != "sex" or k < EARLY)]
 
     def _sum(self, logs: Mapping[str, Array]) -> NDArray[np.float32]:
         total = logs["all"][self.level, self.k]
@@ -212,40 +211,55 @@ class _Year:
 
     def rake(self, logs: dict[str, Array], work: dict[str, Array], wider: Array, sweeps: int) -> dict:
         """Rake, and return how far each published median is from its target at the end, in logs."""
-        k, women = self.k, self.body * self.female
-        value = self.other + self.body + women * (wider[self.level, k] - 1).astype(np.float32) + self._sum(logs)
+        k, value = self.k, self.other + self._sum(logs)
         log_odds = self._sum(work)
+        for dimension in self.dimensions:
+            if dimension.name in self.tilted:
+                dimension.moved[:, :-1] = work[dimension.source][..., k].T.reshape(N_LEVEL, -1)
         for sweep in range(sweeps + 1):
             odds = np.exp(log_odds)
             chance = self.work * odds / (1 - self.work + self.work * odds)
             weight, misses = self.weight * chance, {}
+            chances = self._chances(wider[:, k])
             free, left = weight * (1 - chance), 1 - sweep / sweeps  # steps become smaller, so that all comes to rest
             for dimension in self.dimensions:
-                counts = _counts(value, weight, dimension)
+                counts = self._counts(value, weight, dimension, chances)
                 misses |= _misses_of(counts, dimension)
                 if sweep == sweeps:
                     continue
                 shift, change = _steps(counts, np.bincount(dimension.cell, free, N_LEVEL * dimension.n), dimension)
                 value += shift.ravel().astype(np.float32)[dimension.cell]
                 dimension.add(logs, shift, k)
-                if dimension.name != "sex" or k < EARLY:
+                if dimension.name in self.tilted:
                     change = dimension.limited(left * change)
                     log_odds += change.ravel().astype(np.float32)[dimension.cell]
                     dimension.add(work, change, k)
-                else:
-                    more = _wider(counts, dimension, wider[:, k]) - wider[:, k]
-                    value += women * (left * more).astype(np.float32)[self.level]
-                    wider[:, k] += left * more
+                elif dimension.name == "sex":
+                    wider[:, k] += left * (_wider(counts, dimension, wider[:, k]) - wider[:, k])
         return misses
 
+    def _counts(self, value: Array, weight: Array, dimension: _Dimension, chances: Array) -> Array:
+        """Return weights by level, group and bin of log pay, with chance."""
+        bins = ((value - np.float32(LOWEST)) * np.float32(1 / BIN)).clip(0, N_BIN - 1).astype(np.int64)
+        bins += dimension.cell * (2 * N_BIN) + self.bins
+        counts = np.bincount(bins, weight, N_LEVEL * dimension.n * 2 * N_BIN).reshape(N_LEVEL, dimension.n, 2, N_BIN)
+        found: Array = (counts.swapaxes(1, 2) @ chances).sum(axis=1)
+        return found
 
-def _counts(value: NDArray[np.float32], weight: NDArray[np.float32], dimension: _Dimension) -> Array:
-    """Return weights by level, group and bin of log pay."""
-    bins = ((value - np.float32(LOWEST)) * np.float32(1 / BIN)).clip(0, N_BIN - 1).astype(np.int64)
-    bins += dimension.first
-    counts = np.bincount(bins, weight, N_LEVEL * dimension.n * N_BIN)
-    found: Array = counts.reshape(N_LEVEL, dimension.n, N_BIN)
-    return found
+    def _chances(self, wider: Array) -> Array:
+        """Return by level and sex the chance of going from one bin of log pay to another: luck and hidden ability."""
+        edges = (np.arange(-N_BIN + 0.5, N_BIN)) * BIN
+        found = np.empty((N_LEVEL, 2, N_BIN, N_BIN))
+        for level, of_level in enumerate(pay.SPREAD):
+            for sex, (price, index) in enumerate(zip(self.price, pay.TAIL_INDEX, strict=True)):
+                spread = np.interp(self.k + 1, pay.SPREAD_AT, of_level) * (wider[level] if sex else 1.0)
+                beyond = edges - spread * ndtri(pay.TAIL_FROM)
+                tail = 1 - (1 - pay.TAIL_FROM) * np.exp(-index * beyond.clip(min=0))
+                luck = np.diff(np.where(beyond < 0, ndtr(edges / spread), tail))
+                hidden = np.diff(ndtr(edges / (price * np.sqrt(1 - CORRELATION**2))))
+                both = np.convolve(luck, hidden, mode="same")
+                found[level, sex] = toeplitz(both[N_BIN - 1 :: -1], both[N_BIN - 1 :])
+        return found / found.sum(axis=3, keepdims=True)
 
 
 def _steps(counts: Array, free: Array, dimension: _Dimension) -> tuple[Array, Array]:
@@ -268,6 +282,7 @@ def _steps(counts: Array, free: Array, dimension: _Dimension) -> tuple[Array, Ar
         below = _below(counts[held], np.nan_to_num(dimension.target[label]) - shift[held])
         tilt = _tilt(below, size[held], free[held], 0)
         change[held] += np.where(np.isfinite(dimension.target[label]) & ~only, tilt, 0.0)
+    change[:, -1] = 0.0  # those of no group have no parameter of their own
     return shift, change
 
 
@@ -277,7 +292,7 @@ def _tilt(below: Array, size: Array, free: Array, axis: int) -> Array:
     share = (size * below).sum(axis=axis, keepdims=True) / total
     apart = np.where(size > 0, below - share, 0.0)
     slope = (free * apart**2).sum(axis=axis, keepdims=True) / total
-    found: Array = (STEP * (0.5 - share) / (slope + 1e-4) * apart).clip(-LARGEST_STEP, LARGEST_STEP)
+    found: Array = (STEP * (0.5 - share) / (slope + RIDGE) * apart).clip(-LARGEST_STEP, LARGEST_STEP)
     return found
 
 

@@ -61,26 +61,18 @@ def learned(truth: Truth, year: int) -> float:
 
 def chance(people: People, years: int, rng: Generator) -> AnyArray:
     """Return what chance adds to the log pay of each person and year: normal, with a Pareto upper tail."""
-    body, tail = luck(people, years, rng)
-    for year in range(years):
-        body[:, year] *= spread(people.level, people.female, year + 1)
-    return body + tail
-
-
-def luck(people: People, years: int, rng: Generator) -> tuple[AnyArray, AnyArray]:
-    """Return what chance adds in standard deviations up to the tail, and what the tail adds to log pay."""
     n = len(people)
     index = np.array(TAIL_INDEX, np.float32)[people.female.astype(np.int8)]
     latent = rng.standard_normal(n, np.float32)
-    body, tail = np.empty((n, years), np.float32), np.zeros((n, years), np.float32)
+    found = np.empty((n, years), np.float32)
     for year in range(years):
         if year:
             latent = FADES * latent + np.sqrt(1 - FADES**2) * rng.standard_normal(n, np.float32)
         z = np.sqrt(PERSON_SHARE) * people.luck + np.sqrt(1 - PERSON_SHARE) * latent
-        body[:, year] = np.minimum(z, _TAIL_AT)
+        found[:, year] = spread(people.level, people.female, year + 1) * np.minimum(z, _TAIL_AT)
         high = np.flatnonzero(z > _TAIL_AT)
-        tail[high, year] = (np.log(1 - TAIL_FROM) - log_ndtr(-z[high])) / index[high]
-    return body, tail
+        found[high, year] += (np.log(1 - TAIL_FROM) - log_ndtr(-z[high])) / index[high]
+    return found
 
 
 def spread(level: AnyArray, female: AnyArray, year: int) -> AnyArray:
