@@ -55,8 +55,13 @@ MEMBERS = {
 }
 # Relative for medians; points for percentages of 2 or more, and for others.
 WIDE, NARROW, POINTS, HALF = 0.04, 0.02, 1.0, 0.5
-LARGE, SMALL_CELL = 2.0, 3_000  # percent; persons
-SHOWN = 40
+LARGE = 2.0  # percent
+# Why a figure misses: nobody in the group; few persons, so that chance alone carries as many beyond the bound as not;
+# chance, as the bound is within two standard errors; else the simulation.
+NOBODY, FEW, CHANCE, SIMULATION = "nobody there", "few persons", "chance", "simulation"
+REASONS = (NOBODY, FEW, CHANCE, SIMULATION)
+FEW_FROM, CHANCE_TO = 1.5, 2.0  # standard errors in the bound; standard errors beyond it
+SHOWN = 60
 
 
 def published() -> pd.DataFrame:
@@ -67,22 +72,24 @@ def published() -> pd.DataFrame:
 
 
 def compare(panel: Panel) -> pd.DataFrame:
-    """Return the published figures with those of a panel beside them, and the persons that each rests on."""
-    table = published()
-    found = pd.DataFrame(
-        _figures(panel), columns=["measure", "dimension", "group", "level", "year", "simulated", "persons"]
-    )
-    merged = table.merge(found, how="left", on=["measure", "dimension", "group", "level", "year"])
+    """Return the published figures with those of a panel beside them, and the persons that each rests on.
+
+    `error` is the standard error that chance gives to the simulated figure, in points or relative to the median.
+    """
+    table, key = published(), ["measure", "dimension", "group", "level", "year"]
+    found = pd.DataFrame(_figures(panel), columns=[*key, "simulated", "persons", "error"])
+    merged = table.merge(found, how="left", on=key)
     told = merged.groupby(["dimension", "group", "level", "year"])["value"].transform("sum") > 0
     merged["told"] = merged["value"].notna() & told
     median = merged["measure"] == "median"
     merged["off"] = np.where(median, merged["simulated"] / merged["value"] - 1, merged["simulated"] - merged["value"])
-    merged["within"] = merged["off"].abs() <= np.where(median, WIDE, np.where(merged["value"] >= LARGE, POINTS, HALF))
+    merged["bound"] = np.where(median, WIDE, np.where(merged["value"] >= LARGE, POINTS, HALF))
+    merged["within"] = merged["off"].abs() <= merged["bound"]
     return merged
 
 
-def _figures(panel: Panel) -> Iterator[tuple[str, str, str, str, int, float, int]]:
-    """Give every median and percentage of the panel by group, level and year."""
+def _figures(panel: Panel) -> Iterator[tuple[str, str, str, str, int, float, int, float]]:
+    """Give every median and percentage of the panel by group, level and year, with persons and standard error."""
     codes = {name: _coded(panel, name) for name in ("education_level", "main_activity")}
     n = np.diff(panel.offsets)
     year = panel.years["years_since_ks4"]
@@ -100,8 +107,9 @@ def _figures(panel: Panel) -> Iterator[tuple[str, str, str, str, int, float, int
             size = counts.sum(axis=1)
             for k in range(YEARS):
                 for place, label in enumerate(activities):
-                    share = 100 * counts[k, place] / size[k] if size[k] else np.nan
-                    yield label, dimension, group, name, k + 1, share, int(size[k])
+                    share = counts[k, place] / size[k] if size[k] else np.nan
+                    error = 100 * np.sqrt(share * (1 - share) / size[k]) if size[k] else np.nan
+                    yield label, dimension, group, name, k + 1, 100 * share, int(size[k]), error
             yield from _medians(dimension, group, name, at, pay[rows])
 
 
@@ -110,8 +118,14 @@ def _medians(dimension: str, group: str, level: str, at: np.ndarray, pay: np.nda
     order = np.argsort(at[paid], kind="stable")
     pay, bounds = pay[paid][order], np.searchsorted(at[paid][order], np.arange(YEARS + 1))
     for k in range(YEARS):
-        part = pay[bounds[k] : bounds[k + 1]]
-        yield "median", dimension, group, level, k + 1, float(np.median(part)) if len(part) else np.nan, len(part)
+        part = np.sort(pay[bounds[k] : bounds[k + 1]])
+        n, found, error = len(part), np.nan, np.nan
+        if n:
+            # The rank of the median has a standard error of half the root of n.
+            found = float(np.median(part))
+            low, high = ((n + sign * np.sqrt(n)) / 2 for sign in (-1, 1))
+            error = (part[min(int(high), n - 1)] - part[max(int(low), 0)]) / 2 / found
+        yield "median", dimension, group, level, k + 1, found, n, error
 
 
 def _coded(panel: Panel, name: str) -> tuple[np.ndarray, list[str]]:
@@ -172,22 +186,28 @@ def page(table: pd.DataFrame, n_persons: int, notes: list[str]) -> str:
 
 
 def _misses(told: pd.DataFrame) -> list[str]:
-    missed = told[~told["within"]]
-    few = missed["persons"] < SMALL_CELL
+    missed = told[~told["within"]].assign(reason=_reasons)
+    large = missed["measure"].where(missed["measure"] == "median", "percentage")
+    counts = missed.groupby(["dimension", "level", large, "reason"]).size().unstack("reason", fill_value=0)
+    counts = counts.reindex(columns=REASONS, fill_value=0)
     lines = [
-        f"{len(missed):,} figures, {int(few.sum()):,} of them of fewer than {SMALL_CELL:,} simulated persons, where "
-        "chance alone moves a figure by as much.",
+        f"{len(missed):,} of {len(told):,} figures. Of few persons the standard error by chance alone is larger than"
+        f" the bound divided by {FEW_FROM:g}; others miss by chance if they are beyond it by at most {CHANCE_TO:g}"
+        " standard errors. What is left is due to the simulation: its effects of characteristics add up within a level"
+        " and a year, and published figures of several characteristics contradict each other in part.",
         "",
-        "| dimension | level | medians | percentages |",
-        "|---|---|---:|---:|",
+        f"| figures | dimension | level | {' | '.join(REASONS)} |",
+        f"|---|---|---|{'---:|' * len(REASONS)}",
     ]
-    counts = missed.assign(kind=np.where(missed["measure"] == "median", "median", "percentage"))
-    counts = counts.groupby(["dimension", "level", "kind"]).size().unstack(fill_value=0)
-    counts = counts.reindex(columns=["median", "percentage"], fill_value=0)
-    lines += [f"| {d} | {lv} | {row['median']} | {row['percentage']} |" for (d, lv), row in counts.iterrows()]
-    shown = missed[~few].assign(size=missed["off"].abs() / np.where(missed["measure"] == "median", WIDE, POINTS))
+    for of in ("median", "percentage"):
+        part = counts[counts.index.get_level_values(2) == of]
+        lines += [f"| {of}s | {d} | {lv} | {' | '.join(map(str, row))} |" for (d, lv, _), row in zip(
+            part.index, part.to_numpy(), strict=True)]  # fmt: skip
+        lines += [f"| {of}s | **in all** | | {' | '.join(map(str, part.sum()))} |"]
+    shown = missed[missed["reason"] == SIMULATION].assign(size=lambda rows: rows["off"].abs() / rows["bound"])
+    n_left = len(shown)
     shown = shown.sort_values("size", ascending=False).head(SHOWN)
-    lines += ["", f"The largest {len(shown)} of larger groups:", ""]
+    lines += ["", f"The largest {len(shown)} of the {n_left:,} that are due to the simulation:", ""]
     lines += [
         "| figure | group | level | year | published | simulated | persons |",
         "|---|---|---|---:|---:|---:|---:|",
@@ -198,6 +218,14 @@ def _misses(told: pd.DataFrame) -> list[str]:
         for r in shown.itertuples()
     ]
     return lines
+
+
+def _reasons(missed: pd.DataFrame) -> np.ndarray:
+    """Return why each figure misses."""
+    bound, error = missed["bound"], missed["error"]
+    nobody, few = missed["simulated"].isna(), bound < FEW_FROM * error
+    chance = missed["off"].abs() <= bound + CHANCE_TO * error
+    return np.select([nobody, few, chance], [NOBODY, FEW, CHANCE], default=SIMULATION)
 
 
 def simulated_panel(n_persons: int, seed: int, folder: Path) -> tuple[Panel, list[str]]:

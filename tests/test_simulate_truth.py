@@ -1,4 +1,4 @@
-"""The simulated population: published figures, careers that the build finds again, a truth that can be recovered."""
+"""The simulated population: careers that the build finds again, a truth that can be recovered."""
 
 from __future__ import annotations
 
@@ -23,15 +23,7 @@ from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import World
 from leoreturns.panel import Panel
 
-PUBLISHED = Path(__file__).parents[1] / "benchmarks" / "published.csv.gz"
 N = 100_000
-LEVELS = {
-    "all": (0, 1, 2),
-    "not graduate": (0, 1),
-    "level 2 or below": (0,),
-    "level 3 or above": (1,),
-    "graduate": (2,),
-}
 
 
 ROUTES = ("A level", "vocational", "apprenticeship", "other level 3", "none")  # in the order of the codes
@@ -57,64 +49,13 @@ class Drawn:
         earned = pay.make_pay(people, careers, world, plan.truth, rng["pay"]).log
         return cls(people, careers, world, np.where(careers.work < NO_JOB, earned, np.nan), earned)
 
-    def of_group(self, dimension: str, group: str) -> AnyArray:
-        codes = self.people.codes
-        if dimension == "all":
-            return np.ones(len(self.people), bool)
-        if dimension == "ethnicity":
-            majors = {"Asian": "ASIA", "Black": "BLAC", "Chinese": "CHIN", "Mixed": "MIXD", "White": "WHIT"}
-            of = np.array([major == majors[group] for _, major, _, _ in facts.ETHNICITY.values()])
-            return of[codes["ethnicity_minor"]] & (codes["ethnicity_minor"] >= 0)
-        return codes[dimension] == GROUPS[dimension].index(group)
-
 
 @pytest.fixture(scope="module")
 def drawn() -> Drawn:
     return Drawn.of(N, 21)
 
 
-@pytest.fixture(scope="module")
-def figures(drawn: Drawn) -> pd.DataFrame:
-    """Every published figure with the simulated one, and the persons that it rests on."""
-    table = pd.read_csv(PUBLISHED, comment="#", keep_default_na=False, dtype=str)
-    years = [f"y{year}" for year in range(1, 16)]
-    rows = []
-    for (dimension, group, level), part in table.groupby(["dimension", "group", "level"]):
-        inside = drawn.of_group(dimension, group) & np.isin(drawn.people.level, LEVELS[level])
-        activity, paid = drawn.careers.activity[inside, :15], drawn.log_pay[inside, :15]
-        for line in part.to_dict("records"):
-            values = pd.to_numeric(pd.Series([line[year] for year in years])).to_numpy()
-            if line["measure"] == "median":
-                found, n = np.exp(np.nanmedian(paid, axis=0)), np.isfinite(paid).sum(axis=0)
-            else:
-                found = 100 * (activity == ACTIVITIES.index(line["measure"])).mean(axis=0)
-                n = np.full(15, len(activity))
-            key = {"measure": line["measure"], "dimension": dimension, "group": group, "level": level}
-            rows += [key | {"year": k + 1, "published": values[k], "simulated": found[k], "n": n[k]} for k in range(15)]
-    found = pd.DataFrame(rows).dropna()
-    told = found.groupby(["dimension", "group", "level", "year"])["published"].transform("sum") > 0
-    return found[told]
-
-
-# ---- published figures ----------------------------------------------------------------------------------------------
-
-
-def test_main_activities_are_those_published(figures: pd.DataFrame) -> None:
-    """Most of 100,000 persons within four standard errors and half a point."""
-    shares = figures[(figures["measure"] != "median") & (figures["n"] >= 100)]
-    error = 100 * np.sqrt((shares["published"] / 100).clip(0.001, 0.999).pipe(lambda p: p * (1 - p)) / shares["n"])
-    off = (shares["simulated"] - shares["published"]).abs()
-    assert (off <= 4 * error + 0.5).mean() > 0.99
-    assert off[shares["dimension"] == "all"].max() < 1
-
-
-def test_medians_are_those_published(figures: pd.DataFrame) -> None:
-    medians = figures[(figures["measure"] == "median") & (figures["n"] >= 100)]
-    off = (medians["simulated"] / medians["published"] - 1).abs()
-    error = 1.0 / np.sqrt(medians["n"])
-    assert (off <= 0.04 + 4 * error).mean() > 0.98
-    by_level = medians["dimension"].isin(["all", "sex"]) & medians["level"].isin(facts.LEVELS)
-    assert (off[by_level] <= 0.02 + 3 * error[by_level]).mean() > 0.95
+# ---- the population --------------------------------------------------------------------------------------------------
 
 
 def test_shares_of_groups_and_levels(drawn: Drawn) -> None:

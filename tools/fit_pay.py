@@ -1,4 +1,11 @@
-"""Median pay of the simulation, raked over a simulated population, and the price of ability."""
+"""Median pay of the simulation and who has any, raked over a simulated population, and the price of ability.
+
+A median of all is a mixture of those of groups and levels: it tells how many of each are in work. What is published of
+years of study thus fixes, up to what is assumed of all (`facts.PAID_WORK`), how the odds of paid work differ; later
+nearly all workers are employed throughout, and the mixture of men and women fixes how much wider women's pay spreads.
+
+Chance, and what marks do not tell of ability, are not drawn: their distributions are folded with those of the rest.
+"""
 
 from __future__ import annotations
 
@@ -9,22 +16,28 @@ import numpy as np
 import pandas as pd
 from fit_shares import LEVELS, MAJOR, ORDER, Array
 from numpy.typing import NDArray
+from scipy.linalg import toeplitz
+from scipy.special import ndtr, ndtri
 
 from leoreturns.extract.simulate import chunk, facts, pay, population
-from leoreturns.extract.simulate.careers import NO_JOB, make_careers
+from leoreturns.extract.simulate.careers import assumed_work, make_careers
 from leoreturns.extract.simulate.effects import YEARS
-from leoreturns.extract.simulate.people import make_people
+from leoreturns.extract.simulate.people import CORRELATION, make_people
 from leoreturns.extract.simulate.population import DIMENSIONS, GROUPS, N_LEVEL
 from leoreturns.extract.simulate.truth import Truth
 
-# ---- pay ------------------------------------------------------------------------------------------------------------
-
-FIT_PERSONS, FIT_CHUNK = 1_000_000, 100_000
+FIT_PERSONS, FIT_CHUNK = 600_000, 50_000
 BIN, LOWEST, N_BIN = 0.02, 4.0, 600  # of log pay
-SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 40, 60, 4
+SWEEPS, TRIAL_SWEEPS, ABILITY_TRIALS = 50, 40, 5
 SLOPE = 0.5  # of the effect of a degree on the price of ability, about
 FIT_COHORT = 2002  # has all published years before 2019
-RARE = 0.65  # how much of the difference in size between ethnic groups is taken out of the population to fit on
+RARE = 0.4  # how much of the difference in size between ethnic groups is taken out of the population to fit on
+# Of the log odds of paid work: part of a step that is taken, the largest step, the furthest a group may be from what is
+# assumed, and what keeps them where they are when the mixture hardly hangs on them.
+STEP, LARGEST_STEP, FURTHEST, RIDGE = 0.15, 0.15, 1.5, 5e-4
+EARLY = 6  # years after key stage 4 in which men and women in work differ in number rather than in spread
+WIDER = (0.8, 1.6)
+MIXTURES = {"not graduate": (0, 1), "all": (0, 1, 2)}
 
 
 @dataclass(frozen=True)
@@ -36,9 +49,12 @@ class Workers:
     codes : mapping of dimension -> int8 array
     level, female : int8 array, bool array
     weight, ability : float32 arrays
-    other : float32 matrix
-        Log pay by year without what is fitted, NaN without paid work.
-    through : float array
+        Ability as marks at key stage 4 tell it.
+    work : float32 matrix
+        Assumed chance of paid work by year; 0 out of sight.
+    causes : float32 matrix
+        Log pay by year of causes beside.
+    through : float32 array
         What place and industry add to log pay in the year of the degree's effect.
     """
 
@@ -47,7 +63,8 @@ class Workers:
     female: NDArray[np.bool_]
     weight: NDArray[np.float32]
     ability: NDArray[np.float32]
-    other: NDArray[np.float32]
+    work: NDArray[np.float32]
+    causes: NDArray[np.float32]
     through: NDArray[np.float32]
 
 
@@ -55,103 +72,58 @@ def simulated_workers() -> Workers:
     """Return a population in which rare ethnic groups and selective schools are more common, with weights."""
     plan = chunk.Plan(FIT_PERSONS, 987, FIT_CHUNK, (FIT_COHORT,), False)
     world, start = plan.world(), population.cells()
-    shares = np.array([share for share, _, _, _ in facts.ETHNICITY.values()])
-    boost = np.append((shares / shares.sum()) ** -RARE, 1.0)[start.codes["ethnicity_minor"]]
-    boost = (
-        boost
-        * np.array([1.0, 3.0, 1.5, 1.5])[start.codes["school_type"]]
-        * np.array([1.0, 1.0, 2.5, 1.0])[start.codes["sen"]]
-    )
-    tilted = population.Cells(start.codes, start.chance * boost[:, None] / (start.chance * boost[:, None]).sum())
+    tilted = start.chance * _boost_of(start.codes)[:, None]
+    cells = population.Cells(start.codes, tilted / tilted.sum())
+    nowhere = replace(plan.truth, place=0.0, place_sd=0.0, first_move=0.0, sector=0.0)
     parts = []
     for number in range(plan.n_chunks):
-        rng = [plan.stream(number + 1, topic) for topic in range(3)]
-        people = make_people(FIT_CHUNK, plan.cohorts, world, plan.truth, rng[0], tilted)
+        rng = [plan.stream(number + 1, topic) for topic in range(2)]
+        people = make_people(FIT_CHUNK, plan.cohorts, world, plan.truth, rng[0], cells)
         careers = make_careers(people, world, rng[1])
-        works = (careers.work[:, :YEARS] < NO_JOB) & careers.seen[:, :YEARS]
-        beside = pay.causes(people, careers, world, plan.truth)
-        through = pay.causes(
-            people, careers, world, replace(plan.truth, place=0.0, place_sd=0.0, first_move=0.0, sector=0.0)
-        )
-        other = (beside + pay.chance(people, beside.shape[1], rng[2]))[:, :YEARS]
-        k = pay.DEGREE_YEAR - 1
-        ratio = 1 / _boost_of(people.codes, shares)
-        parts.append(
-            (people.codes, people.level, people.female, ratio.astype(np.float32), people.ability.astype(np.float32),
-             np.where(works, other, np.nan).astype(np.float32), (beside - through)[:, k])
-        )  # fmt: skip
+        causes, without = (pay.causes(people, careers, world, truth)[:, :YEARS] for truth in (plan.truth, nowhere))
+        work = np.where(careers.seen, assumed_work(people, careers.activity), 0.0)[:, :YEARS]
+        through = (causes - without)[:, pay.DEGREE_YEAR - 1]
+        numbers = 1 / _boost_of(people.codes), CORRELATION * people.ks4, work, causes, through
+        parts.append((people.codes, people.level, people.female, *(values.astype(np.float32) for values in numbers)))
     codes = {name: np.concatenate([part[0][name] for part in parts]) for name in DIMENSIONS}
-    return Workers(codes, *(np.concatenate([part[at] for part in parts]) for at in range(1, 7)))
+    return Workers(codes, *(np.concatenate([part[at] for part in parts]) for at in range(1, 8)))
 
 
-def _boost_of(codes: Mapping[str, NDArray[np.int8]], shares: Array) -> Array:
+def _boost_of(codes: Mapping[str, NDArray[np.int8]]) -> Array:
     """Return how much more often persons with these codes are drawn than in the population."""
+    shares = np.array([share for share, _, _, _ in facts.ETHNICITY.values()])
     boost = np.append((shares / shares.sum()) ** -RARE, 1.0)[codes["ethnicity_minor"]]
     found: Array = boost * np.array([1.0, 3.0, 1.5, 1.5])[codes["school_type"]]
     return found * np.array([1.0, 1.0, 2.5, 1.0])[codes["sen"]]
 
 
-def fit_pay(table: pd.DataFrame, start: Mapping[str, Array] | None = None) -> dict[str, Array]:
-    """Rake log pay until every published median by level is met, with ability priced so that a degree does as told.
+def fit_pay(
+    table: pd.DataFrame, pay_start: Mapping[str, Array], work_start: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Rake log pay and the odds of work until published medians are met, a degree being worth what `Truth` says.
 
-    It takes some hundred sweeps: a second run goes on from the parameters of the first (`start`).
+    It goes on from the parameters there are; returns those of pay and of work.
     """
     workers, medians = simulated_workers(), _median_targets(table)
-    held = {level: np.flatnonzero(workers.level == level) for level in range(N_LEVEL)}
-    logs = {name: np.zeros((len(GROUPS[name]), N_LEVEL, YEARS)) for name in DIMENSIONS}
-    logs["all"] = np.zeros((N_LEVEL, YEARS))
-    price = np.array([0.23, 0.395])
-    if start:
-        price = start["ability"].copy()
-        logs = {name: start[name].copy() for name in logs}
-    goal = np.log1p(Truth().degree)
-    at = pay.DEGREE_YEAR - 1
+    logs, work = ({name: start[name].copy() for name in ("all", *DIMENSIONS)} for start in (pay_start, work_start))
+    price = pay_start["ability"].copy()
+    wider = pay_start["wider"].copy()
+    goal, at = np.log1p(Truth().degree), pay.DEGREE_YEAR - 1
     for trial in range(ABILITY_TRIALS):
-        for level in (1, 2):
-            _rake_medians(
-                workers, held[level], level, at, price[workers.female.astype(int)], medians, logs, TRIAL_SWEEPS
-            )
+        _Year(workers, at, price, medians).rake(logs, work, wider, TRIAL_SWEEPS)
         found = _degree_effect(workers, logs)
         print(f"trial {trial}: price of ability {price.round(4)}, effect of a degree {np.expm1(found).round(4)}")
         # The raw gap stays: what ability takes of it leaves the degree.
         price = price + (found - goal) / SLOPE
-    logs["ability"], logs["through"] = price, _through(workers)
-    fitted_price = {year: _price(price, year) for year in range(1, YEARS + 1)}
-    misses = []
-    for level in range(N_LEVEL):
-        for k in range(YEARS):
-            priced = fitted_price[k + 1][workers.female.astype(int)]
-            misses.append(_rake_medians(workers, held[level], level, k, priced, medians, logs, SWEEPS))
-    _fit_groups_of_all_levels(workers, fitted_price, medians, logs)
-    missed = np.concatenate(misses)
-    print("medians by level: share within 0.5 %", (missed < 0.005).mean().round(4), "largest", missed.max().round(4))
+    misses = {}
+    for k in range(YEARS):
+        misses[k + 1] = _Year(workers, k, _price(price, k + 1), medians).rake(logs, work, wider, SWEEPS)
+        far = np.abs(np.array(list(misses[k + 1].values())))
+        print(f"year {k + 1}: medians within 1 % {(far < 0.01).mean():.3f}, 2 % {(far < 0.02).mean():.3f}")
+    for miss, key, year in sorted(((abs(m), key, y) for y, of in misses.items() for key, m in of.items()))[-40:]:
+        print(f"  {miss:.3f} {key} year {year}")
     print("effect of a degree at the end", np.expm1(_degree_effect(workers, logs)).round(4))
-    return logs
-
-
-def _fit_groups_of_all_levels(
-    workers: Workers, prices: Mapping[int, Array], medians: Mapping, logs: dict[str, Array]
-) -> None:
-    """Shift the log pay of groups whose medians are published for all levels together only."""
-    groups = GROUPS["ethnicity_minor"]
-    for code, group in enumerate(groups):
-        if ("ethnicity_minor", group, "all") not in medians or ("ethnicity_minor", group, "graduate") in medians:
-            continue
-        members = np.flatnonzero(workers.codes["ethnicity_minor"] == code)
-        level = workers.level[members]
-        for k in range(YEARS):
-            value = (
-                workers.other[members, k]
-                + prices[k + 1][workers.female[members].astype(int)] * workers.ability[members]
-            )
-            value = value + logs["all"][level, k]
-            for name in DIMENSIONS:
-                effects = np.vstack([logs[name][:, :, k], np.zeros(N_LEVEL)])
-                value = value + effects[workers.codes[name][members], level]
-            paid = np.isfinite(value)
-            target = medians["ethnicity_minor", group, "all"][k]
-            found = _medians(value[paid], workers.weight[members][paid], np.zeros(paid.sum(), np.int64), 1)
-            logs["ethnicity_minor"][code, :, k] += target - found[0]
+    return logs | {"ability": price, "through": _through(workers), "wider": wider}, work
 
 
 def _price(price: Array, year: int) -> Array:
@@ -175,63 +147,202 @@ def _median_targets(table: pd.DataFrame) -> dict[tuple[str, str, str], Array]:
     return found
 
 
-def _rake_medians(
-    workers: Workers,
-    held: NDArray[np.intp],
-    level: int,
-    k: int,
-    price: Array,
-    medians: Mapping,
-    logs: dict[str, Array],
-    sweeps: int,
-) -> Array:
-    """Shift the log pay of groups of one level and year until the medians are met; return how far they are then."""
-    rows = held[np.isfinite(workers.other[held, k])]
-    codes = {name: workers.codes[name][rows] for name in DIMENSIONS}
-    weight = workers.weight[rows].astype(np.float64)
-    value = workers.other[rows, k] + price[rows] * workers.ability[rows] + logs["all"][level, k]
-    for name in DIMENSIONS:
-        value = value + np.append(logs[name][:, level, k], 0.0)[codes[name]]
-    majors = [major for _, major, _, _ in facts.ETHNICITY.values()]
-    label = LEVELS[level]
-    for sweep in range(sweeps + 1):
-        misses = []
-        for name in ORDER:
-            if name == "all":
-                place, groups, members = np.zeros(len(rows), np.int64), ("all",), None
-            elif name == "ethnicity":
-                members = np.array([list(MAJOR.values()).index(m) if m in MAJOR.values() else 5 for m in majors] + [5])
-                place, groups = members[codes["ethnicity_minor"]], tuple(MAJOR)
-            else:
-                place, groups = np.where(codes[name] < 0, len(GROUPS[name]), codes[name]), GROUPS[name]
-            target = np.array([medians.get((name, group, label), np.full(YEARS, np.nan))[k] for group in groups])
-            shift = np.nan_to_num(target - _medians(value, weight, place, len(groups)))
-            misses.append(np.abs(np.expm1(shift)))
-            if sweep == sweeps:
-                continue
-            value = value + np.append(shift, 0.0)[place]
-            if name == "all":
-                logs["all"][level, k] += shift[0]
-            elif name == "ethnicity":
-                logs["ethnicity_minor"][:, level, k] += np.append(shift, 0.0)[members[:-1]]
-            else:
-                logs[name][:, level, k] += shift
-    return np.concatenate(misses)
+class _Dimension:
+    """Where the persons of a year stand by level and group, and the medians to meet; a last group is not published."""
+
+    def __init__(self, name: str, codes: Mapping[str, NDArray[np.int8]], level: NDArray[np.int8],
+                 medians: Mapping[tuple[str, str, str], Array], k: int) -> None:  # fmt: skip
+        minors = [major for _, major, _, _ in facts.ETHNICITY.values()]
+        if name == "all":
+            self.groups, self.source, self.held = ("all",), "all", np.array([0])
+            place = np.zeros(len(level), np.int64)
+        elif name == "ethnicity":
+            self.groups, self.source = tuple(MAJOR), "ethnicity_minor"
+            self.held = np.array([list(MAJOR.values()).index(m) if m in MAJOR.values() else len(MAJOR) for m in minors])
+            place = np.append(self.held, len(MAJOR))[codes["ethnicity_minor"]]
+        else:
+            self.groups, self.source = GROUPS[name], name
+            self.held = np.arange(len(self.groups))
+            place = np.where(codes[name] < 0, len(self.groups), codes[name]).astype(np.int64)
+        self.name, self.n = name, len(self.groups) + 1
+        self.cell = level.astype(np.int64) * self.n + place
+        self.moved = np.zeros((N_LEVEL, self.n))
+        nothing = np.full(YEARS, np.nan)
+        self.whole = np.array([medians["all", "all", label][k] for label in LEVELS])
+        self.target = {
+            label: np.array([medians.get((name, group, label), nothing)[k] for group in self.groups] + [np.nan])
+            for label in (*LEVELS, *MIXTURES)
+        }
+
+    def add(self, logs: dict[str, Array], change: Array, k: int) -> None:
+        """Add a change by level and group to the logs of the groups that are fitted."""
+        if self.name == "all":
+            logs["all"][:, k] += change[:, 0]
+        else:
+            logs[self.source][:, :, k] += change.T[self.held]
+
+    def limited(self, change: Array) -> Array:
+        """Return a change of the log odds of work that leaves their sum within what is allowed."""
+        before = self.moved
+        self.moved = (before + change).clip(-FURTHEST, FURTHEST)
+        return self.moved - before
 
 
-def _medians(value: Array, weight: Array, place: NDArray[np.intp], n: int) -> Array:
-    """Return weighted medians by group, from a fine histogram."""
-    scaled = ((value - LOWEST) / BIN).clip(0, N_BIN - 1e-6)
-    bins = scaled.astype(np.int64)
-    counts = np.bincount(place.astype(np.int64) * N_BIN + bins, weight, (n + 1) * N_BIN).reshape(n + 1, N_BIN)[:n]
-    below = np.cumsum(counts, axis=1)
-    half = below[:, -1:] / 2
-    at = (below < half).sum(axis=1)
-    row = np.arange(n)
-    inside = counts[row, at]
+class _Year:
+    """Log pay and work of a year, raked in place."""
+
+    def __init__(self, workers: Workers, k: int, price: Array, medians: Mapping[tuple[str, str, str], Array]) -> None:
+        rows = np.flatnonzero(workers.work[:, k] > 0)
+        self.k, self.codes = k, {name: codes[rows] for name, codes in workers.codes.items()}
+        self.level = workers.level[rows]
+        self.weight, self.work, self.price = workers.weight[rows], workers.work[rows, k], price
+        sex = workers.female[rows].astype(np.int64)
+        self.other = workers.causes[rows, k] + price.astype(np.float32)[sex] * workers.ability[rows]
+        self.bins = sex * N_BIN
+        self.dimensions = [_Dimension(name, self.codes, self.level, medians, k) for name in ORDER]
+        # Minor ethnic groups stand for the major ones.
+        self.tilted = [name for name in ORDER if name != "ethnicity" and (name != "sex" or k < EARLY)]
+
+    def _sum(self, logs: Mapping[str, Array]) -> NDArray[np.float32]:
+        total = logs["all"][self.level, self.k]
+        for name in DIMENSIONS:
+            total = total + np.vstack([logs[name][:, :, self.k], np.zeros(N_LEVEL)])[self.codes[name], self.level]
+        return total.astype(np.float32)
+
+    def rake(self, logs: dict[str, Array], work: dict[str, Array], wider: Array, sweeps: int) -> dict:
+        """Rake, and return how far each published median is from its target at the end, in logs."""
+        k, value = self.k, self.other + self._sum(logs)
+        log_odds = self._sum(work)
+        for dimension in self.dimensions:
+            if dimension.name in self.tilted:
+                dimension.moved[:, :-1] = work[dimension.source][..., k].T.reshape(N_LEVEL, -1)
+        for sweep in range(sweeps + 1):
+            odds = np.exp(log_odds)
+            chance = self.work * odds / (1 - self.work + self.work * odds)
+            weight, misses = self.weight * chance, {}
+            chances = self._chances(wider[:, k])
+            free, left = weight * (1 - chance), 1 - sweep / sweeps  # steps become smaller, so that all comes to rest
+            for dimension in self.dimensions:
+                counts = self._counts(value, weight, dimension, chances)
+                misses |= _misses_of(counts, dimension)
+                if sweep == sweeps:
+                    continue
+                shift, change = _steps(counts, np.bincount(dimension.cell, free, N_LEVEL * dimension.n), dimension)
+                value += shift.ravel().astype(np.float32)[dimension.cell]
+                dimension.add(logs, shift, k)
+                if dimension.name in self.tilted:
+                    change = dimension.limited(left * change)
+                    log_odds += change.ravel().astype(np.float32)[dimension.cell]
+                    dimension.add(work, change, k)
+                elif dimension.name == "sex":
+                    wider[:, k] += left * (_wider(counts, dimension, wider[:, k]) - wider[:, k])
+        return misses
+
+    def _counts(self, value: Array, weight: Array, dimension: _Dimension, chances: Array) -> Array:
+        """Return weights by level, group and bin of log pay, with chance."""
+        bins = ((value - np.float32(LOWEST)) * np.float32(1 / BIN)).clip(0, N_BIN - 1).astype(np.int64)
+        bins += dimension.cell * (2 * N_BIN) + self.bins
+        counts = np.bincount(bins, weight, N_LEVEL * dimension.n * 2 * N_BIN).reshape(N_LEVEL, dimension.n, 2, N_BIN)
+        found: Array = (counts.swapaxes(1, 2) @ chances).sum(axis=1)
+        return found
+
+    def _chances(self, wider: Array) -> Array:
+        """Return by level and sex the chance of going from one bin of log pay to another: luck and hidden ability."""
+        edges = (np.arange(-N_BIN + 0.5, N_BIN)) * BIN
+        found = np.empty((N_LEVEL, 2, N_BIN, N_BIN))
+        for level, of_level in enumerate(pay.SPREAD):
+            for sex, (price, index) in enumerate(zip(self.price, pay.TAIL_INDEX, strict=True)):
+                spread = np.interp(self.k + 1, pay.SPREAD_AT, of_level) * (wider[level] if sex else 1.0)
+                beyond = edges - spread * ndtri(pay.TAIL_FROM)
+                tail = 1 - (1 - pay.TAIL_FROM) * np.exp(-index * beyond.clip(min=0))
+                luck = np.diff(np.where(beyond < 0, ndtr(edges / spread), tail))
+                hidden = np.diff(ndtr(edges / (price * np.sqrt(1 - CORRELATION**2))))
+                both = np.convolve(luck, hidden, mode="same")
+                found[level, sex] = toeplitz(both[N_BIN - 1 :: -1], both[N_BIN - 1 :])
+        return found / found.sum(axis=3, keepdims=True)
+
+
+def _steps(counts: Array, free: Array, dimension: _Dimension) -> tuple[Array, Array]:
+    """Return what to add to log pay, and to the log odds of work, by level and group.
+
+    Work is changed where medians of groups contradict that of all they are part of: towards groups that earn more than
+    it if the mixture earns less, and the other way round, each as far as it differs.
+    """
+    target = np.stack([dimension.target[label] for label in LEVELS])
+    shift = target - _medians(counts)
+    only = np.isnan(target).all(axis=0) & np.isfinite(dimension.target["all"])
+    shift[:, only] = (dimension.target["all"] - _medians(counts.sum(axis=0)))[only]
+    shift = np.nan_to_num(shift)
+    size = counts.sum(axis=2)
+    free, change = free.reshape(size.shape), np.zeros(size.shape)
+    if dimension.name != "all":
+        change += _tilt(_below(counts, dimension.whole[:, None] - shift), size, free, 1)
+    for label, levels in MIXTURES.items():
+        held = list(levels)
+        below = _below(counts[held], np.nan_to_num(dimension.target[label]) - shift[held])
+        tilt = _tilt(below, size[held], free[held], 0)
+        change[held] += np.where(np.isfinite(dimension.target[label]) & ~only, tilt, 0.0)
+    change[:, -1] = 0.0  # those of no group have no parameter of their own
+    return shift, change
+
+
+def _tilt(below: Array, size: Array, free: Array, axis: int) -> Array:
+    """Return the change in log odds that moves the share of a mixture below its median towards a half."""
+    total = size.sum(axis=axis, keepdims=True).clip(min=1e-9)
+    share = (size * below).sum(axis=axis, keepdims=True) / total
+    apart = np.where(size > 0, below - share, 0.0)
+    slope = (free * apart**2).sum(axis=axis, keepdims=True) / total
+    found: Array = (STEP * (0.5 - share) / (slope + RIDGE) * apart).clip(-LARGEST_STEP, LARGEST_STEP)
+    return found
+
+
+def _wider(counts: Array, dimension: _Dimension, wider: Array) -> Array:
+    """Return how much wider women's pay spreads, by level, after a step towards the median of both."""
+    target = np.stack([dimension.target[label] for label in LEVELS])
+    below = _below(counts, dimension.whole[:, None] - np.nan_to_num(target - _medians(counts)))
+    size = counts.sum(axis=2)
+    share = (size * below).sum(axis=1) / size.sum(axis=1)
+    place = ndtri(below[:, 1].clip(0.01, 0.99))
+    slope = -size[:, 1] / size.sum(axis=1) * place * np.exp(-0.5 * place**2) / np.sqrt(2 * np.pi)
+    with np.errstate(divide="ignore"):
+        step = np.where(np.abs(place) > 0.1, 2 * STEP * (0.5 - share) / slope, 0.0)
+    found: Array = (wider * np.exp(step.clip(-0.05, 0.05))).clip(*WIDER)
+    return found
+
+
+def _misses_of(counts: Array, dimension: _Dimension) -> dict[tuple[str, str, str], float]:
+    """Return how far each published median is from its target, in logs."""
+    levels = {label: (code,) for code, label in enumerate(LEVELS)} | MIXTURES
+    return {
+        (dimension.name, group, label): float(miss)
+        for label, held in levels.items()
+        for group, miss in zip(
+            dimension.groups, _medians(counts[list(held)].sum(axis=0)) - dimension.target[label], strict=False
+        )
+        if np.isfinite(miss)
+    }
+
+
+def _below(counts: Array, point: Array) -> Array:
+    """Return the share of each histogram below a point."""
+    sums = np.concatenate([np.zeros((*counts.shape[:-1], 1)), np.cumsum(counts, axis=-1)], axis=-1)
+    at = np.broadcast_to(((point - LOWEST) / BIN).clip(0, N_BIN - 1e-6), counts.shape[:-1])
+    bins = at.astype(np.int64)[..., None]
+    lower, upper = (np.take_along_axis(sums, bins + more, axis=-1)[..., 0] for more in (0, 1))
+    total = sums[..., -1]
+    found: Array = np.where(total > 0, (lower + (at % 1) * (upper - lower)) / total.clip(min=1e-9), 0.5)
+    return found
+
+
+def _medians(counts: Array) -> Array:
+    """Return the median of each histogram, NaN for an empty one."""
+    below = np.cumsum(counts, axis=-1)
+    half = below[..., -1:] / 2
+    at = (below < half).sum(axis=-1)[..., None].clip(max=N_BIN - 1)
+    inside, upto = (np.take_along_axis(values, at, axis=-1)[..., 0] for values in (counts, below))
     with np.errstate(invalid="ignore", divide="ignore"):
-        part = (half[:, 0] - (below[row, at] - inside)) / inside
-    found: Array = np.where(half[:, 0] > 0, LOWEST + BIN * (at + part), np.nan)
+        part = (half[..., 0] - (upto - inside)) / inside
+    found: Array = np.where(half[..., 0] > 0, LOWEST + BIN * (at[..., 0] + part), np.nan)
     return found
 
 

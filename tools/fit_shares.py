@@ -16,6 +16,7 @@ from leoreturns.extract.simulate.population import DIMENSIONS, GROUPS, N_LEVEL
 
 LEVELS = facts.LEVELS
 MAJOR = {"Asian": "ASIA", "Black": "BLAC", "Chinese": "CHIN", "Mixed": "MIXD", "White": "WHIT"}
+MIXED_UP = ("ethnicity", "ethnicity_minor")  # dimensions whose records are in part those of others
 LARGEST = 6.0  # logs of factors beyond it stand for groups that published figures contradict
 # Later dimensions are met more closely than earlier ones.
 ORDER = ("school_type", "first_language", "idaci", "sen", "ethnicity", "ethnicity_minor", "fsm", "ks4_five_ac",
@@ -80,9 +81,15 @@ def group_shares(dimension: str) -> Array:
     }[dimension]
 
 
-def fit_population(table: pd.DataFrame, sweeps: int = 300) -> dict[str, Array]:
-    """Rake the cells to the share of every group, and to that of every level in it where one is implied."""
+def fit_population(table: pd.DataFrame, mixed_up: float, sweeps: int = 300) -> dict[str, Array]:
+    """Rake the cells to the share of every group, and to that of every level in it where one is implied.
+
+    `mixed_up` is the share of recorded ethnic groups that are those of other persons.
+    """
     start, shares = population.base(), level_shares(table)
+    for key in shares:
+        if key[0] in MIXED_UP:
+            shares[key] = (shares[key] - mixed_up * shares["all", "all"]) / (1 - mixed_up)
     chance = start.chance.copy()
     factors = {name: np.ones((len(GROUPS[name]), N_LEVEL)) for name in DIMENSIONS}
     targets = {name: joint_shares(name, shares) for name in DIMENSIONS}

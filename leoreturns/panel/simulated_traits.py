@@ -12,7 +12,7 @@ from leoreturns.extract.simulate.higher import FIRST_DEGREE
 from leoreturns.extract.simulate.people import ETHNIC_CODES
 from leoreturns.extract.simulate.records import Records, labels
 from leoreturns.extract.simulate.rows import Rows, array, text
-from leoreturns.extract.simulate.schools import NEW_ETHNIC_CODES, deprivation_rank, deprivation_score
+from leoreturns.extract.simulate.schools import deprivation_rank, deprivation_score
 from leoreturns.extract.simulate.world import REGION_NAMES
 from leoreturns.extract.tables import TABLES
 from leoreturns.panel.degrees import CLASSES, JACS_3
@@ -60,7 +60,6 @@ def _pupils(records: Records) -> dict[str, Encoded]:
     state, year_11 = who["state"], who["cohort"] - 1
     minor = _coded(who["ethnicity"], tuple(ETHNICITIES_MINOR.get(code) for code in ETHNIC_CODES))
     major = _coded(who["ethnicity"], tuple(GROUP_OF_MINOR.get(code) for code in ETHNIC_CODES))
-    told = state & (year_11 >= NEW_ETHNIC_CODES)
     rank = deprivation_rank(who["lsoa"])
     last_ranked = (TABLES["school_census"].coverage("IDACIRank") or (0, 0))[1]
     ranked = state & (year_11 <= last_ranked)
@@ -70,8 +69,8 @@ def _pupils(records: Records) -> dict[str, Encoded]:
         "cohort": Encoded(who["cohort"].astype(np.int16), "number"),
         "sex": _coded(who["female"], ("M", "F")),
         "birth_month": Encoded(who["month"].astype(np.int8), "number"),
-        "ethnicity": _where(told, major),
-        "ethnicity_minor": _where(told, minor),
+        "ethnicity": _where(state, major),
+        "ethnicity_minor": _where(state, minor),
         "first_language": _where(state & (major.values >= 0), _coded(~who["english"], ("English", "other"))),
         "fsm": _where(state, _coded(who["fsm"], CONDITION)),
         "sen": _where(state, _coded(who["sen"], ("none", "without a statement", "with a statement"))),

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.random import Generator
 
 from leoreturns._typing import AnyArray
-from leoreturns.extract.simulate import facts
+from leoreturns.extract.simulate import facts, fitted
 from leoreturns.extract.simulate.activities import (
     BENEFITS,
     EMPLOYED,
     FIRST_EDUCATION,
     HIGHER,
-    KEY_STAGE_5,
     NO_SUSTAINED,
     NOT_CAPTURED,
     positions,
 )
+from leoreturns.extract.simulate.effects import Effects
 from leoreturns.extract.simulate.people import GRADUATE, YEARS, People
 from leoreturns.extract.simulate.rows import draw, draw_each
 from leoreturns.extract.simulate.world import World
@@ -96,7 +96,7 @@ def make_careers(people: People, world: World, rng: Generator) -> Careers:
 
 @cache
 def _work_chances() -> AnyArray:
-    """Return the chance of paid work by level, main activity and year after key stage 4."""
+    """Return the assumed chance of paid work by level, main activity and year after key stage 4."""
     years, knots = np.arange(1, YEARS + 1), np.array(facts.WORK_KNOTS)
     by_level = [
         [np.interp(years, knots[: np.size(chances)], np.atleast_1d(chances)) for chances in of_level]
@@ -105,24 +105,26 @@ def _work_chances() -> AnyArray:
     return np.array(by_level, np.float32)
 
 
-def _work_factors(people: People, activity: AnyArray) -> AnyArray:
-    """Return by how much the chances of paid work differ between men and women and between ethnic groups."""
-    by_group = [*(facts.AT_WORK_OF.get(group, (1.0, 1.0)) for group in facts.ETHNICITY), (1.0, 1.0)]
-    of_students, of_others = np.array(by_group, np.float32)[people.codes["ethnicity_minor"]].T
-    sex = people.codes["sex"]
-    students = np.array(facts.STUDENTS_AT_WORK, np.float32)[sex] * of_students
-    early = np.arange(activity.shape[1]) < facts.EARLY_YEARS
-    later = np.array(facts.OTHERS_AT_WORK, np.float32)[people.level, sex]
-    others = np.where(early, of_others[:, None], later[:, None])
-    factor: AnyArray = np.where(activity >= KEY_STAGE_5, students[:, None], np.where(activity == EMPLOYED, 1.0, others))
-    return factor
+@cache
+def work_effects() -> Effects:
+    """Return by how much the log odds of paid work differ between groups."""
+    return Effects(fitted.load().work)
+
+
+def assumed_work(people: People, activity: AnyArray) -> AnyArray:
+    """Return the chance of paid work by person and year before groups differ."""
+    chance: AnyArray = _work_chances()[people.level[:, None], activity, np.arange(activity.shape[1])]
+    return chance
 
 
 def _work(people: People, activity: AnyArray, seen: AnyArray, rng: Generator) -> AnyArray:
     """Return how much of each year has paid work."""
     n, span = activity.shape
     taste = positions(n, span, JOB_KEPT, JOB_FADES, rng)
-    chance = _work_chances()[people.level[:, None], activity, np.arange(span)] * _work_factors(people, activity)
+    chance, places = assumed_work(people, activity), work_effects().places(people.codes)
+    for k in range(span):
+        odds = np.exp(work_effects().of(places, people.level, k + 1))
+        chance[:, k] *= odds / (1 - chance[:, k] + chance[:, k] * odds)
     works = seen & (taste < chance)
     whole = (activity != NO_SUSTAINED) & (rng.random(activity.shape, np.float32) < facts.ALL_YEAR_BESIDE)
     whole |= activity == EMPLOYED

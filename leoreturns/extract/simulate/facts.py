@@ -83,7 +83,7 @@ PRICE_YEAR, INFLATION = 2017, 0.02  # the simulated price level grows evenly
 
 # Chances of paid work in a year, by level (2 or below, 3 or above, graduate) and main activity (not captured, benefits,
 # no sustained activity, employment, further, other education, key stage 5, higher education), at knots of years after
-# key stage 4. Nobody has published them: set so that published medians of all are mixtures of those of the levels.
+# key stage 4. Nobody has published them: assumed. How groups differ is fitted (`fitted.Fitted.work`).
 WORK_KNOTS = (1, 2, 3, 5, 8, 12)
 PAID_WORK = (
     (0, (0.15, 0.20, 0.20, 0.12, 0.15, 0.30), (0.52, 0.84, 0.84, 0.72, 0.70, 0.84), 1, 0.7, (0.34, 0.5), 0.4, 0.6),
@@ -91,25 +91,6 @@ PAID_WORK = (
     (0, 0.35, 0.90, 1, 0.8, 0.5, (0.70, 0.45), (0.45, 0.45, 0.35, 0.29, 0.50, 0.65)),
 )
 ALL_YEAR_BESIDE = 0.5
-# Factors of these chances, set in the same way: of students (men, women), of others without employment as main activity
-# (by level, men and women, after year 6), and of both by ethnic group (of others up to year 6).
-STUDENTS_AT_WORK, EARLY_YEARS = (0.78, 1.18), 6
-OTHERS_AT_WORK = ((1.1, 0.75), (1.0, 0.95), (1.0, 0.95))
-AT_WORK_OF = {
-    "W non-British": (1.3, 0.8),
-    "MWBC": (1.7, 0.6),
-    "MWBA": (1.6, 0.7),
-    "MWAS": (1.2, 0.8),
-    "MOTH": (1.2, 0.8),
-    "AIND": (1.5, 0.65),
-    "APKN": (1.6, 0.6),
-    "ABAN": (1.9, 0.5),
-    "AOTH": (1.4, 0.65),
-    "BCRB": (2.0, 0.5),
-    "BAFR": (1.75, 0.55),
-    "BOTH": (1.9, 0.5),
-    "OOTH": (1.4, 0.65),
-}
 # Chances, by level, of a claim or a course too short to be a year's activity.
 SHORT_CLAIM, SHORT_COURSE = (0.08, 0.03, 0.01), (0.05, 0.05, 0.02)
 

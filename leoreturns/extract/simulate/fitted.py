@@ -16,7 +16,7 @@ import numpy as np
 from leoreturns._typing import FloatArray
 
 FILE = "fitted.npz"
-PARTS = ("population", "activity", "pay")
+PARTS = ("population", "activity", "work", "pay")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,16 @@ class Fitted:
         Factors of the chances of `population.base`.
     activity : mapping of dimension -> array of groups by levels, years and activities
         Logs of the weights of the main activities.
+    work : mapping of dimension -> array of groups by levels and years
+        What a group adds to the log odds of paid work in a year that need not have it.
     pay : mapping of dimension -> array of groups by levels and years
-        What a group adds to log annualised earnings.
+        What a group adds to log annualised earnings; further, the price of ability by sex, what a degree adds through
+        place and industry, and how much wider chance is for women, by level and year.
     """
 
     population: Mapping[str, FloatArray]
     activity: Mapping[str, FloatArray]
+    work: Mapping[str, FloatArray]
     pay: Mapping[str, FloatArray]
 
 

@@ -19,7 +19,7 @@ from leoreturns._typing import AnyArray, FloatArray
 from leoreturns.extract.simulate import facts, fitted
 from leoreturns.extract.simulate.activities import HIGHER
 from leoreturns.extract.simulate.careers import Careers
-from leoreturns.extract.simulate.effects import Effects
+from leoreturns.extract.simulate.effects import YEARS, Effects
 from leoreturns.extract.simulate.people import APPRENTICESHIP, GRADUATE, LEVEL_3, OTHER_LEVEL_3, VOCATIONAL, People
 from leoreturns.extract.simulate.population import DIMENSIONS
 from leoreturns.extract.simulate.truth import Truth
@@ -33,8 +33,6 @@ SPREAD = (
     (0.90, 0.72, 0.68, 0.63, 0.59, 0.56, 0.54, 0.50, 0.52),
     (0.90, 0.68, 0.66, 0.95, 0.95, 0.70, 0.57, 0.50, 0.52),
 )
-# By the year from a year on, by level: part-time work makes women's pay differ more.
-WOMEN_WIDER, WOMEN_WIDER_FROM = (0.03, 0.03, 0.02), (7, 11, 11)
 PERSON_SHARE, FADES = 0.55, 0.80
 TAIL_FROM = 0.90  # of chance: a Pareto tail above it
 TAIL_INDEX = (2.33, 3.17)  # men, women
@@ -66,18 +64,22 @@ def chance(people: People, years: int, rng: Generator) -> AnyArray:
     n = len(people)
     index = np.array(TAIL_INDEX, np.float32)[people.female.astype(np.int8)]
     latent = rng.standard_normal(n, np.float32)
-    n_years = np.arange(1, years + 1)
-    spread = np.array([np.interp(n_years, SPREAD_AT, of_level) for of_level in SPREAD], np.float32)[people.level]
-    beyond = (n_years - np.array(WOMEN_WIDER_FROM)[:, None]).clip(min=0) * np.array(WOMEN_WIDER)[:, None]
-    spread *= 1 + people.female[:, None] * beyond.astype(np.float32)[people.level]
     found = np.empty((n, years), np.float32)
     for year in range(years):
         if year:
             latent = FADES * latent + np.sqrt(1 - FADES**2) * rng.standard_normal(n, np.float32)
         z = np.sqrt(PERSON_SHARE) * people.luck + np.sqrt(1 - PERSON_SHARE) * latent
-        found[:, year] = spread[:, year] * np.minimum(z, _TAIL_AT)
+        found[:, year] = spread(people.level, people.female, year + 1) * np.minimum(z, _TAIL_AT)
         high = np.flatnonzero(z > _TAIL_AT)
         found[high, year] += (np.log(1 - TAIL_FROM) - log_ndtr(-z[high])) / index[high]
+    return found
+
+
+def spread(level: AnyArray, female: AnyArray, year: int) -> AnyArray:
+    """Return the standard deviation of chance in a year (1, 2, ...): part-time work makes women's pay differ more."""
+    of_men = np.array([np.interp(year, SPREAD_AT, of_level) for of_level in SPREAD], np.float32)
+    wider = fitted.load().pay["wider"][:, min(year, YEARS) - 1].astype(np.float32)
+    found: AnyArray = (of_men * np.stack([np.ones(3, np.float32), wider]))[female.astype(np.int8), level]
     return found
 
 

@@ -24,7 +24,9 @@ NOT_HELD = ("sum", 2019)
 SECONDARY_YEARS = 5
 YEAR_GROUPS = tuple(str(number) for number in range(7, 14))
 MAJOR_CODES = ("AOEG", "ASIA", "BLAC", "CHIN", "MIXD", "UNCL", "WHIT")
-OLD_CODES = ("AOEG", "INDI", "BLAO", "CHIN", "MXOT", "NKNW", "WHIT")  # the coding before 2002-03
+_WORDS = {code: words for words, code in tables_schools.ETHNIC_EARLIER.items()}
+_WORDS |= {"REFU": "Refused", "NOBT": "Information Not Obtained"}
+OLD_CODES = tuple(_WORDS[code] for code in ETHNIC_CODES)  # words before 2002-03
 # Names of the first years, as files of the time have them.
 EARLY_NAMES = {
     2001: {"FirstLanguage": "MotherTongue", "SENprovision": "SENstage", "LSOA01": "LLSOA", "URN_anon": "URN"},
@@ -128,8 +130,9 @@ def _census_rows(
 def _characteristics(people: People, persons: AnyArray, year: int, rng: Generator, defects: Defects) -> Rows:
     """Return what a census records of the pupils themselves, in the codes of the year."""
     n, ethnicity = len(persons), people.ethnicity[persons]
-    varies = defects.struck("other value in a later census", n)
-    ethnicity = np.where(varies, (ethnicity + 4) % len(ETHNIC_CODES), ethnicity)
+    # The value of some other pupil: one that the group has no more than in proportion to its size.
+    varies = defects.choose("other value in a later census", n)
+    ethnicity[varies] = ethnicity[(n * defects.uniform(len(varies))).astype(np.int64)]
     major = _MAJOR_OF_MINOR[ethnicity]
     sen, english, ever = people.sen[persons], people.english[persons], people.fsm[persons]
     # Eligibility varies from year to year; that of the last year of key stage 4 is the person's.
@@ -140,7 +143,7 @@ def _characteristics(people: People, persons: AnyArray, year: int, rng: Generato
         "Gender": coded(people.female[persons].astype(np.int8), FEMALE_LABELS),
         "YearOfBirth": people.year_of_birth[persons],
         "MonthOfBirth": people.month[persons],
-        "EthnicGroup": coded(major, OLD_CODES) if year < NEW_ETHNIC_CODES else coded(ethnicity, ETHNIC_CODES),
+        "EthnicGroup": coded(ethnicity, OLD_CODES) if year < NEW_ETHNIC_CODES else coded(ethnicity, ETHNIC_CODES),
         "EthnicGroupMinor": coded(ethnicity, ETHNIC_CODES),
         "EthnicGroupMajor": coded(major, MAJOR_CODES),
         "FirstLanguage": coded(

@@ -120,7 +120,7 @@ def make_world(n_person: int, rng: Generator, *, n_schools: int | None = None) -
         lsoa_of_cell=Groups.of(lsoa_region * N_QUINTILE + quintile, len(shares) * N_QUINTILE),
         lsoa_ttwa=ttwa.astype(np.int16),
         ttwa_region=ttwa_region.astype(np.int8),
-        ttwa_effect=rng.standard_normal(N_TTWA),
+        ttwa_effect=_within(rng.standard_normal(N_TTWA), ttwa_region, np.bincount(ttwa, minlength=N_TTWA)),
         lsoa_of_ttwa=Groups.of(ttwa, N_TTWA),
         school_type=school_type,
         school_region=school_region,
@@ -147,6 +147,12 @@ def make_world(n_person: int, rng: Generator, *, n_schools: int | None = None) -
         university_codes=numbered(np.arange(N_UNIVERSITY), 3, "U"),
         provider_codes=numbered(np.arange(N_PROVIDER), 5, "P"),
     )
+
+
+def _within(effect: FloatArray, group: AnyArray, size: AnyArray) -> FloatArray:
+    """Return effects less the mean of their group, weighted by size: no group gains or loses by them."""
+    mean = np.bincount(group, effect * size) / np.bincount(group, size)
+    return effect - mean[group]
 
 
 def _scattered(n: int, span: int) -> IntArray:
