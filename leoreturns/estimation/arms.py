@@ -7,49 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from leoreturns._typing import FloatArray, IntArray, Weights
+from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
-from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import (
     BALANCING,
     MODELLED,
     Arms,
-    Estimand,
     Mean,
-    Method,
     potential_mean,
     target_of,
 )
-from leoreturns.estimation.formula import NOT_GIVEN, Factor, Specification
-from leoreturns.estimation.propensity import Propensity, ScoreLink, by_arm, fit_propensity
+from leoreturns.estimation.formula import NOT_GIVEN, Factor
+from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
+from leoreturns.estimation.request import Request
 from leoreturns.estimation.sample import draw_sample, restricted
 from leoreturns.estimation.variables import Codes, Numbers, Variable, numbers
 from leoreturns.panel.panel import Panel
 
 MAX_ARMS = 20
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Request:
-    """What was asked for, alike in every part of the data; without an outcome only weights can be had."""
-
-    outcome: Specification | None
-    treatment: Specification
-    method: Method
-    estimand: Estimand
-    link: Link
-    score: ScoreLink
-    trim: float | None
-    clusters: tuple[str, ...]
-    weights: Weights | None
-    learners: tuple[Any, Any] | None = None
-    folds: int = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

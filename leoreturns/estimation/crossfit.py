@@ -15,11 +15,12 @@ import numpy as np
 
 from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Request, Study, times
+from leoreturns.estimation.arms import Part, Study, times
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariates import Cells
 from leoreturns.estimation.doubly_robust import Arms, assembled, target_of
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
+from leoreturns.estimation.request import Request
 from leoreturns.estimation.sample import restricted
 from leoreturns.panel.units import unit_codes
 

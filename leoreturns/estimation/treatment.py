@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ import pandas as pd
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Request, Study, estimated_part, study_of, times
+from leoreturns.estimation.arms import Part, Study, estimated_part, study_of, times
 from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.crossfit import crossfitted_part
@@ -24,6 +24,7 @@ from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.ols import identified, owners_of
 from leoreturns.estimation.propensity import ScoreLink
+from leoreturns.estimation.request import Request, learnt, request_of
 from leoreturns.estimation.sample import Sample, restricted
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
@@ -39,7 +40,6 @@ NAMES: dict[Method, str] = {
     "entropy": "Entropy balancing",
     "tilting": "Inverse probability tilting",
 }
-METHODS, ESTIMANDS, LINKS = get_args(Method), get_args(Estimand), ("linear", "logit", "poisson")
 
 
 def treatment_effect(
@@ -124,8 +124,8 @@ def treatment_effect(
     Covariates must precede the treatment. Standard errors take the estimation of all models into account (stacked
     moment conditions; see `doubly_robust`). With ``Robust`` they are Stata's; tests then use the normal distribution.
     """
-    request = _request(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
-    request = _learnt(request, learners, folds)
+    request = request_of(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
+    request = learnt(request, learners, folds)
     with threads(n_jobs), single_threaded():
         others = [*cov.columns, by, path, *request.treatment.outcome.columns]
         specifications = [parse(text)[0] for text in (outcome, treatment)]
@@ -150,61 +150,6 @@ def requested_effect(
         else:
             parts[label] = estimated_part(part, label, request)
     return _put_together(parts, panel, request, cov, where, known_persons)
-
-
-def _request(
-    outcome: str,
-    treatment: str,
-    method: Method,
-    estimand: Estimand,
-    cov: Covariance,
-    path: str | None,
-    weights: Weights | None,
-    link: Link,
-    score: ScoreLink,
-    trim: float | None,
-) -> Request:
-    """Check what was asked for."""
-    for name, value, allowed in (
-        ("method", method, METHODS),
-        ("estimand", estimand, ESTIMANDS),
-        ("link", link, LINKS),
-    ):
-        if value not in allowed:
-            raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    check_covariance(cov)
-    if path is not None and isinstance(cov, Robust):
-        raise SupportError(
-            f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
-            "school"
-        )
-    if estimand == "ATO" and method not in ("ipw", "ipwra", "aipw"):
-        raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
-    if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
-        raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
-    if trim is not None and not 0 < trim < 0.5:
-        raise ValueError(f"trim is a chance between 0 and 0.5, not {trim}")
-    parsed = [parse(text) for text in (outcome, treatment)]
-    if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
-        raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
-    return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
-
-
-def _learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Request:
-    """Check what cross-fitting was asked for."""
-    if learners is not None and request.method != "dml":
-        raise SupportError(f"learners serve method='dml', not {request.method!r}")
-    if isinstance(folds, bool) or folds < 2:
-        raise ValueError(f"folds is a whole number of 2 or more, not {folds}")
-    if learners is not None and (len(learners) != 2 or not hasattr(learners[1], "predict_proba")):
-        raise TypeError("learners are a regressor for the outcome and a classifier, with predict_proba, for the arms")
-    return replace(request, learners=learners, folds=folds)
-
-
-def check_covariance(cov: Covariance) -> None:
-    """Refuse covariances that are not of stacked moments."""
-    if not isinstance(cov, Robust | Clustered) or (isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")):
-        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
 
 
 def _parts(panel: Panel, by: str | None, path: str | None) -> list[tuple[str, Panel]]:

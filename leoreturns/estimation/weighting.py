@@ -12,7 +12,7 @@ import pandas as pd
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Request, estimated_part
+from leoreturns.estimation.arms import Part, estimated_part
 from leoreturns.estimation.balance import balance_of, effective_size
 from leoreturns.estimation.covariance import Clustered, Robust
 from leoreturns.estimation.covariates import right_side
@@ -21,8 +21,9 @@ from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.propensity import ScoreLink
+from leoreturns.estimation.request import Request, check_covariance
 from leoreturns.estimation.solve import single_threaded
-from leoreturns.estimation.treatment import check_covariance, requested_effect
+from leoreturns.estimation.treatment import requested_effect
 from leoreturns.estimation.variables import Numbers
 from leoreturns.panel.panel import Panel
 from leoreturns.results.balance import Balance

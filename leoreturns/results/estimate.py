@@ -190,24 +190,24 @@ class Estimate(Maketables):
 
     @property
     def r2(self) -> float:
-        """Share of the outcome's variance that is explained, by effects too; NaN where it has none."""
-        return _explained(self.fit["rss"], self.fit["tss"])
+        """Share of the outcome's variance that is explained, by effects too; NaN where there is none."""
+        return _explained(self.fit.get("rss", np.nan), self.fit.get("tss", np.nan))
 
     @property
     def r2_within(self) -> float:
         """Share explained of what the effects leave; NaN without effects."""
-        return _explained(self.fit["rss"], self.fit["within_tss"]) if self.effects else np.nan
+        return _explained(self.fit.get("rss", np.nan), self.fit.get("within_tss", np.nan)) if self.effects else np.nan
 
     @property
     def r2_adjusted(self) -> float:
         """Share explained, adjusted for the parameters."""
-        free = self.nobs - (1 if self.fit["centred"] else 0)
+        free = self.nobs - (1 if self.fit.get("centred") else 0)
         return 1.0 - (1.0 - self.r2) * free / self.df_resid
 
     @property
     def rmse(self) -> float:
         """Root of the residuals' mean square."""
-        return float(np.sqrt(self.fit["rss"] / self.nobs))
+        return float(np.sqrt(self.fit.get("rss", np.nan) / self.nobs))
 
     def wald(self, names: Sequence[str] | None = None) -> Test:
         """Test that coefficients are all zero.

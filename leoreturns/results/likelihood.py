@@ -50,26 +50,6 @@ class LikelihoodEstimate(Estimate):
         """Schwarz's criterion; effects count as parameters."""
         return float(np.log(self.nobs)) * self.n_parameters - 2.0 * self.loglik
 
-    @property
-    def r2(self) -> float:
-        """NaN: a likelihood explains no share of variance; see `pseudo_r2`."""
-        return np.nan
-
-    @property
-    def r2_within(self) -> float:
-        """NaN, as `r2`."""
-        return np.nan
-
-    @property
-    def r2_adjusted(self) -> float:
-        """NaN, as `r2`."""
-        return np.nan
-
-    @property
-    def rmse(self) -> float:
-        """NaN, as `r2`."""
-        return np.nan
-
     def _quality(self) -> str:
         return f"log likelihood {self.loglik:.6g}, deviance {self.deviance:.6g}, pseudo R2 {self.pseudo_r2:.4f}"
 

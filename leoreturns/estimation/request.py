@@ -1,0 +1,88 @@
+"""What is asked of a treatment study: its formulas, method, estimand and options, checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from leoreturns._typing import Weights
+from leoreturns.errors import SupportError
+from leoreturns.estimation.cell_models import Link
+from leoreturns.estimation.covariance import Clustered, Covariance, Robust
+from leoreturns.estimation.doubly_robust import Estimand, Method
+from leoreturns.estimation.formula import Specification, parse
+from leoreturns.estimation.propensity import ScoreLink
+
+METHODS, ESTIMANDS, LINKS = get_args(Method), get_args(Estimand), ("linear", "logit", "poisson")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Request:
+    """What was asked for, alike in every part of the data; without an outcome only weights can be had."""
+
+    outcome: Specification | None
+    treatment: Specification
+    method: Method
+    estimand: Estimand
+    link: Link
+    score: ScoreLink
+    trim: float | None
+    clusters: tuple[str, ...]
+    weights: Weights | None
+    learners: tuple[Any, Any] | None = None
+    folds: int = 5
+
+
+def request_of(
+    outcome: str,
+    treatment: str,
+    method: Method,
+    estimand: Estimand,
+    cov: Covariance,
+    path: str | None,
+    weights: Weights | None,
+    link: Link,
+    score: ScoreLink,
+    trim: float | None,
+) -> Request:
+    """Check what was asked for."""
+    for name, value, allowed in (
+        ("method", method, METHODS),
+        ("estimand", estimand, ESTIMANDS),
+        ("link", link, LINKS),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
+    check_covariance(cov)
+    if path is not None and isinstance(cov, Robust):
+        raise SupportError(
+            f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
+            "school"
+        )
+    if estimand == "ATO" and method not in ("ipw", "ipwra", "aipw"):
+        raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
+    if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
+        raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
+    if trim is not None and not 0 < trim < 0.5:
+        raise ValueError(f"trim is a chance between 0 and 0.5, not {trim}")
+    parsed = [parse(text) for text in (outcome, treatment)]
+    if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
+        raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
+    return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+
+
+def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Request:
+    """Check what cross-fitting was asked for."""
+    if learners is not None and request.method != "dml":
+        raise SupportError(f"learners serve method='dml', not {request.method!r}")
+    if isinstance(folds, bool) or folds < 2:
+        raise ValueError(f"folds is a whole number of 2 or more, not {folds}")
+    if learners is not None and (len(learners) != 2 or not hasattr(learners[1], "predict_proba")):
+        raise TypeError("learners are a regressor for the outcome and a classifier, with predict_proba, for the arms")
+    return replace(request, learners=learners, folds=folds)
+
+
+def check_covariance(cov: Covariance) -> None:
+    """Refuse covariances that are not of stacked moments."""
+    if not isinstance(cov, Robust | Clustered) or (isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")):
+        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
