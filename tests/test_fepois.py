@@ -292,6 +292,8 @@ def test_refits_are_one_newton_step(monkeypatch: pytest.MonkeyPatch) -> None:
     apart = np.array([brute.step_without((frame.school != one).to_numpy()) - brute.beta for one in schools])
     close(found.covariance, (len(schools) - 1) / len(schools) * apart.T @ apart, 1e-8)
     assert found.settings["refits"] == "one Newton step each"
+    assert found.cov_name == "jackknifed by school (CRV3), one Newton step each"
+    assert "one Newton step each" in found.summary() and "one Newton step each" in lr.table(found).to_text()
     assert found.df_tests == len(schools) - 1
     plan = lr.BootstrapPlan(400, unit="school", seed=8, interval="normal")
     drawn = fitted("y ~ x1 + x2 | person + place", lr.Resampled(plan))

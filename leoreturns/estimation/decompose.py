@@ -300,16 +300,18 @@ def _loads(parts: _Parts) -> list[FloatArray]:
 
 
 def _evidence(parts: _Parts, base: FitEvidence, full: FitEvidence) -> FitEvidence:
-    """Return the evidence of the parts: a group's is the weakest of its coefficients and of the one decomposed."""
+    """Return the evidence of the parts: that of the explained part and of every group is the weakest of all.
+
+    The parts add up, so that one of them would follow from the others.
+    """
     at, full_at = parts.base.names.index(parts.param), parts.full.names.index(parts.param)
-    groups = list(parts.members.values())
-    everything = [number for own in groups for number in own]
+    added = [number for own in parts.members.values() for number in own]
 
     def weakest(name: str, least: bool) -> FloatArray:
         in_base, in_full = getattr(base, name), getattr(full, name)
         choose = min if least else max
-        rows = [choose([in_base[at], *in_full[own]]) for own in (everything, *groups)]
-        return np.array([in_base[at], in_full[full_at], *rows])
+        explained = choose([in_base[at], in_full[full_at], *in_full[added]])
+        return np.array([in_base[at], in_full[full_at], *[explained] * (1 + len(parts.groups))])
 
     return dataclasses.replace(
         full,

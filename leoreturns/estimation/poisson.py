@@ -19,7 +19,7 @@ from leoreturns.estimation.fits import Fit, project, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.leverages import cluster_leverages, warn_of_few
-from leoreturns.estimation.likelihood import Information
+from leoreturns.estimation.likelihood import ONE_STEP_EACH, Information
 from leoreturns.estimation.moments import Moments, scan_moments
 from leoreturns.estimation.ols import Behind, check_options, estimate_of, identified, label_of, split_panel
 from leoreturns.estimation.resampled import Jackknifed, Resampled
@@ -321,11 +321,12 @@ def _result(search: _Search, totals: _Totals, variables: Variables, options: _Op
     found = estimate_of(design, fit, gathered, moments, cov, options.ssc, variables, options.where, behind)
     assert design.index is not None
     offset = {} if design.offset is None else {"offset": design.offset.name}
-    one_step = {"refits": "one Newton step each"} if isinstance(cov, ONE_STEP) else {}
+    one_step = {"refits": ONE_STEP_EACH} if isinstance(cov, ONE_STEP) else {}
     changed = {
         "method": "Poisson",
         "values": found.values + _coefficients(design.index, fit),
         "dropped": search.dropped,
+        "cov_name": f"{cov.name}, {ONE_STEP_EACH}" if one_step else cov.name,
         "df_tests": found.df_tests if one_step else np.inf,
         "fit": {
             "loglik": totals.log_likelihood(moments.deviance),
