@@ -168,6 +168,13 @@ def test_ship_accidents() -> None:
     np.testing.assert_allclose(errors, [0.1737218, 0.3004803, 0.384865, 0.3669393], atol=6e-7)
 
 
+def test_exposure_matters_on_the_sample_alone() -> None:
+    frame = FRAME.assign(exposure=FRAME.exposure.where(FRAME.year > FRAME.year.min(), 0.0))
+    found = fitted("y ~ x1", data=frame, exposure="exposure", where=f"year > {frame.year.min()}", person="person")
+    later = frame[frame.exposure > 0]
+    close(found.params, fitted("y ~ x1", data=later, exposure="exposure", person="person").params)
+
+
 def test_frequency_weights_stand_for_rows() -> None:
     # Repeated rows are not alone: both samples are those without rows that were alone before.
     frame = kept_rows(FRAME, ["person", "place"])
@@ -375,7 +382,7 @@ def test_several_regressions_and_parts() -> None:
             {"cov": lr.WildCluster("school", 99, seed=1, params=["x1"])},
             "WildCluster is a method for least squares",
         ),
-        ("y ~ x1 | person", {"exposure": "x1"}, r"exposure 'x1' is not above zero in [\d,]+ entries"),
+        ("y ~ x1 | person", {"exposure": "x1"}, r"exposure 'x1' is not above zero in [\d,]+ rows"),
         (
             "y ~ x1 | person",
             {"cov": lr.Unadjusted(), "weights": lr.Weights("w", "probability")},
