@@ -141,7 +141,9 @@ class _Options:
 def _logarithm(sample: Sample, exposure: Numbers) -> Numbers:
     """Return the logarithm of the exposure, which must be above zero on the sample."""
     if wrong := int((sample.on_rows(exposure.values, exposure.level) <= 0).sum()):
-        raise SupportError(f"exposure '{exposure.name}' is not above zero in {wrong:,} rows, and has no logarithm there")
+        raise SupportError(
+            f"exposure '{exposure.name}' is not above zero in {wrong:,} rows, and has no logarithm there"
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         return Numbers(f"log({exposure.name})", np.log(exposure.values, dtype=np.float64), exposure.level)
 
