@@ -175,7 +175,7 @@ def evidence_of(design: Design, fit: Fit, numbers: FloatArray, shared: SampleEvi
 def _is_saturated(design: Design, fit: Fit) -> bool:
     """Whether the regression is a table of means: as many coefficients as distinct rows of its regressors.
 
-    That numbers have few values, as a dummy has, makes them categories. Rows of zeros are not fitted without a constant.
+    Numbers of few values, as dummies are, are categories too. Without a constant, rows of zeros are not fitted.
     """
     c, places = len(design.dense), fit.projection.places
     if design.eliminated or len(fit.projection.absorbed) or fit.model.endogenous:

@@ -347,7 +347,7 @@ class Matched:
         )
 
     def _evidence(self, names: tuple[str, ...], shared: SampleEvidence) -> FitEvidence:
-        """Return the persons behind each number: those of its arm, and their weights; the effect's are the weaker arm's.
+        """Return the persons behind each number, those of its arm, and their weights; the effect has the weaker arm's.
 
         An effect that could be shown without one of its means would tell it.
         """

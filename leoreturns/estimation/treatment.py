@@ -301,7 +301,7 @@ def _covariance(
 def _evidence(
     effects: list[tuple[str, int, int]], means: list[_Named], turn: FloatArray, shared: SampleEvidence
 ) -> FitEvidence:
-    """Return the persons behind each number: those of its arm, and their weights; an effect's are the weaker arm's.
+    """Return the persons behind each number, those of its arm, and their weights; an effect has the weaker arm's.
 
     An effect that could be shown without one of its means would tell it.
     """
