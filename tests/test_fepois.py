@@ -168,6 +168,13 @@ def test_ship_accidents() -> None:
     np.testing.assert_allclose(errors, [0.1737218, 0.3004803, 0.384865, 0.3669393], atol=6e-7)
 
 
+def test_nothing_is_left_of_one_positive_row() -> None:
+    frame = FRAME.assign(once=0.0)
+    frame.loc[frame.index[3], "once"] = 5.0
+    with pytest.raises(lr.SupportError, match="no row is left of the outcome 'once'"):
+        lr.fepois("once ~ x1 | person", frame, cov=lr.Robust(), person="person")
+
+
 def test_exposure_matters_on_the_sample_alone() -> None:
     frame = FRAME.assign(exposure=FRAME.exposure.where(FRAME.year > FRAME.year.min(), 0.0))
     found = fitted("y ~ x1", data=frame, exposure="exposure", where=f"year > {frame.year.min()}", person="person")

@@ -117,6 +117,8 @@ def test_what_cannot_be_decomposed_is_refused() -> None:
         lr.gelbach("y ~ x1", {"base": "x2"}, FRAME, param="x1", cov=cov, person="person")
     with pytest.raises(lr.SupportError, match="one regression without instruments"):
         lr.gelbach("y ~ sw(x1, x2)", {"more": "ability"}, FRAME, param="x1", cov=cov, person="person")
+    with pytest.raises(lr.SupportError, match="x2 in group 'more'"):
+        lr.gelbach("y ~ x1", {"first": "x2", "more": "x2 + ability"}, FRAME, param="x1", cov=cov, person="person")
     with pytest.raises(lr.NotIdentifiedError, match="no coefficient of both"):
         lr.gelbach("y ~ x1", {"more": "x2"}, FRAME, param="x2", cov=cov, person="person")
     with pytest.raises(lr.NotIdentifiedError, match="group 'traits' has no regressor"):

@@ -104,7 +104,7 @@ def gelbach(
     Raises
     ------
     SupportError
-        For instruments, several regressions in one formula, or groups called like the other parts.
+        For instruments, several regressions in one formula, groups called like the other parts, or a regressor in two.
     NotIdentifiedError
         If the coefficient, or all regressors of a group, cannot be told apart in the full regression.
 
@@ -191,6 +191,10 @@ def _solved(design: Design, param: str, names: Sequence[str]) -> _Parts:
         own = [number for number, column in enumerate(full.names) if _place(full, number) in new]
         if not own:
             raise NotIdentifiedError(f"group '{name}' has no regressor that can be told apart in the full regression")
+        if shared := [full.names[number] for number in own if any(number in other for other in members.values())]:
+            raise SupportError(
+                f"{', '.join(shared)} in group '{name}' and in one before it: a part belongs to one group"
+            )
         auxiliary = [
             solve(dataclasses.replace(base_model, outcome=_place(full, number)), projection, design, moments)
             for number in own
