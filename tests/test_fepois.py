@@ -170,7 +170,7 @@ def test_ship_accidents() -> None:
 
 def test_nothing_is_left_of_one_positive_row() -> None:
     frame = FRAME.assign(once=0.0)
-    frame.loc[frame.index[3], "once"] = 5.0
+    frame.loc[frame["x1"].idxmax(), "once"] = 5.0
     with pytest.raises(lr.SupportError, match="no row is left of the outcome 'once'"):
         lr.fepois("once ~ x1 | person", frame, cov=lr.Robust(), person="person")
 

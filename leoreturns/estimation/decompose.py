@@ -185,7 +185,7 @@ def _solved(design: Design, param: str, names: Sequence[str]) -> _Parts:
             )
     at = base.names.index(param)
     slopes = np.zeros(len(full.beta))
-    groups, members = {}, {}
+    groups, members = dict[str, Fit](), dict[str, list[int]]()
     for name, model in zip(names, group_models, strict=True):
         new = set(model.exogenous) - set(base_model.exogenous)
         own = [number for number, column in enumerate(full.names) if _place(full, number) in new]

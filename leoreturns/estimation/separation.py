@@ -48,8 +48,8 @@ def without_zero_levels(
             break
     if not sample.n_row:
         raise SupportError(
-            f"no row is left of the outcome '{outcome.name}': in every level of the effects it is zero, or separated from "
-            "what is positive; leave effects or regressors out"
+            f"no row is left of the outcome '{outcome.name}': in every level of the effects it is zero, or separated "
+            "from what is positive; leave effects or regressors out"
         )
     return sample
 
