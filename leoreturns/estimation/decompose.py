@@ -304,9 +304,10 @@ def _loads(parts: _Parts) -> list[FloatArray]:
 
 
 def _evidence(parts: _Parts, base: FitEvidence, full: FitEvidence) -> FitEvidence:
-    """Return the evidence of the parts: that of the explained part and of every group is the weakest of all.
+    """Return the evidence of the parts: the full regression's is the weakest of its own and the added coefficients.
 
-    The parts add up, so that one of them would follow from the others.
+    Base less full tells what the added ones explain. The parts add up, so that one of them follows from the others:
+    that of the explained part and of every group is the weakest of all.
     """
     at, full_at = parts.base.names.index(parts.param), parts.full.names.index(parts.param)
     added = [number for own in parts.members.values() for number in own]
@@ -314,8 +315,8 @@ def _evidence(parts: _Parts, base: FitEvidence, full: FitEvidence) -> FitEvidenc
     def weakest(name: str, least: bool) -> FloatArray:
         in_base, in_full = getattr(base, name), getattr(full, name)
         choose = min if least else max
-        explained = choose([in_base[at], in_full[full_at], *in_full[added]])
-        return np.array([in_base[at], in_full[full_at], *[explained] * (1 + len(parts.groups))])
+        in_both = choose([in_full[full_at], *in_full[added]])
+        return np.array([in_base[at], in_both, *[choose([in_base[at], in_both])] * (1 + len(parts.groups))])
 
     return dataclasses.replace(
         full,
