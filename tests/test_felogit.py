@@ -242,6 +242,18 @@ def test_threads_rows_and_storage_change_no_bit(formula: str, tmp_path: Path, mo
     assert bits(lr.Panel.open(tmp_path / "stored")) == expected
 
 
+@pytest.mark.parametrize("effect", ["job", "person^half"])
+def test_a_person_in_many_groups_is_one_person(effect: str) -> None:
+    draw = np.random.default_rng(4)
+    frame = pd.DataFrame({"person": np.repeat(np.arange(200), 12), "half": np.tile(np.arange(12) // 3, 200)})
+    frame["job"] = draw.integers(0, 30, len(frame))
+    frame["x"] = np.where(frame.person == 7, draw.normal(size=len(frame)), 0.0)
+    frame["work"] = draw.integers(0, 2, len(frame)) * 1.0
+    evidence = fitted(f"work ~ x | {effect}", data=frame).evidence.to_frame().loc["x"]
+    assert evidence["persons_off_mode"] == 1
+    np.testing.assert_allclose(evidence[["effective_persons", "largest_share"]].astype(float), 1.0, atol=0.1)
+
+
 def test_a_result_reads_as_the_field_prints_it() -> None:
     found = fitted("work ~ x1 + x2 | person", lr.Clustered("school"))
     text = found.summary()

@@ -127,6 +127,11 @@ def test_a_table_of_means_is_called_saturated() -> None:
         ("y ~ C(route) + C(school)", False),
         ("y ~ C(route) + x1", False),
         ("y ~ C(route) | year", False),
+        ("y ~ treated", True),
+        ("y ~ treated - 1", True),
+        ("y ~ treated * C(route)", True),
+        ("y ~ treated + C(route)", False),
+        ("y ~ x1", False),
     ):
         found = lr.feols(formula, data, cov=lr.Robust("HC1"), person="person")
         assert isinstance(found, lr.Estimate)

@@ -168,6 +168,20 @@ def test_ship_accidents() -> None:
     np.testing.assert_allclose(errors, [0.1737218, 0.3004803, 0.384865, 0.3669393], atol=6e-7)
 
 
+def test_nothing_is_left_of_one_positive_row() -> None:
+    frame = FRAME.assign(once=0.0)
+    frame.loc[frame["x1"].idxmax(), "once"] = 5.0
+    with pytest.raises(lr.SupportError, match="no row is left of the outcome 'once'"):
+        lr.fepois("once ~ x1 | person", frame, cov=lr.Robust(), person="person")
+
+
+def test_exposure_matters_on_the_sample_alone() -> None:
+    frame = FRAME.assign(exposure=FRAME.exposure.where(FRAME.year > FRAME.year.min(), 0.0))
+    found = fitted("y ~ x1", data=frame, exposure="exposure", where=f"year > {frame.year.min()}", person="person")
+    later = frame[frame.exposure > 0]
+    close(found.params, fitted("y ~ x1", data=later, exposure="exposure", person="person").params)
+
+
 def test_frequency_weights_stand_for_rows() -> None:
     # Repeated rows are not alone: both samples are those without rows that were alone before.
     frame = kept_rows(FRAME, ["person", "place"])
@@ -292,6 +306,8 @@ def test_refits_are_one_newton_step(monkeypatch: pytest.MonkeyPatch) -> None:
     apart = np.array([brute.step_without((frame.school != one).to_numpy()) - brute.beta for one in schools])
     close(found.covariance, (len(schools) - 1) / len(schools) * apart.T @ apart, 1e-8)
     assert found.settings["refits"] == "one Newton step each"
+    assert found.cov_name == "jackknifed by school (CRV3), one Newton step each"
+    assert "one Newton step each" in found.summary() and "one Newton step each" in lr.table(found).to_text()
     assert found.df_tests == len(schools) - 1
     plan = lr.BootstrapPlan(400, unit="school", seed=8, interval="normal")
     drawn = fitted("y ~ x1 + x2 | person + place", lr.Resampled(plan))
@@ -373,7 +389,7 @@ def test_several_regressions_and_parts() -> None:
             {"cov": lr.WildCluster("school", 99, seed=1, params=["x1"])},
             "WildCluster is a method for least squares",
         ),
-        ("y ~ x1 | person", {"exposure": "x1"}, r"exposure 'x1' is not above zero in [\d,]+ entries"),
+        ("y ~ x1 | person", {"exposure": "x1"}, r"exposure 'x1' is not above zero in [\d,]+ rows"),
         (
             "y ~ x1 | person",
             {"cov": lr.Unadjusted(), "weights": lr.Weights("w", "probability")},

@@ -91,15 +91,15 @@ def test_pyfixest_has_the_same_parts() -> None:
         assert found.params[name] == pytest.approx(float(theirs[other]), rel=1e-8)
 
 
-def test_a_group_is_as_weak_as_its_weakest_coefficient() -> None:
+def test_all_groups_are_as_weak_as_the_weakest_coefficient() -> None:
     frame = known().assign(one=lambda rows: (rows.person == 3) * 1.0)
     found = lr.gelbach(
         "y ~ x1", {"odd": "one", "skills": "ability"}, frame, param="x1", cov=lr.Clustered("person"), person="person"
     )
     evidence = found.evidence.to_frame()
-    assert evidence.loc["odd", "effective_persons"] < 1.2
-    assert evidence.loc["explained", "effective_persons"] < 1.2
-    assert evidence.loc["skills", "effective_persons"] > 10
+    # Base less full, less the other groups, is a group's part: none may be shown where one must not.
+    assert (evidence.loc[["full", "explained", "odd", "skills"], "effective_persons"] < 1.2).all()
+    assert evidence.loc["base", "effective_persons"] > 10
     assert evidence.loc["base", "persons_off_mode"] == frame.person.nunique()
 
 
@@ -117,6 +117,8 @@ def test_what_cannot_be_decomposed_is_refused() -> None:
         lr.gelbach("y ~ x1", {"base": "x2"}, FRAME, param="x1", cov=cov, person="person")
     with pytest.raises(lr.SupportError, match="one regression without instruments"):
         lr.gelbach("y ~ sw(x1, x2)", {"more": "ability"}, FRAME, param="x1", cov=cov, person="person")
+    with pytest.raises(lr.SupportError, match="x2 in group 'more'"):
+        lr.gelbach("y ~ x1", {"first": "x2", "more": "x2 + ability"}, FRAME, param="x1", cov=cov, person="person")
     with pytest.raises(lr.NotIdentifiedError, match="no coefficient of both"):
         lr.gelbach("y ~ x1", {"more": "x2"}, FRAME, param="x2", cov=cov, person="person")
     with pytest.raises(lr.NotIdentifiedError, match="group 'traits' has no regressor"):

@@ -65,6 +65,8 @@ def test_all_sign_vectors_of_the_wild_bootstrap_by_regressions() -> None:
     np.testing.assert_allclose(found["p_adjusted"], expected, rtol=1e-12)
     alone = [np.mean(np.abs(row) >= abs(t) * (1 - 1e-10)) for row, t in zip(draws, observed, strict=True)]
     np.testing.assert_allclose(found["p"], alone, rtol=1e-12)
+    asked = lr.WildCluster("school", 256, seed=1, params=names)  # as many as there are: all of them just so
+    pd.testing.assert_frame_equal(found, lr.romano_wolf(FORMULA, PANEL, cov=asked, params=names))
 
 
 def test_step_down_of_pyfixest_within_monte_carlo_error() -> None:

@@ -136,6 +136,10 @@ def test_what_has_no_means_or_changes_is_refused() -> None:
         lr.mundlak("lwage ~ union | nr", PANEL, cov=lr.Clustered("nr"))
     with pytest.raises(lr.SupportError, match="no regressor varies"):
         lr.mundlak("lwage ~ educ", PANEL, cov=lr.Clustered("nr"))
+    frame = workers()
+    frame["level"] = frame.groupby("person").x1.transform("mean")
+    with pytest.raises(lr.SupportError, match="mean of x1 depend"):
+        lr.mundlak("y ~ x1 + level", frame, cov=lr.Clustered("person"), person="person")
     with pytest.raises(lr.SupportError, match="'year' varies within persons"):
         lr.between("lwage ~ union | year", PANEL, cov=lr.Unadjusted())
     with pytest.raises(lr.SupportError, match="name the id column"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 from reference_feols import workers
 
 import leoreturns as lr
+from leoreturns.results.estimate import Drawn
 from leoreturns.results.regression_table import significant
 
 FRAME = workers(120)
@@ -56,6 +58,24 @@ def test_rows_are_coefficients_with_what_stands_beneath() -> None:
 def test_other_measures_of_uncertainty(below: str, expected) -> None:
     frame = lr.table(SECOND, below=below, level=0.9, keep=["^x1$"]).to_frame()  # type: ignore[arg-type]
     assert frame.iloc[1, 0] == expected(SECOND)
+
+
+def test_drawn_intervals_are_shown_at_their_own_level() -> None:
+    drawn = estimate("y ~ x1 + x2", cov=lr.Resampled(lr.BootstrapPlan(199, unit="person", seed=2, level=0.9)))
+    assert drawn.drawn is not None and drawn.level == 0.9
+    np.testing.assert_array_equal(drawn.to_frame()["low"], drawn.drawn.low)
+    assert "x1" in drawn.summary()
+    both = lr.table([FIRST, drawn], below="interval")
+    assert "90 per cent" in both.to_text()
+    assert {"ci90l", "ci90u"} < set(drawn.__maketables_coef_table__)
+    with pytest.raises(lr.SupportError, match="drawn at level 0.9"):
+        lr.table([FIRST, drawn], level=0.95).to_text()
+
+
+def test_an_interval_with_an_infinite_end_is_shown() -> None:
+    drawn = Drawn(("x1",), 0.95, None, np.array([-np.inf]), np.array([0.25]), 99)
+    shown = lr.table(replace(FIRST, drawn=drawn), below="interval", keep=["^x1$"]).to_frame()
+    assert shown.iloc[1, 0] == "[-inf, 0.2500]"
 
 
 def test_coefficients_are_kept_dropped_and_ordered_by_patterns() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,16 @@ def test_a_hidden_specification_comes_last_and_tells_no_size(tmp_path: Path) -> 
     table = protect_curve(found, BASE)
     shown = pd.DataFrame({"sample": table.keys["sample"].values(), "b": table.texts["coefficient"]})
     assert shown["sample"].tolist() == ["all", "all", "few", "few"]
+    choices = [tuple(key.codes[at] for key in table.keys.values()) for at in (2, 3)]
+    assert choices == sorted(choices)
+    swapped = replace(
+        found,
+        models=found.models[::-1],
+        choices={k: replace(key, codes=key.codes[::-1]) for k, key in found.choices.items()},
+    )
+    assert [key.codes.tolist()[2:] for key in protect_curve(swapped, BASE).keys.values()] == [
+        key.codes.tolist()[2:] for key in table.keys.values()
+    ]
     assert shown["b"].tolist()[2:] == ["c", "c"] and shown["b"].astype(object).tolist()[0] != "c"
     lr.release({"curve": lr.SpecificationChart(found), "numbers": found}, policy="ons-srs", to=tmp_path / "out")
     files = sorted(path.name for path in (tmp_path / "out").iterdir())

@@ -255,6 +255,14 @@ def test_evidence_names_the_persons_of_each_arm() -> None:
     evidence = found.evidence.to_frame()
     assert evidence.loc["mean technical", "effective_persons"] == pytest.approx(counts["technical"], rel=1e-12)
     assert evidence.loc["technical v academic", "persons_off_mode"] == counts.min()
+    means = evidence.loc[["mean academic", "mean technical"]]
+    assert evidence.loc["technical v academic", "effective_persons"] == means["effective_persons"].min()
+    assert evidence.loc["technical v academic", "largest_share"] == means["largest_share"].max()
+    assert found.evidence.saturated  # no regressor: these are the means of the arms
+    fitted = lr.treatment_effect(
+        "log_earnings ~ 1", "route ~ points", frame, method="ipw", estimand="ATE", cov=lr.Robust("HC1"), person="person"
+    )
+    assert not fitted.evidence.saturated
     assert f"Persons by arm: academic {counts['academic']:,}" in found.summary()
     assert np.isnan(found.r2)
 

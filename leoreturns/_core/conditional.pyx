@@ -57,7 +57,6 @@ cdef void mix(
             at += 1
 
 
-
 cdef double one_group(
     const double* rows, const double* beta, const uint8_t* outcome, int64_t n, int64_t d, double* log_sum,
     double* mean, double* spread, double* room, double* score, double* information,

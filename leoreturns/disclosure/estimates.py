@@ -152,11 +152,12 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
     Returns
     -------
     ProtectedTable
-        One cell per specification by its choices. Hidden ones come last: a place among the others would tell their
-        size.
+        One cell per specification by its choices. Hidden ones come last, in the order of the choices: a place among the
+        others, or among themselves, would tell their size.
     """
     hidden = [int(_hidden(model, policy)[model.names.index(curve.name)]) for model in curve.models]
-    order = sorted(range(len(hidden)), key=lambda at: hidden[at] > 0)
+    choices = list(zip(*(key.codes.tolist() for key in curve.choices.values()), strict=True))
+    order = sorted(range(len(hidden)), key=lambda at: (1, choices[at]) if hidden[at] else (0, ()))
     models, why = [curve.models[at] for at in order], [hidden[at] for at in order]
     unsure = [
         int(_uncertain(model, np.array([reason], dtype=np.uint8), policy)[0])

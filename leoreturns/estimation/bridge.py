@@ -192,7 +192,10 @@ def hausman(fixed: Estimate, random: Estimate) -> Test:
     """
     names = [name for name in fixed.names if name in random.names and name != "Intercept"]
     if not names or (fixed.n_row, fixed.evidence.fingerprint) != (random.n_row, random.evidence.fingerprint):
-        raise SupportError("the two regressions must share coefficients, and be of the same rows")
+        raise SupportError(
+            "the two regressions must share coefficients, and be of the same rows; effects leave out persons of a "
+            "single row, so leave them out of both"
+        )
     if {fixed.cov_name, random.cov_name} != {Unadjusted().name}:
         raise SupportError("Hausman's test needs lr.Unadjusted() covariances; with others use lr.mundlak")
     apart = (fixed.params[names] - random.params[names]).to_numpy()

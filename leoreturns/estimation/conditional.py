@@ -25,7 +25,7 @@ HALVINGS = 40
 TOLERANCE = 1e-9  # of a step, in standard errors; it is still taken
 SLACK = 1e-12  # of the log likelihood: rounding, no failure of a step
 SEPARATED = 1e-8  # of the information where the coefficients are zero: what is left once one of them has run away
-MAX_CELLS = 1e9  # steps of the recursion, times pairs of regressors a few operations each
+MAX_CELLS = 1e11  # steps of the recursion times pairs of terms: minutes for each scan
 ENTRIES = 1 << 20  # of the groups' information that are kept at a time
 
 

@@ -104,7 +104,7 @@ def gelbach(
     Raises
     ------
     SupportError
-        For instruments, several regressions in one formula, or groups called like the other parts.
+        For instruments, several regressions in one formula, groups called like the other parts, or a regressor in two.
     NotIdentifiedError
         If the coefficient, or all regressors of a group, cannot be told apart in the full regression.
 
@@ -185,12 +185,16 @@ def _solved(design: Design, param: str, names: Sequence[str]) -> _Parts:
             )
     at = base.names.index(param)
     slopes = np.zeros(len(full.beta))
-    groups, members = {}, {}
+    groups, members = dict[str, Fit](), dict[str, list[int]]()
     for name, model in zip(names, group_models, strict=True):
         new = set(model.exogenous) - set(base_model.exogenous)
         own = [number for number, column in enumerate(full.names) if _place(full, number) in new]
         if not own:
             raise NotIdentifiedError(f"group '{name}' has no regressor that can be told apart in the full regression")
+        if shared := [full.names[number] for number in own if any(number in other for other in members.values())]:
+            raise SupportError(
+                f"{', '.join(shared)} in group '{name}' and in one before it: a part belongs to one group"
+            )
         auxiliary = [
             solve(dataclasses.replace(base_model, outcome=_place(full, number)), projection, design, moments)
             for number in own
@@ -300,16 +304,19 @@ def _loads(parts: _Parts) -> list[FloatArray]:
 
 
 def _evidence(parts: _Parts, base: FitEvidence, full: FitEvidence) -> FitEvidence:
-    """Return the evidence of the parts: a group's is the weakest of its coefficients and of the one decomposed."""
+    """Return the evidence of the parts: the full regression's is the weakest of its own and the added coefficients.
+
+    Base less full tells what the added ones explain. The parts add up, so that one of them follows from the others:
+    that of the explained part and of every group is the weakest of all.
+    """
     at, full_at = parts.base.names.index(parts.param), parts.full.names.index(parts.param)
-    groups = list(parts.members.values())
-    everything = [number for own in groups for number in own]
+    added = [number for own in parts.members.values() for number in own]
 
     def weakest(name: str, least: bool) -> FloatArray:
         in_base, in_full = getattr(base, name), getattr(full, name)
         choose = min if least else max
-        rows = [choose([in_base[at], *in_full[own]]) for own in (everything, *groups)]
-        return np.array([in_base[at], in_full[full_at], *rows])
+        in_both = choose([in_full[full_at], *in_full[added]])
+        return np.array([in_base[at], in_both, *[choose([in_base[at], in_both])] * (1 + len(parts.groups))])
 
     return dataclasses.replace(
         full,

@@ -173,16 +173,23 @@ def evidence_of(design: Design, fit: Fit, numbers: FloatArray, shared: SampleEvi
 
 
 def _is_saturated(design: Design, fit: Fit) -> bool:
-    """Whether the regression is a table of means: categories only, with as many coefficients as distinct rows."""
+    """Whether the regression is a table of means: as many coefficients as distinct rows of its regressors.
+
+    Numbers of few values, as dummies are, are categories too. Without a constant, rows of zeros are not fitted.
+    """
     c, places = len(design.dense), fit.projection.places
-    chosen = [int(places[at]) for at in fit.chosen.tolist() if at != CONSTANT]
-    if design.eliminated or len(fit.projection.absorbed) or any(place < c for place in chosen):
+    if design.eliminated or len(fit.projection.absorbed) or fit.model.endogenous:
         return False
+    chosen = np.array([int(places[at]) for at in fit.chosen.tolist() if at != CONSTANT], dtype=np.int64)
+    numbers, levels = chosen[chosen < c], chosen[chosen >= c] - c
     seen: set[bytes] = set()
     for number in range(len(design.blocks)):
-        slots = design.slots_of(design.blocks.block(number))
-        distinct = np.unique(np.isin(slots, np.array(chosen) - c) * (slots + 1), axis=1)
-        seen |= {column.tobytes() for column in distinct.T}
+        block = design.blocks.block(number)
+        slots = design.slots_of(block)
+        rows = np.concatenate([design.columns_of(block)[numbers], np.isin(slots, levels) * (slots + 1.0)])
+        if not fit.constant:
+            rows = rows[:, rows.any(axis=0)]
+        seen |= {column.tobytes() for column in np.unique(rows, axis=1).T}
         if len(seen) > len(fit.beta):
             return False
     return True

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from leoreturns._typing import FloatArray
-from leoreturns.errors import SupportError
 from leoreturns.estimation.covariance import Covariance, Found, SmallSample, counts_of
 from leoreturns.estimation.design import Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.scores import Collector, Gathered
+
+ONE_STEP_EACH = "one Newton step each"  # how refits are made, in names of covariances and settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,4 @@ class Information(Covariance):
         counts = counts_of(design, fit)
         if not ssc.parameters:
             return Found(inverse, np.inf, {}, {})
-        df = counts.n - counts.parameters(ssc.effects if ssc.effects != "nonnested" else "full")
-        if df <= 0:
-            raise SupportError("the regression has as many parameters as rows: no degree of freedom is left")
-        return Found(inverse * ((counts.n - 1) / df), np.inf, {}, {})
+        return Found(inverse * ((counts.n - 1) / counts.free(ssc.unclustered)), np.inf, {}, {})

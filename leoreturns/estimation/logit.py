@@ -15,11 +15,20 @@ from leoreturns.estimation.columns import taken
 from leoreturns.estimation.conditional import SEPARATED, Groups, Maximum, Part, maximise, unpacked
 from leoreturns.estimation.covariance import Clustered, Covariance, Found, SmallSample, Unadjusted
 from leoreturns.estimation.design import Variables
-from leoreturns.estimation.evidence import OFF_MODE, SHARES, SampleEvidence, evidence_of, numbers_of
+from leoreturns.estimation.evidence import (
+    OFF_MODE,
+    SHARES,
+    SampleEvidence,
+    evidence_of,
+    numbers_of,
+    shares_collector,
+)
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
+from leoreturns.estimation.likelihood import ONE_STEP_EACH
 from leoreturns.estimation.ols import check_options, identified, label_of, owners_of, split_panel
 from leoreturns.estimation.resampled import Jackknifed
+from leoreturns.estimation.scores import scan_scores
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.variables import Codes
 from leoreturns.panel.panel import Panel
@@ -163,6 +172,21 @@ def _merge_numbers(out: FloatArray, more: FloatArray) -> None:
             np.maximum(out[row], more[row], out=out[row])
 
 
+def _weakest_by_person(groups: Groups, numbers: FloatArray) -> FloatArray:
+    """Return the evidence of groups that are not persons, at most that of the persons in the linear model.
+
+    A group's information does not fall into parts by person, and a person may be in many groups.
+    """
+    if groups.design.blocks.by_person:
+        return numbers
+    shares = shares_collector(groups.design, groups.fit.moments.modes())
+    (gathered,) = scan_scores(groups.design, [groups.fit], [[shares]])
+    persons = shares.numbers(gathered.collected[0])
+    weakest = np.maximum(numbers, persons)
+    weakest[OFF_MODE] = np.minimum(numbers[OFF_MODE], persons[OFF_MODE])
+    return weakest
+
+
 def _estimate(
     groups: Groups, maximum: Maximum, cov: Covariance, ssc: SmallSample, variables: Variables
 ) -> tuple[Maximum, Found, FloatArray]:
@@ -172,6 +196,7 @@ def _estimate(
     ways = clustered.ways(design, variables) if isinstance(clustered, Clustered) else []
     gathering = _Gathering(groups, maximum, [way.codes for _, way in ways], information=isinstance(cov, Jackknifed))
     numbers, _, *sums = gathering.gathered()
+    numbers = _weakest_by_person(groups, numbers)
     if not isinstance(clustered, Clustered):
         return maximum, Found(inverse, np.inf, {}, {}), numbers
     single = {"^".join(way.columns): way.count for _, way in ways[: len(clustered.clusters)]}
@@ -183,7 +208,7 @@ def _estimate(
         left = np.linalg.inv(inverse) - unpacked(sums[0][seen, k:], k)
         apart = _refits(left, sums[0][seen, :k], cov.cluster)
         factor = (fewest - 1) / fewest if ssc.clusters else 1.0
-        notes: dict[str, object] = {"refits": "one Newton step each"}
+        notes: dict[str, object] = {"refits": ONE_STEP_EACH}
         return maximum, Found(factor * (apart.T @ apart), fewest - 1.0, single, notes), numbers
     n = float(design.sample.n_row)
     meat = np.zeros((k, k))
@@ -222,7 +247,7 @@ def _result(
         names=fit.names,
         values=maximum.beta,
         covariance=(found.cov + found.cov.T) / 2,
-        cov_name=cov.name,
+        cov_name=f"{cov.name}, {ONE_STEP_EACH}" if isinstance(cov, Jackknifed) else cov.name,
         nobs=sample.n_row,
         n_row=sample.n_row,
         n_person=sample.n_person if shared.fingerprint is not None else -1,

@@ -347,25 +347,27 @@ class Matched:
         )
 
     def _evidence(self, names: tuple[str, ...], shared: SampleEvidence) -> FitEvidence:
-        """Return the persons behind each number: those of its arm, and their weights."""
+        """Return the persons behind each number, those of its arm, and their weights; the effect has the weaker arm's.
+
+        An effect that could be shown without one of its means would tell it.
+        """
         own = self.candidates
         parts = []
         for arm in (1, 0):
             weight = self.weights[(own.arms == arm) & (self.weights > 0)]
             squares = (weight / weight.sum()) ** 2
             parts.append((len(weight), squares.sum(), squares @ squares, squares.max()))
-        both = (min(parts[0][0], parts[1][0]), parts[0][1] + parts[1][1], parts[0][2] + parts[1][2],
-                max(parts[0][3], parts[1][3]))  # fmt: skip
-        persons, total, fourth, largest = (np.array(column) for column in zip(both, *parts, strict=True))
+        persons, total, fourth, largest = (np.array(column) for column in zip(*parts, strict=True))
+        effective, share = total**2 / fourth, largest / total
         rank = len(own.columns.names)
         return FitEvidence(
             names=names,
-            persons_off_mode=persons.astype(np.int64),
-            effective_persons=total**2 / fourth,
-            largest_share=largest / total,
+            persons_off_mode=np.array([persons.min(), *persons], dtype=np.int64),
+            effective_persons=np.array([effective.min(), *effective]),
+            largest_share=np.array([share.max(), *share]),
             largest_leverage=float(np.sqrt(largest.max())),
             rank=rank,
-            df_persons=int(persons[1] + persons[2]) - rank,
+            df_persons=int(persons.sum()) - rank,
             saturated=False,
             entities=shared.entities,
             fingerprint=shared.fingerprint,

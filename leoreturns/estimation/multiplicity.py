@@ -142,8 +142,10 @@ def romano_wolf(
         raise SupportError("the regressions were drawn different numbers of times: their clusters are not the same")
     under_null = np.abs(np.array(drawn))
     under_null = under_null[:, np.isfinite(under_null).all(axis=0)]
-    # All sign vectors were taken, those of the estimate among them.
-    exact = isinstance(cov, WildCluster) and len(drawn[0]) != cov.n_replicates
+    # Where all sign vectors were taken, those of the estimate are among them.
+    fits = [found] if isinstance(found, Estimate) else list(found.values())
+    count = min(min(fit.n_clusters.values()) for fit in fits)
+    exact = isinstance(cov, WildCluster) and cov.signs == "rademacher" and len(drawn[0]) == 2**count
     alone = [step_down(observed[at : at + 1], under_null[at : at + 1], exact=exact)[0] for at in range(len(frame))]
     return frame.assign(t=observed, p=alone, p_adjusted=step_down(observed, under_null, exact=exact))
 

@@ -181,7 +181,8 @@ def mundlak(
     Raises
     ------
     SupportError
-        For instruments, several regressions in one formula, or regressors of which none varies within persons.
+        For instruments, several regressions in one formula, regressors of which none varies within persons, or means
+        that are all among the regressors already.
 
     References
     ----------
@@ -203,6 +204,8 @@ def mundlak(
         specification = dataclasses.replace(read.specification, terms=terms)
         found = _estimated(derived, specification, cov, ssc, None, where, read, "correlated random effects")
     kept = [name for name in added if name in found.names]
+    if not kept:
+        raise SupportError(f"{', '.join(added)} depend on the other regressors: there is nothing to compare")
     return dataclasses.replace(found, settings={**found.settings, "equality within and between": found.wald(kept)})
 
 

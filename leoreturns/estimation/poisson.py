@@ -19,9 +19,9 @@ from leoreturns.estimation.fits import Fit, project, solve
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.leverages import cluster_leverages, warn_of_few
-from leoreturns.estimation.likelihood import Information
+from leoreturns.estimation.likelihood import ONE_STEP_EACH, Information
 from leoreturns.estimation.moments import Moments, scan_moments
-from leoreturns.estimation.ols import Behind, check_options, estimate_of, identified, label_of, split_panel
+from leoreturns.estimation.ols import Behind, check_options, estimate_of, identified, label_of, owners_of, split_panel
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.sample import Sample, standing_for_one
 from leoreturns.estimation.scores import Collector, scan_scores
@@ -117,10 +117,10 @@ def fepois(
     with threads(n_jobs), single_threaded():
         panel = estimation_panel(data, specifications, others, weights, where=where, person=person)
         for label, part in [("", panel)] if split is None else split_panel(panel, split):
-            options = _Options(cov, ssc or SmallSample(), weights, where, identified(data, person))
-            variables, added = Variables(part), _offset(part, offset, exposure)
+            options = _Options(cov, ssc or SmallSample(), weights, offset, exposure, where, identified(data, person))
+            variables = Variables(part)
             for entry in specifications:
-                results[label_of(entry, label)] = _regression(part, entry, variables, added, options)
+                results[label_of(entry, label)] = _regression(part, entry, variables, options)
     warn_of_few(results.values(), cov)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
 
@@ -132,27 +132,30 @@ class _Options:
     cov: Covariance
     ssc: SmallSample
     weights: Weights | None
+    offset: str | None
+    exposure: str | None
     where: str | None
     known_persons: bool
 
 
-def _offset(panel: Panel, offset: str | None, exposure: str | None) -> Numbers | None:
-    """Return the offset as numbers."""
-    if exposure is None:
-        return None if offset is None else numbers(panel, offset)
-    found = numbers(panel, exposure)
-    values = np.asarray(found.values, dtype=np.float64)
-    if wrong := int((values <= 0).sum()):
-        raise SupportError(f"exposure '{exposure}' is not above zero in {wrong:,} entries, and has no logarithm there")
-    return Numbers(f"log({exposure})", np.log(values), found.level)
+def _logarithm(sample: Sample, exposure: Numbers) -> Numbers:
+    """Return the logarithm of the exposure, which must be above zero on the sample."""
+    if wrong := int((sample.on_rows(exposure.values, exposure.level) <= 0).sum()):
+        raise SupportError(
+            f"exposure '{exposure.name}' is not above zero in {wrong:,} rows, and has no logarithm there"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Numbers(f"log({exposure.name})", np.log(exposure.values, dtype=np.float64), exposure.level)
 
 
-def _regression(
-    panel: Panel, entry: Specification, variables: Variables, offset: Numbers | None, options: _Options
-) -> LikelihoodEstimate:
+def _regression(panel: Panel, entry: Specification, variables: Variables, options: _Options) -> LikelihoodEstimate:
     """Estimate one regression."""
     weighting = None if options.weights is None else (options.weights, numbers(panel, options.weights.column))
+    column = options.offset or options.exposure
+    offset = None if column is None else numbers(panel, column)
     sample = sample_of(panel, entry, options.cov.columns, weighting, variables, offset)
+    if options.exposure is not None and offset is not None:
+        offset = _logarithm(sample, offset)
     (outcome,) = variables.outcome(entry.outcome)
     assert isinstance(outcome, Numbers)
     _check_outcome(sample, outcome)
@@ -321,11 +324,13 @@ def _result(search: _Search, totals: _Totals, variables: Variables, options: _Op
     found = estimate_of(design, fit, gathered, moments, cov, options.ssc, variables, options.where, behind)
     assert design.index is not None
     offset = {} if design.offset is None else {"offset": design.offset.name}
-    one_step = {"refits": "one Newton step each"} if isinstance(cov, ONE_STEP) else {}
+    columns = [column for column in (options.offset, options.exposure) if column]
+    one_step = {"refits": ONE_STEP_EACH} if isinstance(cov, ONE_STEP) else {}
     changed = {
         "method": "Poisson",
         "values": found.values + _coefficients(design.index, fit),
         "dropped": search.dropped,
+        "cov_name": f"{cov.name}, {ONE_STEP_EACH}" if one_step else cov.name,
         "df_tests": found.df_tests if one_step else np.inf,
         "fit": {
             "loglik": totals.log_likelihood(moments.deviance),
@@ -334,6 +339,7 @@ def _result(search: _Search, totals: _Totals, variables: Variables, options: _Op
             "null_deviance": totals.null_deviance,
         },
         "settings": {**found.settings, "scans": search.scans, **offset, **one_step},
+        "owners": tuple(sorted({*found.owners, *owners_of(design.sample.panel, [], columns)})),
     }
     return LikelihoodEstimate(**{part.name: getattr(found, part.name) for part in fields(found)} | changed)
 

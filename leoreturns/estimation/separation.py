@@ -20,7 +20,7 @@ from scipy.optimize import linprog
 
 from leoreturns._core import elimination
 from leoreturns._typing import BoolArray, FloatArray, IntArray
-from leoreturns.errors import ConvergenceError
+from leoreturns.errors import ConvergenceError, SupportError
 from leoreturns.estimation.blocks import Block, blocks_of_levels, blocks_of_persons
 from leoreturns.estimation.design import CONSTANT, Design, Variables
 from leoreturns.estimation.fits import Projection, project, reduce, solve
@@ -46,6 +46,11 @@ def without_zero_levels(
         sample = without_singletons(sample, effects, single)
         if sample.n_row == before:
             break
+    if not sample.n_row:
+        raise SupportError(
+            f"no row is left of the outcome '{outcome.name}': in every level of the effects it is zero, or separated "
+            "from what is positive; leave effects or regressors out"
+        )
     return sample
 
 

@@ -301,14 +301,15 @@ def _covariance(
 def _evidence(
     effects: list[tuple[str, int, int]], means: list[_Named], turn: FloatArray, shared: SampleEvidence
 ) -> FitEvidence:
-    """Return the persons behind each number: those of its arms, and their weights in it."""
+    """Return the persons behind each number, those of its arm, and their weights; an effect has the weaker arm's.
+
+    An effect that could be shown without one of its means would tell it.
+    """
     squares = [_squares(entry) for entry in means]
     behind = np.array([int((entry.part.study.arms == entry.arm).sum()) for entry in means])
-    rows = [
-        (squares[a][0] + squares[b][0], squares[a][1] + squares[b][1], max(squares[a][2], squares[b][2]))
-        for _, a, b in effects
-    ] + squares
-    total, fourth, largest = (np.array(part) for part in zip(*rows, strict=True))
+    total, fourth, largest = (np.array(part) for part in zip(*squares, strict=True))
+    effective, share = total**2 / fourth, largest / total
+    of_effects = np.array([(a, b) for _, a, b in effects])
     studies = {id(entry.part.study): entry.part.study for entry in means}.values()
     rank = sum(
         len(study.labels) * len(study.regressors.names) + (len(study.labels) - 1) * len(study.scored.names)
@@ -316,13 +317,13 @@ def _evidence(
     )
     return FitEvidence(
         names=(*(name for name, _, _ in effects), *(entry.name for entry in means)),
-        persons_off_mode=np.concatenate([[min(behind[a], behind[b]) for _, a, b in effects], behind]).astype(np.int64),
-        effective_persons=total**2 / fourth,
-        largest_share=largest / total,
-        largest_leverage=float(np.sqrt(max(part[2] for part in squares))),
+        persons_off_mode=np.concatenate([behind[of_effects].min(axis=1), behind]),
+        effective_persons=np.concatenate([effective[of_effects].min(axis=1), effective]),
+        largest_share=np.concatenate([share[of_effects].max(axis=1), share]),
+        largest_leverage=float(np.sqrt(largest.max())),
         rank=rank,
         df_persons=sum(study.units.n for study in studies) - rank,
-        saturated=False,
+        saturated=any(study.cells.n == 1 for study in studies),  # no regressor: the means of the arms
         entities=shared.entities,
         fingerprint=shared.fingerprint,
         sketch=shared.sketch,

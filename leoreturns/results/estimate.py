@@ -154,8 +154,14 @@ class Estimate(Maketables):
         """Covariance of the coefficients."""
         return pd.DataFrame(self.covariance, index=list(self.names), columns=list(self.names))
 
-    def conf_int(self, level: float = LEVEL) -> pd.DataFrame:
+    @property
+    def level(self) -> float:
+        """Level of the intervals unless another is asked for: that at which they were drawn, else 0.95."""
+        return LEVEL if self.drawn is None else self.drawn.level
+
+    def conf_int(self, level: float | None = None) -> pd.DataFrame:
         """Return confidence intervals, columns ``low`` and ``high``: drawn where there is a bootstrap, else of t."""
+        level = self.level if level is None else level
         if not 0.0 < level < 1.0:
             raise ValueError(f"a confidence level lies between 0 and 1, not at {level}")
         half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * self.std_errors
@@ -181,7 +187,7 @@ class Estimate(Maketables):
         half = stats.t.isf((1.0 - level) / 2.0, self.df_tests) * error
         return pd.DataFrame({"percent": effect, "std_error": error, "low": effect - half, "high": effect + half})
 
-    def to_frame(self, level: float = LEVEL) -> pd.DataFrame:
+    def to_frame(self, level: float | None = None) -> pd.DataFrame:
         """Return one row per coefficient: ``coefficient``, ``std_error``, ``t``, ``p``, ``low`` and ``high``."""
         columns = {"coefficient": self.params, "std_error": self.std_errors, "t": self.tstats, "p": self.pvalues}
         return pd.DataFrame({**columns, **self.conf_int(level)})
@@ -371,7 +377,7 @@ class Estimates(Mapping[str, Estimate]):
         """Return the regression at a position."""
         return list(self.results.values())[position]
 
-    def to_frame(self, level: float = LEVEL) -> pd.DataFrame:
+    def to_frame(self, level: float | None = None) -> pd.DataFrame:
         """Return one row per regression and coefficient."""
         parts = {label: result.to_frame(level) for label, result in self.results.items()}
         return pd.concat(parts, names=["regression", "name"])

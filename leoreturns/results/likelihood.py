@@ -58,7 +58,7 @@ class LikelihoodEstimate(Estimate):
 class LogitEstimate(LikelihoodEstimate):
     """Coefficients of one conditional logit: log odds ratios."""
 
-    def odds_ratios(self, level: float = LEVEL) -> pd.DataFrame:
+    def odds_ratios(self, level: float | None = None) -> pd.DataFrame:
         """Return the odds ratios ``exp(b)``, with standard errors by the delta method.
 
         Returns

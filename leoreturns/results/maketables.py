@@ -22,8 +22,9 @@ class _Fitted(Protocol):
     r2_adjusted: float
     r2_within: float
     rmse: float
+    level: float
 
-    def to_frame(self, level: float = ...) -> pd.DataFrame: ...
+    def to_frame(self, level: float | None = ...) -> pd.DataFrame: ...
 
     def _is_small(self) -> bool: ...
 
@@ -37,7 +38,8 @@ class Maketables:
     def __maketables_coef_table__(self: _Fitted) -> pd.DataFrame:
         """Coefficients with their uncertainty, under the names of maketables."""
         frame = self.to_frame()
-        names = {"coefficient": "b", "std_error": "se", "t": "t", "p": "p", "low": "ci95l", "high": "ci95u"}
+        ends = {"low": f"ci{100 * self.level:g}l", "high": f"ci{100 * self.level:g}u"}
+        names = {"coefficient": "b", "std_error": "se", "t": "t", "p": "p", **ends}
         found = frame.rename(columns=names).rename_axis("Coefficient")
         return found * np.nan if self._is_small() else found
 

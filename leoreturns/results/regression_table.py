@@ -135,7 +135,7 @@ class RegressionTable:
     def _beneath(self, parts: Mapping[str, str]) -> str:
         if self.below == "interval":
             ends = (parts["low"], parts["high"])
-            return f"[{', '.join(ends)}]" if all(map(_is_number, ends)) else ends[0]
+            return f"[{', '.join(ends)}]" if any(map(_is_number, ends)) else ends[0]  # one end may be infinite
         written = parts[self.below]
         if not _is_number(written):
             return written
@@ -209,7 +209,7 @@ def table(
     order: Sequence[str] = (),
     labels: Mapping[str, str] | None = None,
     stars: Sequence[float] = (),
-    level: float = LEVEL,
+    level: float | None = None,
     title: str = "",
 ) -> RegressionTable:
     """Put regressions side by side.
@@ -230,8 +230,8 @@ def table(
         without a label are made of those of their parts.
     stars : sequence of float
         Levels of significance to mark, such as ``(0.1, 0.05, 0.01)``. None by default: an interval says more.
-    level : float
-        Of the intervals.
+    level : float, optional
+        Of the intervals; by default that at which they were drawn, where there is a bootstrap, else 0.95.
     title : str
 
     Returns
@@ -256,6 +256,8 @@ def table(
     rows = _rows(models, keep, drop, order)
     if not rows:
         raise SupportError("no coefficient is left to show: look at keep and drop")
+    if level is None:
+        level = next((model.level for model in models if model.drawn is not None), LEVEL)
     descending = tuple(sorted(stars, reverse=True))
     return RegressionTable(models, headings, rows, below, dict(labels or {}), descending, level, one_line(title))
 
