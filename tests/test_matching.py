@@ -358,5 +358,5 @@ def test_bad_input_is_refused() -> None:
     alone = frame.assign(region=np.where(frame.index == frame.index[frame["route"] == "academic"][0], "E", "N"))
     alone.loc[alone.index[alone["route"] == "vocational"][0], "region"] = "E"
     lonely = lr.match("route", "points", alone, exact=["region"], distance="column", estimand="ATE", person="person")
-    with pytest.raises(lr.SupportError, match="alone of their arm"):
+    with pytest.raises(lr.SupportError, match="1 units have a single unit of an arm"):
         lonely.effect("pay", cov=lr.AbadieImbens())

@@ -99,7 +99,7 @@ def match(
     Raises
     ------
     SupportError
-        For several rows of a person, more or fewer than two arms, and strata where no unit has a match.
+        For several rows of a person, more or fewer than two arms, and where nobody has a match.
     """
     _check(estimand, method, distance, order, ratio, replace, ties, caliper, covariates)
     exact = (exact,) if isinstance(exact, str) else tuple(exact)
@@ -151,10 +151,13 @@ def match(
         keys = panel.keys[units.people]
         reach = np.inf if caliper is None else caliper * float(np.std(score, ddof=1))
         if method == "exact":
-            return _in_strata(candidates)
-        if replace and method == "nearest":
-            return _with_replacement(candidates, keys, ratio, reach, ties)
-        return _without_replacement(candidates, keys, ratio, reach, method, order)
+            found = _in_strata(candidates)
+        elif replace and method == "nearest":
+            found = _with_replacement(candidates, keys, ratio, reach, ties)
+        else:
+            found = _without_replacement(candidates, keys, ratio, reach, method, order)
+    _some_matched(found)
+    return found
 
 
 def _check(
@@ -170,14 +173,26 @@ def _check(
     ):
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    if isinstance(ratio, bool) or ratio < 1:
+    if isinstance(ratio, bool) or not isinstance(ratio, int | np.integer) or ratio < 1:
         raise ValueError(f"ratio is a positive number of matches, not {ratio}")
     if caliper is not None and not caliper > 0:
         raise ValueError(f"caliper is a positive number of standard deviations of the score, not {caliper}")
+    if method == "exact" and (caliper is not None or ratio != 1):
+        raise SupportError("method='exact' takes all units of a stratum: caliper= and ratio= belong to the others")
     if method == "optimal" and (replace or caliper is not None):
         raise SupportError("optimal matching is without replacement and without a caliper: replace=False, caliper=None")
     if estimand == "ATE" and method != "exact" and not (replace and method == "nearest"):
         raise SupportError("without replacement there are matches for one arm: estimand is 'ATT' or 'ATC'")
+
+
+def _some_matched(found: Matched) -> None:
+    """Refuse a match of nobody."""
+    if not found.weights.any():
+        arms = " and ".join(f"{count['persons']:,} of {label}" for label, count in found.counts.items())
+        raise SupportError(
+            f"nobody has a match among {arms}: no unit of the other arm is in the same exact stratum and within the "
+            "caliper; widen caliper=, or use fewer or coarser columns to be equal in"
+        )
 
 
 def _link(distance: Distance) -> Literal["logit", "probit"]:
