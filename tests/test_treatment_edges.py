@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import leoreturns as lr
+from leoreturns.estimation.cell_models import predictor
 
 PERSON = {"person": "person"}
 
@@ -139,6 +140,75 @@ def test_balance_at_the_edge_of_the_arm_is_refused() -> None:
     frame["points"] = np.where(frame["route"] == "vocational", high, frame["points"].clip(-3, 1))
     with pytest.raises(lr.SupportError, match="no weights on the"):
         effect_of(frame, "entropy", "ATT")
+
+
+@pytest.mark.parametrize("score", ["logit", "probit"])
+@pytest.mark.parametrize("method", ["ipw", "ipwra", "aipw", "dml"])
+def test_persons_without_a_chance_are_counted(method: str, score: str) -> None:
+    frame = pupils()
+    frame.loc[frame.index[frame["route"] == "vocational"][0], "points"] = 5e3
+    options = {"outcome": "pay ~ region", "score": score}
+    with pytest.raises(lr.SupportError, match="1 of 400 persons have no chance of an arm"):
+        effect_of(frame, method, **options)
+    found = effect_of(frame, method, trim=1e-6, **options)
+    assert found.settings["trimmed"] == 1
+    assert np.isfinite(found.covariance).all()
+
+
+def test_exploding_weights_are_warned_of_with_numbers() -> None:
+    frame = pupils()
+    at = frame.index[frame["route"] == "academic"][0]
+    frame.loc[at, "points"] = 12.0
+    persons = int((frame["route"] == "academic").sum())
+    told = rf"the {persons} persons of academic are worth \d+\.\d of equal weight, and the largest weight is \d+\.\d%"
+    with pytest.warns(lr.WeightWarning, match=told) as caught:
+        effect_of(frame, "ipw", "ATT")
+    assert caught[0].filename == __file__
+    with pytest.warns(lr.WeightWarning, match=told) as caught:
+        lr.weight("route", "points", frame, method="ipw", estimand="ATT", **PERSON)
+    assert caught[0].filename == __file__
+
+
+def test_nothing_is_said_of_weights_that_are_alike(recwarn: pytest.WarningsRecorder) -> None:
+    frame = pupils()
+    for method in ("ra", "ipw", "ipwra", "aipw", "dml", "entropy", "tilting"):
+        effect_of(frame, method)
+    assert not recwarn.list
+
+
+def test_a_trim_that_empties_an_arm_is_told() -> None:
+    for method in ("ipw", "dml"):
+        with pytest.raises(lr.SupportError, match=r"trim=0.4999 leaves \d+ of 400 persons, and none of"):
+            effect_of(pupils(), method, trim=0.4999)
+
+
+@pytest.mark.parametrize(("link", "allowed"), [("logit", "between 0 and 1"), ("poisson", "0 or more")])
+def test_outcomes_that_a_model_cannot_have_are_counted(link: str, allowed: str) -> None:
+    with pytest.raises(lr.SupportError, match=rf"'pay' is not {allowed} for \d+ of 400 persons"):
+        effect_of(pupils(), "ra", link=link)
+
+
+def test_an_outcome_that_is_nought_in_an_arm_has_no_logarithm() -> None:
+    frame = pupils().assign(spells=lambda own: np.where(own["route"] == "vocational", 0.0, own["employed"]))
+    with pytest.raises(lr.NotIdentifiedError, match="the outcome of vocational is zero for everybody"):
+        effect_of(frame, "ra", outcome="spells ~ points", link="poisson")
+
+
+def test_balance_does_not_hang_on_the_scale_of_the_weights() -> None:
+    frame = pupils().assign(w=1e-4)
+    keywords = {"method": "ipw", "estimand": "ATT", **PERSON}
+    plain = lr.weight("route", "points", frame, **keywords).balance()
+    scaled = lr.weight("route", "points", frame, weights=lr.Weights("w", "probability"), **keywords).balance()
+    np.testing.assert_allclose(scaled.before, plain.before, rtol=1e-10)
+    np.testing.assert_allclose(scaled.after, plain.after, rtol=1e-8, atol=1e-10)
+
+
+def test_equal_covariates_have_equal_chances_to_the_last_bit() -> None:
+    draw = np.random.default_rng(1)
+    row, values = draw.normal(size=23), draw.normal(size=23)
+    found = predictor(np.tile(row, (1_001, 1)), values)
+    assert len(np.unique(found)) == 1
+    assert found[0] == pytest.approx(row @ values, rel=1e-12)
 
 
 # ---- sensitivity ----------------------------------------------------------------------------------------------------

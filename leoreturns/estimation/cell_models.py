@@ -189,7 +189,19 @@ def fit_cells(columns: FloatArray, weight: FloatArray, total: FloatArray, link: 
     turn = np.diag(1 / scale)
     turn[0] = -mean / scale
     turn[0, 0] = 1.0
-    return Fitted(family, turn @ beta, turn @ invert_symmetric(hessian) @ turn.T, columns @ (turn @ beta))
+    values = turn @ beta
+    return Fitted(family, values, turn @ invert_symmetric(hessian) @ turn.T, predictor(columns, values))
+
+
+def predictor(columns: FloatArray, values: FloatArray) -> FloatArray:
+    """Return the linear predictor, equal to the last bit for equal rows.
+
+    Matrix products round by the place of a row, which would untie persons whose covariates are the same.
+    """
+    out = np.zeros(len(columns))
+    for column, value in zip(columns.T, values, strict=True):
+        out += column * value
+    return out
 
 
 def told_apart(columns: FloatArray, weight: FloatArray) -> BoolArray:

@@ -13,7 +13,7 @@ from leoreturns._typing import CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.balance import balance_of, effective_size
 from leoreturns.estimation.cell_models import fit_cells
-from leoreturns.estimation.covariance import Clustered, Robust
+from leoreturns.estimation.covariance import Clustered, Robust, with_variances
 from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, right_side
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.evidence import SampleEvidence
@@ -282,7 +282,7 @@ class Matched:
             means.append(mean)
         rows = np.stack([influences[1] - influences[0], influences[1], influences[0]])
         joint, df, clusters = self._sandwich(rows, cov)
-        return (means[0], means[1]), joint, df, clusters
+        return (means[0], means[1]), with_variances(joint), df, clusters
 
     def _sandwich(self, rows: FloatArray, cov: Robust | Clustered) -> tuple[FloatArray, float, dict[str, int]]:
         used = self.weights > 0
