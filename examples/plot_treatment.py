@@ -44,6 +44,11 @@ print(matched.counts)
 matched.balance()
 
 # %%
+# Strata of covariates that are equal once years of schooling and experience are put in bins.
+strata = lr.match("union", covariates, men, estimand="ATT", method="cem", cuts={"educ": [10.5, 12.5], "exper": 4})
+print(strata)
+
+# %%
 # One sample, one estimand
 # ------------------------
 outcome, arms = f"lwage ~ {covariates}", f"union ~ {covariates}"

@@ -112,6 +112,39 @@ def test_options_that_do_nothing_are_refused() -> None:
         lr.match("route", "points", frame, estimand="ATT", ratio=1.5, **PERSON)
 
 
+# ---- coarsened exact matching ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cuts", "points"),
+    [(None, None), ({"score": 4}, None), ({"score": [1.0, 2.5]}, [1.0, 2.5])],
+)
+def test_coarsened_strata_are_those_of_bins(cuts: dict[str, object] | None, points: list[float] | None) -> None:
+    frame = pupils().assign(score=lambda own: own["points"].round(1) + 2)
+    found = lr.match("route", ["score", "region"], frame, estimand="ATT", method="cem", cuts=cuts, **PERSON)
+    if points is None:
+        n_bins = 10 if cuts is None else 4  # ceil(log2 400 + 1)
+        points = list(np.linspace(frame["score"].min(), frame["score"].max(), n_bins + 1)[1:-1])
+    bins = pd.cut(frame["score"], [-np.inf, *points, np.inf])  # right-closed
+    treated = frame["route"] == "vocational"
+    means = frame.groupby([bins, "region", treated], observed=True)["pay"].mean().unstack().dropna()
+    sizes = frame[treated].groupby([bins[treated], "region"], observed=True).size().reindex(means.index)
+    result = found.effect("pay", cov=lr.Robust("HC1"))
+    assert result.params.iloc[0] == pytest.approx(((means[True] - means[False]) * sizes).sum() / sizes.sum(), rel=1e-12)
+    assert found.counts["vocational"]["matched"] == sizes.sum()
+
+
+def test_bins_are_refused_where_they_are_none() -> None:
+    keywords = {"estimand": "ATT", **PERSON}
+    with pytest.raises(lr.SupportError, match="cuts= serves method='cem'"):
+        lr.match("route", "points", pupils(), cuts={"points": 3}, **keywords)
+    with pytest.raises(lr.SupportError, match="names 'region': not among the numeric"):
+        lr.match("route", "points + region", pupils(), method="cem", cuts={"region": 3}, **keywords)
+    for cuts in ({"points": 0}, {"points": [1.0, 0.0]}, {"points": [np.nan]}):
+        with pytest.raises(ValueError, match="of 'points' are"):
+            lr.match("route", "points", pupils(), method="cem", cuts=cuts, **keywords)
+
+
 # ---- models ---------------------------------------------------------------------------------------------------------
 
 
