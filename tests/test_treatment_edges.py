@@ -132,6 +132,7 @@ def test_coarsened_strata_are_those_of_bins(cuts: dict[str, object] | None, poin
     result = found.effect("pay", cov=lr.Robust("HC1"))
     assert result.params.iloc[0] == pytest.approx(((means[True] - means[False]) * sizes).sum() / sizes.sum(), rel=1e-12)
     assert found.counts["vocational"]["matched"] == sizes.sum()
+    assert result.settings["cuts"] == (cuts or {})
 
 
 def test_bins_are_refused_where_they_are_none() -> None:

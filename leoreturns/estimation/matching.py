@@ -152,7 +152,8 @@ def match(
                 score = of_cell[cells.codes]
         candidates = Candidates(
             panel, units, variables, cells, columns, codes, labels, strata, score, chances, estimand,
-            {"method": method, "distance": distance, "exact": exact, "cuts": cuts, "caliper": caliper, "ratio": ratio,
+            {"method": method, "distance": distance, "exact": exact, "caliper": caliper, "ratio": ratio,
+             "cuts": {name: np.asarray(cut).tolist() for name, cut in (cuts or {}).items()},
              "replace": replace, "ties": ties, "order": order, "where": where},
             identified(data, person),
         )  # fmt: skip
