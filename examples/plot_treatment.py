@@ -7,6 +7,8 @@ together, balancing weights and matching on one sample, with balance, errors tha
 and what confounding it would take to explain the difference away.
 """
 
+import warnings
+
 import pandas as pd
 from linearmodels.datasets import wage_panel
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
@@ -30,10 +32,21 @@ assert balance.largest < 1e-8
 balance
 
 # %%
+# A warning names the arm in which one person has much of all weight, with numbers. Here none has.
+with warnings.catch_warnings():
+    warnings.simplefilter("error", lr.WeightWarning)
+    lr.weight("union", covariates, men, method="ipw", estimand="ATE")
+
+# %%
 # Matches on the chance of being a union man; ties are kept, so that the order of the rows decides nothing.
 matched: lr.Matched = lr.match("union", covariates, men, estimand="ATT", caliper=0.2)
 print(matched.counts)
 matched.balance()
+
+# %%
+# Strata of covariates that are equal once years of schooling and experience are put in bins.
+strata = lr.match("union", covariates, men, estimand="ATT", method="cem", cuts={"educ": [10.5, 12.5], "exper": 4})
+print(strata)
 
 # %%
 # One sample, one estimand

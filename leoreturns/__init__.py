@@ -12,6 +12,7 @@ from leoreturns.errors import (
     PanelError,
     StudyError,
     SupportError,
+    WeightWarning,
 )
 from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
@@ -104,6 +105,7 @@ __all__ = [
     "SupportError",
     "Unadjusted",
     "Waterfall",
+    "WeightWarning",
     "Weighted",
     "Weights",
     "WildCluster",

@@ -16,6 +16,7 @@ __all__ = [
     "PanelError",
     "StudyError",
     "SupportError",
+    "WeightWarning",
 ]
 
 
@@ -53,6 +54,10 @@ class StudyError(LeoReturnsError):
 
 class ClusterWarning(UserWarning):
     """The clusters are too few, or too unequal, for standard errors of the kind asked for."""
+
+
+class WeightWarning(UserWarning):
+    """One person has much of the weight of an arm: the arms hardly overlap."""
 
 
 @contextmanager

@@ -292,7 +292,8 @@ def test_trimming_is_counted() -> None:
     keywords = {"method": "ipw", "estimand": "ATE", "cov": lr.Robust("HC1"), "person": "person"}
     formulas = ("log_earnings ~ 1", "route ~ score")
     found = lr.treatment_effect(*formulas, frame, trim=0.1, **keywords)
-    whole = lr.treatment_effect(*formulas, frame, **keywords)
+    with pytest.warns(lr.WeightWarning, match="persons of academic"):
+        whole = lr.treatment_effect(*formulas, frame, **keywords)
     assert found.nobs == whole.nobs - found.settings["trimmed"]
     assert 0 < found.settings["trimmed"] < whole.nobs
     assert found.flow.steps[-1].label == "chance of every arm above the trim"

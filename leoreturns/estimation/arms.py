@@ -5,13 +5,16 @@ A part is a group, a year, or everything: each has models of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from leoreturns._typing import FloatArray, IntArray
-from leoreturns.errors import NotIdentifiedError, SupportError
+from leoreturns._typing import BoolArray, FloatArray, IntArray
+from leoreturns.errors import NotIdentifiedError, SupportError, WeightWarning
+from leoreturns.estimation.balance import effective_size
+from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import (
@@ -30,6 +33,8 @@ from leoreturns.estimation.variables import Codes, Numbers, Variable, numbers
 from leoreturns.panel.panel import Panel
 
 MAX_ARMS = 20
+IMPOSSIBLE = 1e-13  # a chance whose inverse, as a weight, leaves no digit to the others
+HEAVY, TIMES = 0.02, 10  # share of an arm's weight in one person's hand, and times that before, that are too much
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -64,9 +69,12 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     if request.trim is not None and chances is not None:
         rare = chances.chances.min(axis=1) < request.trim
         kept = ~rare[study.cells.codes]
+        refuse_emptied(study, kept, request.trim)
         notes["trimmed"] = int((~kept).sum())
         study = study_of(panel, label, request, study.units.rows[kept])
         chances = _chances(study, request)
+    if chances is not None:
+        refuse_impossible(study, chances.chances)
     arms = Arms(
         by_arm(study.cells, study.arms, len(study.labels), study.weights),
         by_arm(study.cells, study.arms, len(study.labels), times(study.outcome, study.weights)),
@@ -84,6 +92,52 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
         ]
         effects.append((arm, means[0], means[1]))
     return Part(study, effects, notes)
+
+
+def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
+    """Refuse a trim that leaves an arm without persons."""
+    left = np.bincount(study.arms[kept], minlength=len(study.labels))
+    if not left.all():
+        raise SupportError(
+            f"trim={trim} leaves {int(kept.sum()):,} of {study.units.n:,} persons, and none of "
+            f"{study.labels[int(left.argmin())]}; lower trim="
+        )
+
+
+def refuse_impossible(study: Study, chances: FloatArray) -> None:
+    """Refuse chances so small that no weight can stand for the persons who have them."""
+    persons = int((~(chances.min(axis=1) >= IMPOSSIBLE))[study.cells.codes].sum())
+    if persons:
+        raise SupportError(
+            f"{persons:,} of {study.units.n:,} persons have no chance of an arm to speak of, below {IMPOSSIBLE:g}: "
+            "leave them out by trim=, band the covariates that set them apart, or smooth the learner's probabilities"
+        )
+
+
+def warn_of_heavy(parts: Mapping[str, Part], stacklevel: int) -> None:
+    """Warn of the arm in which one person has most of the weight, if it is too much."""
+    found = []
+    for part, entry in parts.items():
+        study = entry.study
+        for arm, *means in entry.effects:
+            for own, mean in zip((arm, 0), means, strict=True):
+                members = study.arms == own
+                base = np.ones(int(members.sum())) if study.weights is None else study.weights[members]
+                weights = np.abs(mean.multiple[study.cells.codes[members], own]) * base
+                share = float(weights.max() / weights.sum())
+                if share > max(HEAVY, TIMES * float(base.max() / base.sum())):
+                    where = f" in {part}" if part else ""
+                    found.append((share, study.labels[own] + where, len(weights), effective_size(weights)))
+    if not found:
+        return
+    share, label, persons, effective = max(found)
+    warnings.warn(
+        f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight, and the largest weight is "
+        f"{share:.1%} of all: the arms hardly overlap; trim=, band or leave out covariates, or take the overlap "
+        "population, estimand='ATO'",
+        WeightWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def times(values: FloatArray, weights: FloatArray | None) -> FloatArray:
@@ -120,13 +174,16 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
     once_per_person(units)
     codes, labels = numbered_arms(units.take(arms.codes, arms.level), arms, request.treatment.outcome, label)
     cells = cells_of(units, (*used, *scored), variables)
+    values = _numbers(units, outcome[0]) if outcome else np.zeros(units.n)
+    if outcome and request.method in MODELLED and request.learners is None:
+        _refuse_outside(values, request.link, outcome[0].name)
     return Study(
         units,
         variables,
         cells,
         labels,
         codes,
-        _numbers(units, outcome[0]) if outcome else np.zeros(units.n),
+        values,
         None if weighting is None else _numbers(units, weighting[1]),
         columns_of(cells, used, variables),
         columns_of(cells, scored, variables),
@@ -136,6 +193,17 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
 def _numbers(units: Units, variable: Variable) -> FloatArray:
     assert isinstance(variable, Numbers)  # as outcomes and weights are
     return units.take(variable.values, variable.level).astype(np.float64)
+
+
+def _refuse_outside(outcome: FloatArray, link: Link, name: str) -> None:
+    """Refuse outcomes that a model cannot have as a mean."""
+    low, high = {"logit": (0.0, 1.0), "poisson": (0.0, np.inf)}.get(link, (-np.inf, np.inf))
+    outside = int(((outcome < low) | (outcome > high)).sum())
+    if outside:
+        allowed = "between 0 and 1" if link == "logit" else "0 or more"
+        raise SupportError(
+            f"'{name}' is not {allowed} for {outside:,} of {len(outcome):,} persons, as link={link!r} needs"
+        )
 
 
 def numbered_arms(codes: IntArray, arms: Codes, factor: Factor, part: str) -> tuple[IntArray, tuple[str, ...]]:

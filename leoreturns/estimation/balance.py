@@ -38,7 +38,9 @@ def balance_of(
     """
     parts = [by_arm(cells, arms, 2, weight) for weight in (base, weights)]
     values = columns.values[:, 1:]
-    spread = _spread(values, parts[0], estimand)
+    ones = np.ones(len(arms)) if base is None else base
+    sizes = [effective_size(ones[arms == arm]) for arm in (0, 1)]
+    spread = _spread(values, parts[0], sizes, estimand)
     before, after = (np.array([_compared(x, part, s) for x, s in zip(values.T, spread, strict=True)]) for part in parts)
     counts = np.bincount(arms, minlength=2)
     return Balance(
@@ -57,18 +59,18 @@ def effective_size(weights: FloatArray) -> float:
     return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
-def _spread(values: FloatArray, counts: FloatArray, estimand: str) -> FloatArray:
+def _spread(values: FloatArray, counts: FloatArray, sizes: list[float], estimand: str) -> FloatArray:
     """Return the standard deviations that standardise: those of the units as they were before."""
-    variances = [_moments(values, counts[:, arm])[1] for arm in (0, 1)]
+    variances = [_variance(values, counts[:, arm], sizes[arm]) for arm in (0, 1)]
     chosen = {"ATT": variances[1], "ATC": variances[0]}.get(estimand, (variances[0] + variances[1]) / 2)
     return np.sqrt(chosen)
 
 
-def _moments(values: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return weighted means and variances; the variance with the divisor of a sample of as many units."""
-    total = weight.sum()
-    mean = weight @ values / total
-    return mean, weight @ (values - mean) ** 2 / max(total - 1.0, 1e-300)
+def _variance(values: FloatArray, weight: FloatArray, size: float) -> FloatArray:
+    """Return weighted variances, without bias in samples worth `size` units whatever the weights add up to."""
+    share = weight / weight.sum()
+    found: FloatArray = share @ (values - share @ values) ** 2 * (size / (size - 1.0) if size > 1.0 else 1.0)
+    return found
 
 
 def _compared(x: FloatArray, counts: FloatArray, spread: float) -> list[float]:

@@ -14,13 +14,14 @@ from typing import Literal
 import numpy as np
 from scipy import optimize, sparse, special
 
-from leoreturns._typing import FloatArray
+from leoreturns._typing import BoolArray, FloatArray
 from leoreturns.errors import ConvergenceError, NotIdentifiedError
-from leoreturns.estimation.solve import invert_symmetric
+from leoreturns.estimation.solve import independent, invert_symmetric
 
 Link = Literal["linear", "logit", "probit", "poisson", "tilt"]
 MAX_STEPS, MAX_HALVINGS = 100, 40
 TOLERANCE = 1e-13  # of a Newton step, in standard deviations of the linear predictor's columns
+SETTLED = 1e-6  # of the outcomes' sum: what a first-order condition may be off by, in standard deviations
 FAR = 30.0  # a linear predictor so large says a chance of 1e-13: the data may be separated
 
 
@@ -153,6 +154,9 @@ def fit_cells(columns: FloatArray, weight: FloatArray, total: FloatArray, link: 
     """
     family = FAMILIES[link]
     used = (weight > 0) | (total != 0)
+    refuse_dependent(columns[used], weight[used], what)
+    if link == "poisson" and not total.any():
+        raise NotIdentifiedError(f"{what} is zero for everybody: its mean has no logarithm; use link='linear'")
     mean, scale = standardised(columns[used], weight[used])
     inner = (columns[used] - mean) / scale
     w, t = weight[used], total[used]
@@ -179,11 +183,44 @@ def fit_cells(columns: FloatArray, weight: FloatArray, total: FloatArray, link: 
     else:
         raise ConvergenceError(f"the {link} model of {what} did not settle in {MAX_STEPS} Newton steps")
     eta = inner @ beta
+    if np.abs(inner.T @ family.score(eta, w, t)).max() > SETTLED * np.abs(t).sum():
+        raise ConvergenceError(f"the {link} model of {what} has no maximum that Newton's method finds")
     hessian = (inner * family.curvature(eta, w, t)[:, None]).T @ inner
     turn = np.diag(1 / scale)
     turn[0] = -mean / scale
     turn[0, 0] = 1.0
-    return Fitted(family, turn @ beta, turn @ invert_symmetric(hessian) @ turn.T, columns @ (turn @ beta))
+    values = turn @ beta
+    return Fitted(family, values, turn @ invert_symmetric(hessian) @ turn.T, predictor(columns, values))
+
+
+def predictor(columns: FloatArray, values: FloatArray) -> FloatArray:
+    """Return the linear predictor, equal to the last bit for equal rows.
+
+    Matrix products round by the place of a row, which would untie persons whose covariates are the same.
+    """
+    out = np.zeros(len(columns))
+    for column, value in zip(columns.T, values, strict=True):
+        out += column * value
+    return out
+
+
+def told_apart(columns: FloatArray, weight: FloatArray) -> BoolArray:
+    """Return which columns do not depend on those before them; the intercept comes first."""
+    centred = columns[:, 1:] - weight @ columns[:, 1:] / weight.sum()
+    products = (centred * weight[:, None]).T @ centred
+    total = np.diag(products)
+    about_zero = weight @ columns[:, 1:] ** 2
+    return np.concatenate([[True], independent(products, total, np.maximum(about_zero, total)).kept])
+
+
+def refuse_dependent(columns: FloatArray, weight: FloatArray, what: str) -> None:
+    """Raise if columns are collinear where there is weight, such as among the few of one arm."""
+    dependent = int((~told_apart(columns, weight)).sum())
+    if dependent:
+        raise NotIdentifiedError(
+            f"the model of {what} is not identified: {dependent:,} of {columns.shape[1] - 1:,} columns of covariates "
+            "do not vary among those who count, or depend on others; leave covariates out or band them"
+        )
 
 
 def standardised(columns: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -241,6 +278,6 @@ def refuse_separated(columns: FloatArray, weight: FloatArray, total: FloatArray,
     if found.status == 0 and -found.fun > 1e-6:
         told = int((weight[pure] * (ahead @ found.x > 1e-6)).sum())
         raise NotIdentifiedError(
-            f"covariates separate {what}: for {told:,} units they tell the arm for certain, so that no chance can be "
-            "estimated; leave a covariate out, band it, or restrict the sample to where both arms occur"
+            f"covariates separate {what}: for {told:,} units they tell it for certain, so that no chance can be "
+            "estimated; leave a covariate out, band it, or restrict the sample to where both values occur"
         )

@@ -15,11 +15,11 @@ import numpy as np
 from leoreturns._typing import AnyArray, BoolArray, CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.blocks import Block
+from leoreturns.estimation.cell_models import told_apart
 from leoreturns.estimation.columns import Dense, Levels, term_columns
 from leoreturns.estimation.design import INTERCEPT, Variables
 from leoreturns.estimation.formula import Term
 from leoreturns.estimation.sample import Sample
-from leoreturns.estimation.solve import independent
 from leoreturns.estimation.variables import Codes
 from leoreturns.panel.levels import number_distinct
 
@@ -144,7 +144,7 @@ def columns_of(cells: Cells, terms: Sequence[Term], variables: Variables) -> Col
         names += part.names
         columns += [(slots == at).astype(np.float64) for at in range(part.n_columns)]
     matrix = np.column_stack(columns)
-    kept = _told_apart(matrix, np.bincount(cells.codes, minlength=cells.n).astype(np.float64))
+    kept = told_apart(matrix, np.bincount(cells.codes, minlength=cells.n).astype(np.float64))
     dropped = {name: "collinear with the columns before it" for name, own in zip(names, kept, strict=True) if not own}
     return Columns(tuple(name for name, own in zip(names, kept, strict=True) if own), matrix[:, kept], dropped)
 
@@ -189,15 +189,6 @@ def cells_of(units: Units, terms: Sequence[Term], variables: Variables, *, all_e
     first = np.empty(int(codes.max(initial=-1)) + 1, dtype=np.int64)
     first[codes[::-1]] = np.arange(units.n)[::-1]
     return Cells(units, codes, first)
-
-
-def _told_apart(matrix: FloatArray, weight: FloatArray) -> BoolArray:
-    """Return which columns do not depend on those before them; the intercept comes first."""
-    centred = matrix[:, 1:] - weight @ matrix[:, 1:] / weight.sum()
-    products = (centred * weight[:, None]).T @ centred
-    total = np.diag(products)
-    about_zero = weight @ matrix[:, 1:] ** 2
-    return np.concatenate([[True], independent(products, total, np.maximum(about_zero, total)).kept])
 
 
 def unit_codes(units: Units, codes: Codes) -> IntArray:

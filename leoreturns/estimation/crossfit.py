@@ -15,7 +15,7 @@ import numpy as np
 
 from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Study, times
+from leoreturns.estimation.arms import Part, Study, refuse_emptied, refuse_impossible, times
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariates import Cells
 from leoreturns.estimation.doubly_robust import Arms, assembled, target_of
@@ -46,18 +46,19 @@ def crossfitted_part(study: Study, request: Request) -> Part:
     if request.trim is not None:
         kept = (chances.min(axis=1) >= request.trim)[codes]
         notes["trimmed"] = int((~kept).sum())
-    if (chances[codes[kept]] <= 0).any():
-        raise SupportError(
-            "the learner gives some persons no chance of an arm; smooth its probabilities, or leave them out by trim="
-        )
-    notes["smallest chance"] = float(chances[codes[kept]].min())
+        refuse_emptied(study, kept, request.trim)
+        used = np.zeros(len(found), dtype=bool)
+        used[codes[kept]] = True
+        codes, of_cell, chances, means = (np.cumsum(used) - 1)[codes], of_cell[used], chances[used], means[used]
     study = _restricted(study, codes, of_cell, kept)
+    refuse_impossible(study, chances)
+    notes["smallest chance"] = float(chances[study.cells.codes].min())
     arms = Arms(
         by_arm(study.cells, study.arms, n_arms, study.weights),
         by_arm(study.cells, study.arms, n_arms, times(study.outcome, study.weights)),
         study.labels,
     )
-    model = Propensity(chances, *(np.empty(0),) * 2, np.zeros((n_arms, len(found), n_arms - 1)), *(np.empty(0),) * 2)
+    model = Propensity(chances, *(np.empty(0),) * 2, np.zeros((n_arms, len(chances), n_arms - 1)), *(np.empty(0),) * 2)
     effects = []
     for arm in range(1, n_arms):
         target = target_of(request.estimand, arms, model, arm)

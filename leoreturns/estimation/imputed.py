@@ -20,6 +20,8 @@ from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.points import Points, Windows, nearest_windows
 
+KNOWN_CHANCES = ", or take the chances as known: lr.AbadieImbens(estimated=False)"
+
 
 @dataclass(frozen=True, slots=True)
 class AbadieImbens:
@@ -158,9 +160,16 @@ def variance(
             total += float(gaps @ gaps)
         spread = _spread(points, outcome, cov.neighbours, factor != 0)
         total += float(points.counts @ (factor * spread))
+    if imputed.n < 2:
+        raise SupportError("a single unit has a match: the effect has no variance; widen caliper= or the exact strata")
     found = total / imputed.n**2
     if scores is not None and cov.estimated:
         found += _of_estimated_chances(sides, outcome, imputed, cov.neighbours, *scores)
+    if found < 0:
+        raise SupportError(
+            f"{imputed.n:,} units with a match are too few to take the estimation of the chances into account: the "
+            f"variance would be negative; widen caliper= or the exact strata{KNOWN_CHANCES}"
+        )
     return found
 
 
@@ -172,12 +181,12 @@ def _spread(points: Points, outcome: FloatArray, neighbours: int, needed: BoolAr
     return np.where(needed, windows.covariances(centred, centred), 0.0)
 
 
-def _enough(sizes: IntArray, counts: IntArray) -> None:
+def _enough(sizes: IntArray, counts: IntArray, remedy: str = "") -> None:
     alone = int(counts[sizes < 2].sum())
     if alone:
         raise SupportError(
-            f"{alone:,} units are alone of their arm in their exact stratum, so that the variance about them is not "
-            "known; use fewer or coarser columns in exact="
+            f"{alone:,} units have a single unit of an arm in their exact stratum, so that the variance of the outcome "
+            f"about them is not known; use fewer or coarser columns in exact={remedy}"
         )
 
 
@@ -201,6 +210,9 @@ def _of_estimated_chances(
         members, of_member = points.members, points.of_member
         p, f = chance[members], slope[members]
         both = [nearest_windows(points, sides.points[other], neighbours, caliper=np.inf, ties=True) for other in (0, 1)]
+        compared = both[1 - arm].sizes > 0  # the others' strata have one arm only, and no part in the effect
+        for windows in both:
+            _enough(windows.sizes[compared], points.counts[compared], KNOWN_CHANCES)
         weights = (1 / (1 - p), 1 / p)
         if not everybody:
             weights = (p / (1 - p), np.ones(len(p))) if focal == 1 else (np.ones(len(p)), (1 - p) / p)
@@ -208,7 +220,7 @@ def _of_estimated_chances(
             weight = f * weights[other]
             for j in range(k):
                 x = covariates[:, j] - covariates[:, j].mean()
-                pull[j] += float(weight @ both[other].covariances(x, centred)[of_member])
+                pull[j] += float(weight @ np.where(compared, both[other].covariances(x, centred), 0.0)[of_member])
         if not everybody:
             own = sides.points[1 - arm]
             matches = sides.windows.get(arm) or nearest_windows(points, own, sides.n_matches, caliper=np.inf, ties=True)

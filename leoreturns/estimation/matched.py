@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NoReturn
@@ -13,8 +13,8 @@ from leoreturns._typing import CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.balance import balance_of, effective_size
 from leoreturns.estimation.cell_models import fit_cells
-from leoreturns.estimation.covariance import Clustered, Robust
-from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of
+from leoreturns.estimation.covariance import Clustered, Robust, with_variances
+from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, right_side
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
@@ -22,7 +22,7 @@ from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
 from leoreturns.estimation.ols import owners_of
 from leoreturns.estimation.propensity import Propensity, by_arm
 from leoreturns.estimation.sample import restricted
-from leoreturns.estimation.variables import Numbers
+from leoreturns.estimation.variables import Numbers, Variable
 from leoreturns.panel.panel import Panel
 from leoreturns.results.balance import Balance
 from leoreturns.results.effect import EffectEstimate
@@ -144,7 +144,7 @@ class Matched:
         Returns
         -------
         EffectEstimate
-            The effect, then the mean of each arm.
+            The effect, then the mean of each arm; with replacement the means have no errors.
 
         Raises
         ------
@@ -215,7 +215,8 @@ class Matched:
         if adjust is None:
             return None, None
         own = self.candidates
-        terms = parse(f"outcome ~ {adjust}")[0].terms
+        terms = parse(f"outcome ~ {right_side(adjust)}")[0].terms
+        self._known(own.variables.of_terms(terms))
         cells = cells_of(own.units, terms, own.variables)
         columns = columns_of(cells, terms, own.variables)
         found: list[FloatArray | None] = [None, None]
@@ -227,6 +228,18 @@ class Matched:
             fit = fit_cells(columns.values, counts, totals, "linear", what=f"the outcome of {own.labels[arm]}")
             found[arm] = fit.eta[cells.codes]
         return found[0], found[1]
+
+    def _known(self, variables: Sequence[Variable]) -> None:
+        """Refuse covariates of the adjustment that are missing for some."""
+        units = self.candidates.units
+        for variable in variables:
+            marked = variable.missing()
+            missing = 0 if marked is None else int(units.take(marked, variable.level).sum())
+            if missing:
+                raise SupportError(
+                    f"'{variable.name}' is missing for {missing:,} of {units.n:,} persons; leave them out before "
+                    "matching by where="
+                )
 
     def _as_matches(self, arm: int) -> FloatArray:
         """Return what the units of an arm count as matches of others."""
@@ -247,23 +260,29 @@ class Matched:
     def _weighted(
         self, y: FloatArray, fitted: tuple[FloatArray | None, FloatArray | None], cov: Robust | Clustered
     ) -> tuple[tuple[float, float], FloatArray, float, dict[str, int]]:
-        """Return the weighted means of the arms and their covariance, given the weights."""
+        """Return the weighted means of the arms and their covariance, given the weights.
+
+        With a model an arm's mean is what the model expects of the units that the effect is taken over, and what is
+        left of the arm's own outcomes. Only the model's coefficients are taken as known.
+        """
         own = self.candidates
+        target = ((self.weights > 0) & np.isin(own.arms, own.focal)).astype(np.float64)
+        target /= target.sum()
         influences, means = [], []
         for arm in (0, 1):
             weight = np.where(own.arms == arm, self.weights, 0.0)
-            total = weight.sum()
+            weight /= weight.sum()
             model = fitted[arm]
-            mean = float(weight @ y) / total
+            left = y if model is None else y - model
+            mean, influence = float(weight @ left), weight * (left - weight @ left)
             if model is not None:
-                focal = np.where(own.arms != arm, self.weights, 0.0)
-                mean += float(focal @ model) / focal.sum() - float(weight @ model) / total
-            centred = y - mean if model is None else y - model - float(weight @ (y - model)) / total
-            influences.append(weight * centred / total)
+                expected = float(target @ model)
+                mean, influence = mean + expected, influence + target * (model - expected)
+            influences.append(influence)
             means.append(mean)
         rows = np.stack([influences[1] - influences[0], influences[1], influences[0]])
         joint, df, clusters = self._sandwich(rows, cov)
-        return (means[0], means[1]), joint, df, clusters
+        return (means[0], means[1]), with_variances(joint), df, clusters
 
     def _sandwich(self, rows: FloatArray, cov: Robust | Clustered) -> tuple[FloatArray, float, dict[str, int]]:
         used = self.weights > 0

@@ -14,6 +14,7 @@ from leoreturns._parallel import ordered_map, threads
 from leoreturns._typing import FloatArray, IntArray, UIntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import numbered_arms
+from leoreturns.estimation.coarsened import Cuts, coarsened
 from leoreturns.estimation.covariates import Units, cells_of, columns_of, once_per_person, right_side
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.formula import parse
@@ -28,7 +29,8 @@ from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.variables import Codes, Numbers
 from leoreturns.panel.panel import Panel
 
-Matching = Literal["nearest", "optimal", "exact"]
+Matching = Literal["nearest", "optimal", "exact", "cem"]
+STRATA = ("exact", "cem")  # methods that weight all units of a stratum
 Distance = Literal["logit", "probit", "linear_logit", "linear_probit", "column"]
 Order = Literal["largest", "smallest", "closest"]
 Estimand = Literal["ATT", "ATC", "ATE"]
@@ -43,6 +45,7 @@ def match(
     method: Matching = "nearest",
     distance: Distance = "logit",
     exact: Sequence[str] = (),
+    cuts: Cuts | None = None,
     caliper: float | None = None,
     ratio: int = 1,
     replace: bool = True,
@@ -67,13 +70,17 @@ def match(
         One row per person.
     estimand : "ATT", "ATC" or "ATE"
         Whether the treated get matches, the controls, or both.
-    method : "nearest", "optimal" or "exact"
+    method : "nearest", "optimal", "exact" or "cem"
         Nearest neighbours; pairs whose distances sum to the least (without replacement and caliper); strata of equal
-        covariates.
+        covariates; strata of covariates that are equal once the numeric ones are put in bins (coarsened exact
+        matching, Iacus, King and Porro 2012).
     distance : str
         Differences of the chance of treatment by logit or probit, of its linear predictor, or of a column.
     exact : sequence of str
         Columns in which matches must agree.
+    cuts : mapping of column -> int or sequence of float, optional
+        For ``"cem"``: a number of bins of equal width, or the points between bins; by default Sturges' number. A bin
+        includes its upper end, the first its lower as well.
     caliper : float, optional
         Largest distance, in standard deviations of the score over all units.
     ratio : int
@@ -99,9 +106,9 @@ def match(
     Raises
     ------
     SupportError
-        For several rows of a person, more or fewer than two arms, and strata where no unit has a match.
+        For several rows of a person, more or fewer than two arms, and where nobody has a match.
     """
-    _check(estimand, method, distance, order, ratio, replace, ties, caliper, covariates)
+    _check(estimand, method, distance, order, ratio, replace, caliper, cuts)
     exact = (exact,) if isinstance(exact, str) else tuple(exact)
     specification = parse(f"{treatment} ~ {right_side(covariates)}")[0]
     with threads(n_jobs), single_threaded():
@@ -130,9 +137,10 @@ def match(
         cells = cells_of(units, specification.terms, variables, all_equal=method == "exact")
         columns = columns_of(cells, specification.terms, variables)
         chances: Propensity | None = None
-        if method == "exact":
+        if method in STRATA:
             score = np.zeros(units.n)
-            strata = _strata(units, known, cells.codes)
+            coarse = coarsened(units, variables.of_terms(specification.terms), cuts or {}) if method == "cem" else None
+            strata = _strata(units, known, cells.codes if coarse is None else coarse)
         else:
             strata = _strata(units, known, None)
             if distance == "column":
@@ -145,21 +153,25 @@ def match(
         candidates = Candidates(
             panel, units, variables, cells, columns, codes, labels, strata, score, chances, estimand,
             {"method": method, "distance": distance, "exact": exact, "caliper": caliper, "ratio": ratio,
+             "cuts": {name: np.asarray(cut).tolist() for name, cut in (cuts or {}).items()},
              "replace": replace, "ties": ties, "order": order, "where": where},
             identified(data, person),
         )  # fmt: skip
         keys = panel.keys[units.people]
         reach = np.inf if caliper is None else caliper * float(np.std(score, ddof=1))
-        if method == "exact":
-            return _in_strata(candidates)
-        if replace and method == "nearest":
-            return _with_replacement(candidates, keys, ratio, reach, ties)
-        return _without_replacement(candidates, keys, ratio, reach, method, order)
+        if method in STRATA:
+            found = _in_strata(candidates)
+        elif replace and method == "nearest":
+            found = _with_replacement(candidates, keys, ratio, reach, ties)
+        else:
+            found = _without_replacement(candidates, keys, ratio, reach, method, order)
+    _some_matched(found)
+    return found
 
 
 def _check(
-    estimand: str, method: str, distance: str, order: str, ratio: int, replace: bool, ties: bool, caliper: float | None,
-    covariates: str | Sequence[str],
+    estimand: str, method: str, distance: str, order: str, ratio: int, replace: bool, caliper: float | None,
+    cuts: Cuts | None,
 ) -> None:  # fmt: skip
     """Refuse options that are not, or do not go together."""
     for name, value, allowed in (
@@ -170,14 +182,28 @@ def _check(
     ):
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    if isinstance(ratio, bool) or ratio < 1:
+    if isinstance(ratio, bool) or not isinstance(ratio, int | np.integer) or ratio < 1:
         raise ValueError(f"ratio is a positive number of matches, not {ratio}")
     if caliper is not None and not caliper > 0:
         raise ValueError(f"caliper is a positive number of standard deviations of the score, not {caliper}")
+    if cuts is not None and method != "cem":
+        raise SupportError(f"cuts= serves method='cem', not {method!r}")
+    if method in STRATA and (caliper is not None or ratio != 1):
+        raise SupportError(f"method={method!r} takes all units of a stratum: caliper= and ratio= belong to the others")
     if method == "optimal" and (replace or caliper is not None):
         raise SupportError("optimal matching is without replacement and without a caliper: replace=False, caliper=None")
-    if estimand == "ATE" and method != "exact" and not (replace and method == "nearest"):
+    if estimand == "ATE" and method not in STRATA and not (replace and method == "nearest"):
         raise SupportError("without replacement there are matches for one arm: estimand is 'ATT' or 'ATC'")
+
+
+def _some_matched(found: Matched) -> None:
+    """Refuse a match of nobody."""
+    if not found.weights.any():
+        arms = " and ".join(f"{count['persons']:,} of {label}" for label, count in found.counts.items())
+        raise SupportError(
+            f"nobody has a match among {arms}: no unit of the other arm is in the same exact stratum and within the "
+            "caliper; widen caliper=, or use fewer or coarser columns to be equal in"
+        )
 
 
 def _link(distance: Distance) -> Literal["logit", "probit"]:

@@ -11,7 +11,15 @@ from scipy import special
 
 from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import ConvergenceError, SupportError
-from leoreturns.estimation.cell_models import FAMILIES, FAR, fit_cells, newton_step, refuse_separated, standardised
+from leoreturns.estimation.cell_models import (
+    FAMILIES,
+    FAR,
+    fit_cells,
+    newton_step,
+    refuse_dependent,
+    refuse_separated,
+    standardised,
+)
 from leoreturns.estimation.covariates import Cells
 from leoreturns.estimation.solve import invert_symmetric
 
@@ -94,6 +102,7 @@ def _binary(columns: FloatArray, counts: FloatArray, what: str, link: ScoreLink)
 def _multinomial(columns: FloatArray, counts: FloatArray, what: str) -> Propensity:
     """Newton's method for the multinomial logit, on cells."""
     weight = counts.sum(axis=1)
+    refuse_dependent(columns, weight, what)
     mean, scale = standardised(columns, weight)
     columns = (columns - mean) / scale
     n_arms, k = counts.shape[1], columns.shape[1]

@@ -91,9 +91,9 @@ def robustness_value(
         other = fit.values[own] ** 2 / fit.covariance[own, own]
         r2_outcome = other / (other + df)
         rows += [_benchmark(name, k, r2_term, r2_outcome, float(coefficient), float(error), df) for k in times]
-    return Robustness(
-        term, float(t**2 / (t**2 + df)), _value(f), _value(max(f - critical, 0.0)), level, pd.DataFrame(rows)
-    )
+    # Where f exceeds 1 / critical the outcome's share would be above 1: then the term's alone decides.
+    significant = (f**2 - critical**2) / (1 + f**2) if f * critical > 1 else _value(max(f - critical, 0.0))
+    return Robustness(term, float(t**2 / (t**2 + df)), _value(f), float(significant), level, pd.DataFrame(rows))
 
 
 def _value(f: float) -> float:
@@ -227,6 +227,12 @@ def rosenbaum_bounds(differences: FloatArray, gammas: Sequence[float]) -> pd.Dat
     """
     if any(not gamma >= 1 for gamma in gammas):
         raise ValueError("gammas are 1 or more")
+    missing = int((~np.isfinite(differences)).sum())
+    if missing or not np.any(differences):
+        raise SupportError(
+            f"the signed-rank test needs pairs that differ: {missing:,} of {len(differences):,} differences are "
+            f"missing or infinite, and {int(np.count_nonzero(differences == 0)):,} are zero"
+        )
     ranks = stats.rankdata(np.abs(differences))
     counted = ranks[differences != 0]
     statistic = float(ranks[differences > 0].sum())

@@ -13,9 +13,9 @@ import pandas as pd
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Study, estimated_part, study_of, times
+from leoreturns.estimation.arms import Part, Study, estimated_part, study_of, times, warn_of_heavy
 from leoreturns.estimation.cell_models import Link
-from leoreturns.estimation.covariance import Clustered, Covariance, Robust
+from leoreturns.estimation.covariance import Clustered, Covariance, Robust, with_variances
 from leoreturns.estimation.crossfit import crossfitted_part
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Estimand, Mean, Method
@@ -119,6 +119,11 @@ def treatment_effect(
     NotIdentifiedError
         For a single arm, and for covariates that tell the arm for certain.
 
+    Warns
+    -----
+    WeightWarning
+        If one person has more than 2% of an arm's weight, and ten times as much as without the adjustment.
+
     Notes
     -----
     Covariates must precede the treatment. Standard errors take the estimation of all models into account (stacked
@@ -149,6 +154,8 @@ def requested_effect(
             parts[label] = crossfitted_part(study_of(part, label, request, None), request)
         else:
             parts[label] = estimated_part(part, label, request)
+    if request.method != "ra":
+        warn_of_heavy(parts, stacklevel=4)
     return _put_together(parts, panel, request, cov, where, known_persons)
 
 
@@ -193,6 +200,8 @@ def _put_together(
     for row, (_, treated, base) in zip(turn, effects, strict=True):
         row[treated], row[base] = 1.0, -1.0
     turn = np.vstack([turn, np.eye(len(means))])
+    turned = turn @ joint @ turn.T
+    covariance = with_variances(turned)
     studies = [part.study for part in parts.values()]
     sample = _whole_sample(panel, studies)
     assert request.outcome is not None
@@ -202,7 +211,7 @@ def _put_together(
         method=f"{NAMES[request.method]}, {request.estimand}",
         names=(*(name for name, _, _ in effects), *(entry.name for entry in means)),
         values=turn @ values,
-        covariance=turn @ joint @ turn.T,
+        covariance=covariance,
         cov_name=cov.name,
         nobs=_nobs(studies, request.weights),
         n_row=sample.n_row,
@@ -223,6 +232,7 @@ def _put_together(
             "estimand": request.estimand,
             "outcome model": request.link if request.method in MODELLED else None,
             "treatment model": request.score if request.method not in ("ra", *BALANCING) else None,
+            **({"eigenvalues set to zero": True} if covariance is not turned else {}),
             "cells": sum(study.cells.n for study in studies),
             "persons by arm": {label: _sizes(part.study) for label, part in parts.items()},
             "where": where,
