@@ -59,6 +59,7 @@ def extract(tmp_path_factory):
     plain = simulated(folder / "plain", PERSONS)
     read = {name: pd.read_parquet(plain / name) for name in ("ks4", "lookup_pmr", "lookup_edukey", "employment")}
     pay = pd.read_parquet(plain / "earnings")
+    pay = pay[pay["TaxYear"].between(201_112, 201_516)]  # years that every person's panel has
     pupils = read["lookup_pmr"].set_index("PUPILMATCHINGREFANONYMOUS")["AE_ID"]
     keys = read["lookup_edukey"].dropna().set_index("EDUKEY")["AE_ID"]
     found = pay[pay["Edukey"].isin(read["employment"]["EduKey"]) & pay["Edukey"].isin(keys.index)].iloc[0]
