@@ -277,6 +277,9 @@ def test_effects_are_released_where_the_arms_have_persons(tmp_path: Path) -> Non
     )
     few = lr.treatment_effect(*formulas, rare[rare["route"].ne("technical") | (rare.index % 150 == 0)], **keywords)
     assert few.settings["persons by arm"][""]["technical"] < 10
+    # Also the mean of the other arm, which is taken over these few.
+    assert set(few.evidence.persons_off_mode) == {few.settings["persons by arm"][""]["technical"]}
+    assert f"technical {few.settings['persons by arm']['']['technical']}" not in few.summary()
     released = lr.release({"effect": effect, "few": few}, policy="ons-srs", to=tmp_path / "out")
     written = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "out").glob("*.csv")}
     assert f"{effect.params.iloc[0]:.4g}" in written["effect.csv"]

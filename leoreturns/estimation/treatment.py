@@ -180,12 +180,13 @@ def _parts(panel: Panel, by: str | None, path: str | None) -> list[tuple[str, Pa
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Named:
-    """A mean of one part, by name."""
+    """A mean of one part, by name: of the outcomes of an arm, over the persons of another or the same."""
 
     name: str
     part: Part
     mean: Mean
     arm: int
+    over: int
 
 
 def _put_together(
@@ -224,9 +225,7 @@ def _put_together(
             name: why for study in studies for name, why in (study.regressors.dropped | study.scored.dropped).items()
         },
         fit={},
-        evidence=_evidence(
-            effects, means, turn, SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)
-        ),
+        evidence=_evidence(effects, means, SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)),
         flow=sample.flow,
         settings={
             "estimand": request.estimand,
@@ -260,11 +259,12 @@ def _named(parts: dict[str, Part], request: Request) -> tuple[list[_Named], list
         several = request.estimand == "ATT" and len(labels) > 2
         base_at = -1
         for arm, treated, base in part.effects:
-            means.append(_Named(f"mean {labels[arm]}{after}", part, treated, arm))
+            target = {"ATT": arm, "ATC": 0}.get(request.estimand)
+            means.append(_Named(f"mean {labels[arm]}{after}", part, treated, arm, arm if target is None else target))
             at = len(means) - 1
             if base_at < 0 or several:
                 told = f" for {labels[arm]}" if several else ""
-                means.append(_Named(f"mean {labels[0]}{told}{after}", part, base, 0))
+                means.append(_Named(f"mean {labels[0]}{told}{after}", part, base, 0, target or 0))
                 base_at = len(means) - 1
             effects.append((f"{labels[arm]} v {labels[0]}{after}", at, base_at))
     return means, effects
@@ -308,15 +308,16 @@ def _covariance(
     return fewest / (fewest - 1) * joint, float(fewest - 1), {name: clusters[name] for name in cov.clusters}
 
 
-def _evidence(
-    effects: list[tuple[str, int, int]], means: list[_Named], turn: FloatArray, shared: SampleEvidence
-) -> FitEvidence:
-    """Return the persons behind each number, those of its arm, and their weights; an effect has the weaker arm's.
+def _evidence(effects: list[tuple[str, int, int]], means: list[_Named], shared: SampleEvidence) -> FitEvidence:
+    """Return the persons behind each number, and their weights; an effect has the weaker arm's.
 
-    An effect that could be shown without one of its means would tell it.
+    Behind a mean are those whose outcomes it has and those whom it is taken over, whichever are fewer. An effect that
+    could be shown without one of its means would tell it.
     """
     squares = [_squares(entry) for entry in means]
-    behind = np.array([int((entry.part.study.arms == entry.arm).sum()) for entry in means])
+    behind = np.array(
+        [min(int((entry.part.study.arms == arm).sum()) for arm in (entry.arm, entry.over)) for entry in means]
+    )
     total, fourth, largest = (np.array(part) for part in zip(*squares, strict=True))
     effective, share = total**2 / fourth, largest / total
     of_effects = np.array([(a, b) for _, a, b in effects])

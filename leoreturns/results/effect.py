@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leoreturns.results.estimate import Estimate
+from leoreturns.results.flow import MASK, MASKED_BELOW
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -16,8 +17,10 @@ class EffectEstimate(Estimate):
     """
 
     def _quality(self) -> str:
-        counts = self.settings["persons by arm"]
-        return "Persons by arm: " + "; ".join(
-            f"{f'{part}: ' if part else ''}{', '.join(f'{arm} {count:,}' for arm, count in arms.items())}"
-            for part, arms in counts.items()
-        )
+        parts = []
+        for part, arms in self.settings["persons by arm"].items():
+            told = ", ".join(
+                f"{arm} {count:,}" if count >= MASKED_BELOW else f"{arm} {MASK}" for arm, count in arms.items()
+            )
+            parts.append(f"{part}: {told}" if part else told)
+        return f"Persons by arm: {'; '.join(parts)}"
