@@ -290,6 +290,18 @@ def test_pairs_give_the_paired_error() -> None:
     assert result.evidence.effective_persons[1] == pytest.approx(len(pairs))
 
 
+def test_means_over_few_persons_have_few_behind_them() -> None:
+    """Three treated persons whose ties take many controls: the mean of these is one over three persons all the same."""
+    frame = pupils(400, 3, whole=True)
+    treated = frame["route"] == "vocational"
+    frame = frame[~treated | (treated.cumsum() <= 3)]
+    found = lr.match("route", "points", frame, estimand="ATT", distance="column", person="person")
+    assert found.counts["academic"]["matched"] > 20
+    result = found.effect("pay", cov=lr.AbadieImbens())
+    assert result.evidence.persons_off_mode.tolist() == [3, 3, 3]
+    assert "vocational <10" in result.summary() or "fewer than" in result.summary()
+
+
 def test_exact_matching_is_a_table_of_cells() -> None:
     frame = pupils(500, 3, whole=True)
     found = lr.match("route", ["points", "region"], frame, estimand="ATT", method="exact", person="person")

@@ -366,9 +366,10 @@ class Matched:
         )
 
     def _evidence(self, names: tuple[str, ...], shared: SampleEvidence) -> FitEvidence:
-        """Return the persons behind each number, those of its arm, and their weights; the effect has the weaker arm's.
+        """Return the persons behind each number, and their weights; the effect has the weaker arm's.
 
-        An effect that could be shown without one of its means would tell it.
+        Behind a mean are those whose outcomes it has and those who were matched, over whom it is taken, whichever are
+        fewer. An effect that could be shown without one of its means would tell it.
         """
         own = self.candidates
         parts = []
@@ -378,10 +379,12 @@ class Matched:
             parts.append((len(weight), squares.sum(), squares @ squares, squares.max()))
         persons, total, fourth, largest = (np.array(column) for column in zip(*parts, strict=True))
         effective, share = total**2 / fourth, largest / total
+        over = [arm in own.focal for arm in (1, 0)]
+        behind = np.minimum(persons, persons[over].min() if sum(over) == 1 else persons)
         rank = len(own.columns.names)
         return FitEvidence(
             names=names,
-            persons_off_mode=np.array([persons.min(), *persons], dtype=np.int64),
+            persons_off_mode=np.array([behind.min(), *behind], dtype=np.int64),
             effective_persons=np.array([effective.min(), *effective]),
             largest_share=np.array([share.max(), *share]),
             largest_leverage=float(np.sqrt(largest.max())),

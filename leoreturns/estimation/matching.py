@@ -17,7 +17,7 @@ from leoreturns.estimation.arms import numbered_arms
 from leoreturns.estimation.coarsened import Cuts, coarsened
 from leoreturns.estimation.covariates import Units, cells_of, columns_of, once_per_person, right_side
 from leoreturns.estimation.design import Variables
-from leoreturns.estimation.formula import parse
+from leoreturns.estimation.formula import Term, parse
 from leoreturns.estimation.imputed import Sides
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.matched import Candidates, Matched
@@ -210,8 +210,8 @@ def _link(distance: Distance) -> Literal["logit", "probit"]:
     return "probit" if distance.endswith("probit") else "logit"
 
 
-def _column(units: Units, variables: Variables, terms: Sequence[Sequence[object]]) -> FloatArray:
-    found = variables.of_terms(terms)  # type: ignore[arg-type]
+def _column(units: Units, variables: Variables, terms: Sequence[Term]) -> FloatArray:
+    found = variables.of_terms(terms)
     if len(found) != 1 or not isinstance(found[0], Numbers):
         raise SupportError("distance='column' takes one numeric column as covariates: the score")
     return units.take(found[0].values, found[0].level).astype(np.float64) + 0.0
