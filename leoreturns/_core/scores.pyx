@@ -6,7 +6,7 @@ the group's distinct levels, once per group (MacKinnon and White 1985, J. Econom
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from leoreturns._core._groups cimport check_groups, check_slots
 
@@ -40,6 +40,56 @@ def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not
         for i in range(n):
             for k in range(n_columns):
                 out[codes[i], k] += values[k, i]
+
+
+def person_evidence(
+    const double[:, ::1] own not None, const double[:, ::1] regressors not None, const uint8_t[:, ::1] off not None,
+    const int64_t[::1] starts not None, const double[::1] scale not None, double[:, ::1] out not None,
+):
+    """Add what persons stand behind each coefficient.
+
+    Parameters
+    ----------
+    own, regressors : float64 of shape (k, n), IN
+        Each regressor without all others, over its sum of squares; the regressors.
+    off : uint8 of shape (k, n), IN
+        Whether a row departs from the most frequent value.
+    starts : int64 of shape (g + 1,), IN
+        First row of each person, and the end.
+    scale : float64 of shape (k,), IN
+        What makes squares of `own` shares that add up to one.
+    out : float64 of shape (4, k), IN/OUT
+        Sums of squared shares of persons, largest share, persons with a row that is off, largest leverage of a person.
+    """
+    cdef int64_t k, g, i, n = own.shape[1], n_columns = own.shape[0]
+    cdef double share, leverage, x, largest = 0.0
+    cdef uint8_t any_off
+    check_groups(starts, n)
+    if regressors.shape[0] != n_columns or off.shape[0] != n_columns or scale.shape[0] != n_columns:
+        raise ValueError("own, regressors, off and scale differ in columns")
+    if regressors.shape[1] != n or off.shape[1] != n or out.shape[0] != 4 or out.shape[1] != n_columns:
+        raise ValueError("own, regressors, off and out differ in shape")
+    with nogil:
+        for g in range(starts.shape[0] - 1):
+            leverage = 0.0
+            for k in range(n_columns):
+                share = 0.0
+                any_off = 0
+                for i in range(starts[g], starts[g + 1]):
+                    x = own[k, i]
+                    share += x * x
+                    leverage += x * regressors[k, i]
+                    any_off |= off[k, i]
+                share *= scale[k]
+                out[0, k] += share * share
+                if share > out[1, k]:
+                    out[1, k] = share
+                out[2, k] += any_off
+            if leverage > largest:
+                largest = leverage
+        for k in range(n_columns):
+            if largest > out[3, k]:
+                out[3, k] = largest
 
 
 cdef double quadratic(

@@ -20,7 +20,7 @@ from leoreturns.estimation.sample import Sample
 from leoreturns.estimation.variables import Codes
 from leoreturns.panel.rows import as_bytes, expand
 
-BLOCK_ROWS = 1 << 15  # enough that calling the kernels costs nothing, few enough to stay near the processor
+BLOCK_ROWS = 1 << 17  # enough that calling the kernels costs nothing, also where threads wait for each other to call
 MAX_BITS = 12  # of the key, so at most 4,096 blocks of persons
 MAX_RUNS = 64
 RUN_BYTES = 1 << 29  # that the partial results of all runs may take

@@ -13,7 +13,7 @@ import numpy as np
 
 from leoreturns._core import scores as kernel
 from leoreturns._core import sketch
-from leoreturns._typing import FloatArray, UIntArray
+from leoreturns._typing import AnyArray, FloatArray, UIntArray
 from leoreturns.estimation.design import CONSTANT, Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.sample import Sample
@@ -49,28 +49,18 @@ class PersonShares:
 
     def add(self, scored: Scored, out: FloatArray) -> None:
         """Add a block whose persons are whole."""
+        scale = 1.0 / np.diag(scored.fit.inverse)
         starts = scored.block.person_starts()
-        rows = self.of_rows(scored)
-        totals = np.empty((len(rows), len(starts) - 1))
-        kernel.sum_groups(rows, starts, totals)
-        self.merge(out, numbers_of(totals))
+        kernel.person_evidence(scored.own, scored.regressors, self.off_mode(scored), starts, scale, out)
 
     def numbers(self, gathered: FloatArray) -> FloatArray:
         """Return the numbers of the whole sample."""
         return gathered
 
-    def of_rows(self, scored: Scored) -> FloatArray:
-        """Return what is added up by person: shares and departures from the mode by coefficient, then leverages."""
-        inverse = scored.fit.inverse
-        own = scored.own
-        leverage = np.einsum("ki,ki->i", own, scored.regressors)
-        shares = own * own / np.diag(inverse)[:, None]
-        return np.concatenate([shares, self._off_mode(scored), leverage[None, :]])
-
-    def _off_mode(self, scored: Scored) -> FloatArray:
+    def off_mode(self, scored: Scored) -> AnyArray:
         """Return for each coefficient which rows have another value than the most frequent one."""
         c, fit = len(scored.design.dense), scored.fit
-        out = np.zeros(scored.regressors.shape)
+        out = np.zeros(scored.regressors.shape, dtype=np.uint8)
         for row, at in zip(out, fit.chosen.tolist(), strict=True):
             if at == CONSTANT:
                 continue
@@ -100,6 +90,14 @@ class ScatteredShares(PersonShares):
     def add(self, scored: Scored, out: FloatArray) -> None:
         """Add a block."""
         kernel.sum_codes(self.of_rows(scored), scored.block.people.astype(np.int32), out)
+
+    def of_rows(self, scored: Scored) -> FloatArray:
+        """Return what is added up by person: shares and departures from the mode by coefficient, then leverages."""
+        inverse = scored.fit.inverse
+        own = scored.own
+        leverage = np.einsum("ki,ki->i", own, scored.regressors)
+        shares = own * own / np.diag(inverse)[:, None]
+        return np.concatenate([shares, self.off_mode(scored), leverage[None, :]])
 
     def numbers(self, gathered: FloatArray) -> FloatArray:
         """Return the numbers of the whole sample."""
