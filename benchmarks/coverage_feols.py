@@ -13,7 +13,6 @@ stopped goes on where it was. coverage_feols.log tells how it went, coverage_feo
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import sys
@@ -26,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 import leoreturns as lr
+from benchmarks.studies import add, finished, start_log
 
 SEED = 271_828
 POPULATIONS, BATCH = 1_000, 20
@@ -95,25 +95,14 @@ def jobs(done: pd.DataFrame, populations: int) -> Iterator[tuple[int, list[int]]
 
 def study(path: Path | None, populations: int) -> pd.DataFrame:
     """Run all jobs that the file does not hold yet, adding each when it is finished; return every line."""
-    lines = [] if path is None else _finished(path)
+    lines = finished(path)
     for schools, batch in jobs(pd.DataFrame(lines), populations):
         start = time.perf_counter()
         found = [intervals(schools, number) for number in batch]
         log.info("%s schools, %s populations: %.0f s", schools, len(batch), time.perf_counter() - start)
-        if path is not None:
-            with path.open("a", encoding="utf-8") as file:
-                file.write("".join(json.dumps(line) + "\n" for line in found))
+        add(path, found)
         lines += found
     return pd.DataFrame(lines)
-
-
-def _finished(path: Path) -> list[dict[str, Any]]:
-    """Read the lines of the file; one that was cut off when the study was stopped is taken out and run again."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="utf-8")
-    return [json.loads(line) for line in whole.splitlines()]
 
 
 def coverages(lines: pd.DataFrame) -> pd.DataFrame:
@@ -155,20 +144,9 @@ def _shown(coverage: float) -> str:
     return text if LOWEST <= coverage <= HIGHEST else f"**{text}**"
 
 
-def start_log(folder: Path | None) -> None:
-    """Log to the terminal, and to a file in the folder."""
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stdout)]
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(folder / "coverage_feols.log"))
-    form = "%(asctime)s %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form, datefmt="%Y-%m-%d %H:%M:%S", handlers=handlers)
-    log.info("leoreturns %s, NumPy %s, Python %s", lr.__version__, np.__version__, sys.version.split()[0])
-
-
 def main(folder: Path | None, populations: int = POPULATIONS) -> bool:
     """Run the study and tabulate it; return whether the bar is met."""
-    start_log(folder)
+    start_log(folder, "coverage_feols")
     table = coverages(study(folder / "coverage_feols.jsonl" if folder is not None else None, populations))
     if folder is not None:
         (folder / "coverage_feols.md").write_text(as_markdown(table), encoding="utf-8")

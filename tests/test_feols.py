@@ -11,7 +11,7 @@ import pytest
 from reference_feols import Brute, workers
 
 import leoreturns as lr
-from leoreturns.estimation import absorb, blocks, design
+from leoreturns.estimation import absorb, blocks, design, fits
 from leoreturns.panel import keys
 
 pytestmark = pytest.mark.filterwarnings("ignore::leoreturns.errors.ClusterWarning")  # few on purpose
@@ -99,7 +99,7 @@ def test_the_largest_effect_is_eliminated_where_there_are_no_persons(monkeypatch
 def test_many_levels_are_factored_or_iterated(
     work: float, weights: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(design, "DENSE_LEVELS", 5)
+    monkeypatch.setattr(design, "SPARSE_FROM", 5)
     monkeypatch.setattr(absorb, "FACTOR_WORK", work)
     monkeypatch.setattr(absorb, "BORDER_LEVELS", 7)
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 40)
@@ -390,7 +390,7 @@ def test_effects_and_regressors_leave_the_residual(effects: list[str], weights: 
 
 @pytest.mark.parametrize("dense_levels", [6_000, 3])
 def test_disconnected_effects_are_named_and_counted(dense_levels: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(design, "DENSE_LEVELS", dense_levels)
+    monkeypatch.setattr(design, "SPARSE_FROM", dense_levels)
     apart = FRAME.assign(place=FRAME.place + 10 * (FRAME.school > 4))
     found = lr.feols("y ~ x1 | person + place + year", apart, cov=lr.Unadjusted(), person="person")
     assert isinstance(found, lr.Estimate)
@@ -452,3 +452,15 @@ def test_weights_leave_nothing_of_levels_that_persons_lie_in() -> None:
     assert isinstance(nested, lr.Estimate)
     assert nested.settings["effects_rank"] == 0
     close(nested.values, plain.values)
+
+
+def test_leverages_of_many_levels(monkeypatch: pytest.MonkeyPatch) -> None:
+    formula = "y ~ x1 + x2 | person + place^year"
+    expected = fitted(formula, lr.Robust("HC3"))
+    monkeypatch.setattr(design, "SPARSE_FROM", 5)
+    sparse = fitted(formula, lr.Robust("HC3"))
+    assert "sparse factorisation" in sparse.settings["path"]
+    close(sparse.covariance, expected.covariance)
+    monkeypatch.setattr(fits, "DENSE_LEVELS", 5)
+    with pytest.raises(lr.SupportError, match=r"every leverage, which \d+ levels"):
+        fitted(formula, lr.Robust("HC3"))

@@ -71,14 +71,14 @@ def test_every_path_to_the_effects_gives_the_same(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(blocks, "BLOCK_ROWS", 32)
     many = fitted(formula, lr.Clustered("person"))
     close(many.values, expected.values)
-    monkeypatch.setattr(design, "DENSE_LEVELS", 10)
+    monkeypatch.setattr(design, "SPARSE_FROM", 10)
     monkeypatch.setattr(absorb, "BORDER_LEVELS", 6)
     sparse = fitted(formula, lr.Clustered("person"))
     assert "conjugate gradients" in sparse.settings["path"]
     close(sparse.values, expected.values)
     close(sparse.covariance, expected.covariance)
     monkeypatch.setattr(design, "FEW_LEVELS", 3)
-    monkeypatch.setattr(design, "DENSE_LEVELS", 6_000)
+    monkeypatch.setattr(design, "SPARSE_FROM", 3_000)
     grouped = fitted("y ~ x1 + x2 | school", lr.Clustered("school"))
     assert grouped.settings["path"] == "school eliminated"
     monkeypatch.undo()

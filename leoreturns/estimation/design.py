@@ -19,7 +19,8 @@ from leoreturns.panel.panel import Panel
 from leoreturns.panel.units import PERSON
 
 CONSTANT = -1  # place of the constant, which is no stored column
-DENSE_LEVELS = 6_000  # cross-products of more levels are kept as a sparse matrix
+SPARSE_FROM = 3_000  # levels beside the eliminated effect, whose cross-products are kept as a sparse matrix beyond
+DENSE_LEVELS = 6_000  # what nothing is eliminated from, and what an inverse is made of, may have
 FEW_LEVELS = 256  # an effect of so few levels is not worth sorting the rows for
 INTERCEPT = "Intercept"
 
@@ -150,8 +151,8 @@ class Design:
 
     @property
     def is_sparse(self) -> bool:
-        """Whether the levels are too many for a dense matrix of their cross-products."""
-        return self.n_slots > DENSE_LEVELS
+        """Whether the levels' cross-products are kept as a sparse matrix: most pairs of many share no group."""
+        return self.blocks.centre == "groups" and self.n_slots > SPARSE_FROM
 
     def effect_of_slots(self) -> IntArray:
         """Return for each slot the number of the entry of `levels` that it belongs to."""

@@ -13,7 +13,7 @@ from leoreturns._checks import counted
 from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.absorb import SparseEffects, connected_sets, factor_sparse
-from leoreturns.estimation.design import CONSTANT, Design, Model
+from leoreturns.estimation.design import CONSTANT, DENSE_LEVELS, Design, Model
 from leoreturns.estimation.moments import Moments
 from leoreturns.estimation.solve import Factored, Kept, factor_effects, independent, invert_symmetric, solve_symmetric
 
@@ -48,10 +48,14 @@ class Projection:
     @cached_property
     def inverse(self) -> FloatArray:
         """Generalised inverse of the absorbed levels' moments, in the order of the design's slots."""
-        if isinstance(self.effects, SparseEffects):
-            raise SupportError("HC2 and HC3 need every leverage, which effects of so many levels do not allow; use HC1")
-        out = np.zeros((len(self.shares), len(self.shares)))
-        out[np.ix_(self.absorbed, self.absorbed)] = self.effects.solve(np.eye(len(self.absorbed)))
+        q = len(self.absorbed)
+        out, own = np.zeros((len(self.shares), len(self.shares))), np.ix_(self.absorbed, self.absorbed)
+        if not isinstance(self.effects, SparseEffects):
+            out[own] = self.effects.solve(np.eye(q))
+        elif q <= DENSE_LEVELS:
+            out[own] = self.effects.solve(np.eye(q), np.zeros(q))
+        else:
+            raise SupportError(f"HC2 and HC3 need every leverage, which {q:,} levels of effects do not allow; use HC1")
         return out
 
 
