@@ -32,7 +32,8 @@ from leoreturns.extract.simulate.population import MAINSTREAM
 from leoreturns.extract.simulate.truth import Truth
 from leoreturns.extract.simulate.world import make_world
 
-POPULATIONS, BATCH, PUPILS, YEAR = 1_000, 20, 20_000, 13
+POPULATIONS, BATCH, YEAR = 1_000, 20, 13
+PUPILS, SCHOOLS = 20_000, 650
 PREDICTED_WITH = 2_000_000  # pupils
 COHORTS = (2004, 2005, 2006)  # their points at key stage 4 and their year 13 before 2020-21 are on record
 TRUTH = {"men": 0.03, "women": -0.05}
@@ -58,7 +59,9 @@ log = logging.getLogger("coverage_treatment")
 def population(number: int) -> lr.Panel:
     """Year 13 of those with either route whose earnings in it are known."""
     definitions = lr.Definitions.preset("dfe-2021", deflator=lr.illustrative_deflator())
-    panel = lr.simulate_panel(n_persons=PUPILS, seed=number, definitions=definitions, cohorts=COHORTS, n_jobs=1)
+    panel = lr.simulate_panel(
+        n_persons=PUPILS, seed=number, definitions=definitions, cohorts=COHORTS, n_schools=SCHOOLS, n_jobs=1
+    )
     panel = panel.assign(level="person", white="ethnicity == 'White'", no_sen="sen == 'none'")
     return panel.at(years_since_ks4=YEAR).where(
         "ks5_route in ('A level', 'vocational') and education_level in ('graduate', 'level 3 or above')"
