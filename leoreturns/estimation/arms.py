@@ -21,6 +21,7 @@ from leoreturns.estimation.doubly_robust import (
     BALANCING,
     MODELLED,
     Arms,
+    Estimand,
     Mean,
     potential_mean,
     target_of,
@@ -74,7 +75,7 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
         study = study_of(panel, label, request, study.units.rows[kept])
         chances = _chances(study, request)
     if chances is not None:
-        refuse_impossible(study, chances.chances)
+        refuse_impossible(study, chances.chances, request.estimand)
     arms = Arms(
         by_arm(study.cells, study.arms, len(study.labels), study.weights),
         by_arm(study.cells, study.arms, len(study.labels), times(study.outcome, study.weights)),
@@ -104,9 +105,13 @@ def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
         )
 
 
-def refuse_impossible(study: Study, chances: FloatArray) -> None:
-    """Refuse chances so small that no weight can stand for the persons who have them."""
-    persons = int((~(chances.min(axis=1) >= IMPOSSIBLE))[study.cells.codes].sum())
+def refuse_impossible(study: Study, chances: FloatArray, estimand: Estimand) -> None:
+    """Refuse chances so small that no weight can stand for the persons who have them.
+
+    An arm is weighted by the ratio of the chances of the target's arm and its own: the first may be small.
+    """
+    divisors = {"ATT": chances[:, :1], "ATC": chances[:, 1:]}.get(estimand, chances)
+    persons = int((~(divisors.min(axis=1) >= IMPOSSIBLE))[study.cells.codes].sum())
     if persons:
         raise SupportError(
             f"{persons:,} of {study.units.n:,} persons have no chance of an arm to speak of, below {IMPOSSIBLE:g}: "

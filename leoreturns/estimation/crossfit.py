@@ -51,7 +51,7 @@ def crossfitted_part(study: Study, request: Request) -> Part:
         used[codes[kept]] = True
         codes, of_cell, chances, means = (np.cumsum(used) - 1)[codes], of_cell[used], chances[used], means[used]
     study = _restricted(study, codes, of_cell, kept)
-    refuse_impossible(study, chances)
+    refuse_impossible(study, chances, request.estimand)
     notes["smallest chance"] = float(chances[study.cells.codes].min())
     arms = Arms(
         by_arm(study.cells, study.arms, n_arms, study.weights),
