@@ -1,8 +1,16 @@
-from numpy import float64, int32, int64
+from numpy import float64, int32, int64, uint8
 from numpy.typing import NDArray
 
 def sum_groups(values: NDArray[float64], starts: NDArray[int64], out: NDArray[float64]) -> None: ...
 def sum_codes(values: NDArray[float64], codes: NDArray[int32], out: NDArray[float64]) -> None: ...
+def sum_sides(
+    own: NDArray[float64],
+    scale: NDArray[float64],
+    one_sided: NDArray[uint8],
+    sizes: NDArray[float64],
+    codes: NDArray[int32],
+    out: NDArray[float64],
+) -> None: ...
 def leverages(
     slots: NDArray[int32],
     weights: NDArray[float64],

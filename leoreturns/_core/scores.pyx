@@ -6,7 +6,7 @@ the group's distinct levels, once per group (MacKinnon and White 1985, J. Econom
 
 import numpy as np
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from leoreturns._core._groups cimport check_groups, check_slots
 
@@ -27,7 +27,7 @@ def sum_groups(const double[:, ::1] values not None, const int64_t[::1] starts n
                 out[k, g] = total
 
 
-def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not None, double[:, ::1] out not None):
+def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not None, double[:, :] out not None):
     """Add the columns to the sums of the rows' codes: values IN float64[k, n]; codes IN int32[n], in
     ``0 : n_codes``; out IN/OUT float64[n_codes, k]."""
     cdef int64_t k, i, n = values.shape[1], n_columns = values.shape[0]
@@ -40,6 +40,39 @@ def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not
         for i in range(n):
             for k in range(n_columns):
                 out[codes[i], k] += values[k, i]
+
+
+def sum_sides(
+    const double[:, ::1] own not None, const double[::1] scale not None, const uint8_t[::1] one_sided not None,
+    const double[:, ::1] sizes not None, const int32_t[::1] codes not None, double[:, :] out not None,
+):
+    """Add squares times sizes to the sums of the rows' codes, apart where the numbers are above nought and where not.
+
+    own IN float64[k, n]; scale IN float64[k], of the squares; one_sided IN uint8[k], whether both sides are all rows;
+    sizes IN float64[s, n]; codes IN int32[n], in ``0 : n_codes``; out IN/OUT float64[2 s k, n_codes]: for each size k
+    rows of those above, then k rows of the others.
+    """
+    cdef int64_t a, i, j, first, k = own.shape[0], n = own.shape[1], n_sizes = sizes.shape[0]
+    cdef double x
+    if codes.shape[0] != n or sizes.shape[1] != n or scale.shape[0] != k or one_sided.shape[0] != k:
+        raise ValueError("own, scale, one_sided, sizes and codes differ in length")
+    if out.shape[0] != 2 * n_sizes * k:
+        raise ValueError("out must have two rows per column and size")
+    for i in range(n):
+        if codes[i] < 0 or codes[i] >= out.shape[1]:
+            raise ValueError("a code lies outside the table")
+    with nogil:
+        for a in range(n_sizes):
+            for j in range(k):
+                first = 2 * a * k + j
+                for i in range(n):
+                    x = own[j, i] * own[j, i] * scale[j] * sizes[a, i]
+                    if one_sided[j]:
+                        out[first, codes[i]] += x
+                        out[first + k, codes[i]] += x
+                    else:
+                        # Added to one of two rows by arithmetic: which of them is as random as the signs.
+                        out[first + k * (own[j, i] <= 0.0), codes[i]] += x
 
 
 cdef double quadratic(

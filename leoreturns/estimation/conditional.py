@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leoreturns._core import conditional
-from leoreturns._typing import FloatArray, IntArray
+from leoreturns._typing import AnyArray, FloatArray, IntArray
 from leoreturns.errors import ConvergenceError, NotIdentifiedError, SupportError
 from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.covariance import Covariance
@@ -40,6 +40,7 @@ class Part:
         First row of each group in the block, and the end.
     rows : float64 of shape (n, k)
         Regressors on the block's rows.
+    outcome : uint8 of shape (n,)
     likelihood : float64 of shape (g,)
     scores : float64 of shape (g, k)
     information : float64 of shape (g, k (k + 1) / 2)
@@ -48,6 +49,7 @@ class Part:
     block: Block
     starts: IntArray
     rows: FloatArray
+    outcome: AnyArray
     likelihood: FloatArray
     scores: FloatArray
     information: FloatArray
@@ -115,7 +117,7 @@ class Groups:
             count, here = len(starts) - 1, slice(starts[0], starts[-1])
             results = np.empty(count), np.empty((count, k)), np.empty((count, m))
             conditional.groups(rows[here], beta, outcome[here], starts - starts[0], *results)
-            found.append(Part(block, starts, rows, *results))
+            found.append(Part(block, starts, rows, outcome, *results))
         return found
 
     def sums(self, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:

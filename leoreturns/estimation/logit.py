@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from leoreturns._core import elimination
 from leoreturns._core import scores as kernel
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray
@@ -16,10 +17,14 @@ from leoreturns.estimation.conditional import SEPARATED, Groups, Maximum, Part, 
 from leoreturns.estimation.covariance import Clustered, Covariance, Found, SmallSample, Unadjusted
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.evidence import (
+    CONTRIBUTED,
+    LARGEST,
+    LEVERAGE,
     OFF_MODE,
     SHARES,
     SampleEvidence,
     evidence_of,
+    merge_numbers,
     numbers_of,
     shares_collector,
 )
@@ -36,6 +41,7 @@ from leoreturns.panel.scan import Scan
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.likelihood import LogitEstimate
 
+N_SIDES = 4  # of the contributions: ones and zeros, where a regressor is above what the others leave, and below
 EFFECT_HINT = (
     "felogit conditions on one effect, that of the persons: 'employed ~ x + C(tax_year) | person'; other effects go "
     "among the regressors as C(). Without any effect take the logit of statsmodels or scikit-learn, or lr.feols for a "
@@ -123,14 +129,18 @@ class _Gathering:
         """Return the sums over no group: evidence, groups that cross clusters, and the sums of each way."""
         k = self.groups.k
         width = k * (k + 3) // 2 if self.information else k
-        return [np.zeros((4, k)), np.zeros(1), *(np.zeros((codes.n_levels, width)) for codes in self.ways)]
+        return [
+            np.zeros((CONTRIBUTED + 2 * N_SIDES, k)),
+            np.zeros(1),
+            *(np.zeros((codes.n_levels, width)) for codes in self.ways),
+        ]
 
     def run(self, numbers: list[int]) -> list[FloatArray]:
         """Add up some blocks."""
         sums = self.start()
         for number in numbers:
             for part in self.groups.parts(number, self.maximum.last):
-                _merge_numbers(sums[0], self.evidence(part))
+                merge_numbers(sums[0], self.evidence(part))
                 for codes, out in zip(self.ways, sums[2:], strict=True):
                     along = taken(codes.codes, codes.level, part.block)[: part.starts[-1]]
                     low, high = (f.reduceat(along, part.starts[:-1]) for f in (np.minimum, np.maximum))
@@ -145,14 +155,27 @@ class _Gathering:
         full = unpacked(part.information, self.groups.k)
         shares = np.einsum("ja,gaj->jg", inverse, full @ inverse) / np.diag(inverse)[:, None]
         off = np.add.reduceat(part.rows[: starts[-1]] != self.groups.modes, starts[:-1], axis=0, dtype=np.float64)
-        return numbers_of(np.concatenate([shares, off.T, np.einsum("ab,gab->g", inverse, full)[None, :]]))
+        leverages = np.einsum("ab,gab->g", inverse, full)[None, :]
+        return numbers_of(np.concatenate([shares, off.T, leverages]), self._contributed(part))
+
+    def _contributed(self, part: Part) -> FloatArray:
+        """Return what the ones, and the zeros, of each group contribute: by regressors about the group's means."""
+        inverse, here = self.maximum.inverse, slice(part.starts[0], part.starts[-1])
+        columns, starts = np.ascontiguousarray(part.rows[here].T), part.starts - part.starts[0]
+        elimination.centre(columns, np.empty(0), starts)
+        sizes = np.array([part.outcome[here] == value for value in (1, 0)], dtype=np.float64)
+        codes = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        out, one_sided = np.zeros((N_SIDES, len(columns), len(starts) - 1)), np.zeros(len(columns), dtype=np.uint8)
+        sums = out.reshape(-1, len(starts) - 1)
+        kernel.sum_sides(inverse @ columns, 1.0 / np.diag(inverse), one_sided, sizes, codes, sums)
+        return out
 
     def gathered(self) -> list[FloatArray]:
         """Add up all blocks; refuse clusters that groups cross."""
         size = sum(array.nbytes for array in self.start())
         first, *others = self.groups.design.blocks.in_runs(self.run, size=size, label="last scan")
         for other in others:
-            _merge_numbers(first[0], other[0])
+            merge_numbers(first[0], other[0])
             for own, more in zip(first[1:], other[1:], strict=True):
                 own += more
         if crossing := int(first[1][0]):
@@ -161,15 +184,6 @@ class _Gathering:
                 "conditional likelihood does not fall into parts there; cluster by what does not vary within groups"
             )
         return first
-
-
-def _merge_numbers(out: FloatArray, more: FloatArray) -> None:
-    """Add the evidence of other groups."""
-    for row in range(len(out)):
-        if row in (SHARES, OFF_MODE):
-            out[row] += more[row]
-        else:
-            np.maximum(out[row], more[row], out=out[row])
 
 
 def _weakest_by_person(groups: Groups, numbers: FloatArray) -> FloatArray:
@@ -181,9 +195,10 @@ def _weakest_by_person(groups: Groups, numbers: FloatArray) -> FloatArray:
         return numbers
     shares = shares_collector(groups.design, groups.fit.moments.modes())
     (gathered,) = scan_scores(groups.design, [groups.fit], [[shares]])
-    persons = shares.numbers(gathered.collected[0])
-    weakest = np.maximum(numbers, persons)
-    weakest[OFF_MODE] = np.minimum(numbers[OFF_MODE], persons[OFF_MODE])
+    weakest = shares.numbers(groups.fit, gathered.collected[0])
+    shared = [SHARES, LARGEST, LEVERAGE]
+    weakest[shared] = np.maximum(weakest[shared], numbers[shared])
+    weakest[OFF_MODE] = np.minimum(weakest[OFF_MODE], numbers[OFF_MODE])
     return weakest
 
 

@@ -93,6 +93,10 @@ class PoissonDesign(Design):
         """Count the rows, or with frequency weights those that they stand for, whatever the step's own weights."""
         return super().observations(self.total)
 
+    def sizes(self, outcome: AnyArray) -> FloatArray:
+        """Return the outcome over its mean, which the step's weights have in them, from the working outcome."""
+        return np.asarray(outcome + 1.0)
+
     def offset_of(self, block: Block) -> FloatArray:
         """Return the offset on a block's rows."""
         if self.offset is None:
