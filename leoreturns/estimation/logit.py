@@ -10,7 +10,7 @@ import pandas as pd
 from leoreturns._core import elimination
 from leoreturns._core import scores as kernel
 from leoreturns._parallel import threads
-from leoreturns._typing import FloatArray
+from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.columns import taken
 from leoreturns.estimation.conditional import SEPARATED, Groups, Maximum, Part, maximise, unpacked
@@ -54,6 +54,7 @@ def felogit(
     data: Panel | Scan | pd.DataFrame,
     *,
     cov: Covariance,
+    weights: Weights | None = None,
     where: str | None = None,
     ssc: SmallSample | None = None,
     split: str | None = None,
@@ -72,6 +73,9 @@ def felogit(
     cov : Covariance
         `Unadjusted` (the inverse of the information), `Clustered` by columns that do not vary within the groups, or
         `Jackknifed`, whose refits are one Newton step from the estimate.
+    weights : Weights, optional
+        Of groups as a whole, the same on all their rows: "frequency", how many equal groups one stands for, or
+        "probability".
     where, ssc, split, person, n_jobs
         As in `feols`.
 
@@ -86,7 +90,8 @@ def felogit(
     ValueError
         For a text that is no formula.
     SupportError
-        For an outcome other than zero and one, no effect or several, and covariances that do not carry over.
+        For an outcome other than zero and one, no effect or several, covariances that do not carry over, and weights
+        that vary within groups or are those of errors' variances, which a logit has not.
     NotIdentifiedError
         If some combination of the regressors tells the outcomes within groups apart, so that its coefficient is
         infinite.
@@ -97,7 +102,11 @@ def felogit(
     `flow`. The likelihood given each group's number of ones is exact, by recursion over its rows (Chamberlain 1980,
     Review of Economic Studies 47; Gail, Lubin and Rubinstein 1981, Biometrika 68), and maximised by Newton's method.
     """
-    check_options(cov, None, ssc)
+    check_options(cov, weights, ssc)
+    if weights is not None and weights.kind == "analytic":
+        raise SupportError(
+            "analytic weights are inverse variances of errors, which a logit has not; say 'frequency' or 'probability'"
+        )
     if not isinstance(cov, (Unadjusted, Clustered, Jackknifed)):
         raise SupportError(
             f"{type(cov).__name__} is not available for felogit, whose scores are those of groups, not rows; use "
@@ -108,11 +117,11 @@ def felogit(
         raise SupportError(EFFECT_HINT)
     results: dict[str, Estimate] = {}
     with threads(n_jobs), single_threaded():
-        panel = estimation_panel(data, specifications, [*cov.columns, split], None, where=where, person=person)
+        panel = estimation_panel(data, specifications, [*cov.columns, split], weights, where=where, person=person)
         for label, part in [("", panel)] if split is None else split_panel(panel, split):
             variables = Variables(part)
             for entry in specifications:
-                groups = Groups.of(part, entry, cov, variables)
+                groups = Groups.of(part, entry, cov, variables, weights)
                 found = _estimate(groups, maximise(groups), cov, ssc or SmallSample(), variables)
                 known = SampleEvidence.of(groups.sample, variables, known_persons=identified(data, person))
                 results[label_of(entry, label)] = _result(groups, found, cov, known, where)
@@ -163,8 +172,8 @@ class _Gathering:
         inverse, here = self.maximum.inverse, slice(part.starts[0], part.starts[-1])
         columns, starts = np.ascontiguousarray(part.rows[here].T), part.starts - part.starts[0]
         elimination.centre(columns, np.empty(0), starts)
-        sizes = np.array([part.outcome[here] == value for value in (1, 0)], dtype=np.float64)
         codes = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        sizes = np.array([part.outcome[here] == value for value in (1, 0)]) * part.weights[codes]
         out, one_sided = np.zeros((N_SIDES, len(columns), len(starts) - 1)), np.zeros(len(columns), dtype=np.uint8)
         sums = out.reshape(-1, len(starts) - 1)
         kernel.sum_sides(inverse @ columns, 1.0 / np.diag(inverse), one_sided, sizes, codes, sums)
@@ -225,7 +234,7 @@ def _estimate(
         factor = (fewest - 1) / fewest if ssc.clusters else 1.0
         notes: dict[str, object] = {"refits": ONE_STEP_EACH}
         return maximum, Found(factor * (apart.T @ apart), fewest - 1.0, single, notes), numbers
-    n = float(design.sample.n_row)
+    n = float(groups.nobs)
     meat = np.zeros((k, k))
     for (sign, way), scores in zip(ways, sums, strict=True):
         count = fewest if ssc.cluster_df == "min" else way.count
@@ -263,10 +272,10 @@ def _result(
         values=maximum.beta,
         covariance=(found.cov + found.cov.T) / 2,
         cov_name=f"{cov.name}, {ONE_STEP_EACH}" if isinstance(cov, Jackknifed) else cov.name,
-        nobs=sample.n_row,
+        nobs=groups.nobs,
         n_row=sample.n_row,
         n_person=sample.n_person if shared.fingerprint is not None else -1,
-        df_resid=float(sample.n_row - groups.k),
+        df_resid=float(groups.nobs - groups.k),
         df_tests=found.df_tests,
         n_clusters=found.clusters,
         effects={design.eliminated: design.effects[design.eliminated]},
@@ -282,8 +291,11 @@ def _result(
         settings={
             "path": f"{design.eliminated} conditioned away",
             "scans": maximum.scans,
+            "weights": None if design.weights is None else f"{design.weight_kind} weights {design.weights.name}",
             "where": where,
             **found.notes,
         },
-        owners=owners_of(sample.panel, [specification], cov.columns),
+        owners=owners_of(
+            sample.panel, [specification], [*cov.columns, *([design.weights.name] if design.weights else [])]
+        ),
     )
