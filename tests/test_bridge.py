@@ -66,6 +66,89 @@ def test_gmm_is_that_of_linearmodels(cov: lr.Covariance, options: dict[str, Any]
     assert (2 * test.statistic, test.pvalue) == pytest.approx((expected.j_stat.stat, expected.j_stat.pval), rel=RTOL)
 
 
+def weighted_women() -> pd.DataFrame:
+    data = women()
+    return data.assign(w=0.5 + data.age / 40.0, times=data.hours.astype(int) % 3)
+
+
+@pytest.mark.parametrize("kind", ["analytic", "probability"])
+@pytest.mark.parametrize(("cov", "options"), COVARIANCES)
+def test_weighted_liml_and_gmm_are_those_of_linearmodels(
+    kind: Any, cov: lr.Covariance, options: dict[str, Any]
+) -> None:
+    data = weighted_women()
+    weights = lr.Weights("w", kind)
+    if kind == "probability" and isinstance(cov, lr.Unadjusted):
+        with pytest.raises(lr.SupportError, match="no unadjusted covariance"):
+            lr.liml(FORMULA, data, cov=cov, weights=weights)
+        return
+    clusters = {"clusters": data.age} if isinstance(cov, lr.Clustered) else {}
+    weighting = {**clusters, "debiased": True} if clusters else {}
+    expected = IVLIML(*sides(data), weights=data.w).fit(**options, **clusters)
+    found = lr.liml(FORMULA, data, cov=cov, weights=weights)
+    same(found, expected)
+    assert found.settings["kappa"] == pytest.approx(expected.kappa, rel=RTOL)
+    assert found.settings["weights"] == f"{kind} weights w" and found.nobs == 428
+    gap = (
+        data.lwage
+        - data[["one", "exper", "expersq", "educ"]] @ found.params[["Intercept", "exper", "expersq", "educ"]].to_numpy()
+    )
+    assert found.fit["rss"] == pytest.approx(data.w @ gap**2, rel=RTOL)
+    same(
+        lr.gmm(FORMULA, data, cov=cov, weights=weights),
+        IVGMM(*sides(data), weights=data.w, weight_type=options["cov_type"], **weighting).fit(**options, **clusters),
+    )
+
+
+@pytest.mark.parametrize(("cov", "options"), COVARIANCES)
+def test_frequency_weights_are_rows_repeated(cov: lr.Covariance, options: dict[str, Any]) -> None:
+    data = weighted_women()
+    repeated = data.loc[np.repeat(data.index, data.times)].reset_index(drop=True)
+    for method in (lr.liml, lr.gmm):
+        found = method(FORMULA, data, cov=cov, weights=lr.Weights("times", "frequency"))
+        expected = method(FORMULA, repeated, cov=cov)
+        np.testing.assert_allclose(found.values, expected.values, rtol=RTOL)
+        np.testing.assert_allclose(found.std_errors, expected.std_errors, rtol=RTOL)
+        assert found.nobs == expected.nobs == data.times.sum() and found.n_row == (data.times > 0).sum()
+        assert found.df_resid == expected.df_resid and found.r2 == pytest.approx(expected.r2, rel=RTOL)
+
+
+@pytest.mark.parametrize("cov", [lr.Unadjusted(), lr.Robust("HC0"), lr.Clustered("nr")])
+def test_weighted_random_effects(cov: lr.Covariance) -> None:
+    data = wage_panel()
+    data = data[(data.nr + data.year) % 5 != 0].assign(
+        w=lambda rows: 1.0 + rows.hours / 1000.0, times=lambda rows: rows.nr % 3
+    )
+    names = ["educ", "married", "union", "expersq"]
+    formula = f"lwage ~ {' + '.join(names)}"
+    indexed = data.assign(one=1.0).set_index(["nr", "year"])
+    options = {
+        "unadjusted": {},
+        "robust HC0": {"cov_type": "robust", "debiased": False},
+        "clustered by nr": {"cov_type": "clustered", "cluster_entity": True, "group_debias": True},
+    }[cov.name]
+    expected = RandomEffects(indexed.lwage, indexed[["one", *names]], weights=indexed.w).fit(**options)  # type: ignore[arg-type]
+    same(lr.random_effects(formula, data, cov=cov, weights=lr.Weights("w", "analytic"), person="nr"), expected)
+    repeated = data.loc[np.repeat(data.index, data.times)]
+    times = lr.random_effects(formula, data, cov=cov, weights=lr.Weights("times", "frequency"), person="nr")
+    twice = lr.random_effects(formula, repeated, cov=cov, person="nr")
+    np.testing.assert_allclose(times.values, twice.values, rtol=RTOL)
+    np.testing.assert_allclose(times.std_errors, twice.std_errors, rtol=RTOL)
+
+
+def test_weights_that_random_effects_have_not() -> None:
+    data = wage_panel().assign(w=1.0)
+    with pytest.raises(lr.SupportError, match="components of a variance; use lr.feols"):
+        lr.random_effects("lwage ~ union", data, cov=lr.Robust(), weights=lr.Weights("w", "probability"), person="nr")
+    fixed = lr.feols("lwage ~ union | nr", data, cov=lr.Unadjusted(), person="nr")
+    random = lr.random_effects(
+        "lwage ~ union", data, cov=lr.Unadjusted(), weights=lr.Weights("w", "analytic"), person="nr"
+    )
+    assert isinstance(fixed, lr.Estimate)
+    with pytest.raises(lr.SupportError, match="different weights"):
+        lr.hausman(fixed, random)
+
+
 def test_exactly_identified_equations_are_those_of_two_stages() -> None:
     formula = "lwage ~ exper + C(kidslt6) | educ ~ motheduc"
     two = lr.feols(formula, women(), cov=lr.Robust("HC1"))

@@ -73,6 +73,22 @@ def test_sums_by_group_and_code() -> None:
     np.testing.assert_allclose(sums, expected)
 
 
+def test_sums_of_each_side_of_nought() -> None:
+    draw = np.random.default_rng(4)
+    own, scale, codes = draw.normal(size=(3, 50)), draw.random(3), draw.integers(0, 6, 50).astype(np.int32)
+    own[1, :5] = 0.0
+    sizes, one_sided = np.abs(draw.normal(size=(2, 50))), np.array([0, 0, 1], dtype=np.uint8)
+    out = np.ones((12, 6))
+    scores.sum_sides(own, scale, one_sided, sizes, codes, out)
+    expected = []
+    for size in sizes:
+        for above in (True, False):
+            for j in range(3):
+                value = own[j] ** 2 * scale[j] * size * (((own[j] > 0) == above) | (j == 2))
+                expected.append([1.0 + value[codes == code].sum() for code in range(6)])
+    np.testing.assert_allclose(out, expected)
+
+
 def test_a_column_constant_within_groups_becomes_exactly_zero() -> None:
     starts = np.array([0, 3, 10, 11], dtype=np.int64)
     values = np.repeat([0.1, 1e9 + 0.3, -7.7e-9], np.diff(starts))[None, :]
@@ -80,6 +96,11 @@ def test_a_column_constant_within_groups_becomes_exactly_zero() -> None:
         out = values.copy()
         elimination.centre(out, weights, starts)
         assert not out.any()
+
+
+def sides(columns: np.ndarray, codes: np.ndarray, out: np.ndarray) -> None:
+    k = len(columns)
+    scores.sum_sides(columns, np.ones(k), np.zeros(k, dtype=np.uint8), np.ones_like(columns[:1]), codes, out)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +113,9 @@ def test_a_column_constant_within_groups_becomes_exactly_zero() -> None:
         (lambda x, w, s, g: elimination.residualise(x, s, np.zeros((3, 3))), "one row per column"),
         (lambda x, w, s, g: scores.sum_codes(x, s[0] + np.int32(9), np.zeros((3, 2))), "outside the table"),
         (lambda x, w, s, g: scores.sum_groups(x, g, np.zeros((2, 1))), "one entry per group"),
+        (lambda x, w, s, g: sides(x, s[0], np.zeros((3, 2))), "two rows per column and size"),
+        (lambda x, w, s, g: sides(x, s[0] + np.int32(9), np.zeros((4, 2))), "outside the table"),
+        (lambda x, w, s, g: sides(x, s[0, 1:].copy(), np.zeros((4, 2))), "differ in length"),
         (lambda x, w, s, g: scores.leverages(s, w, g, True, np.zeros((3, 2)), w.copy()), "square"),
         (
             lambda x, w, s, g: elimination.slot_moments(

@@ -201,6 +201,65 @@ def test_scales_and_levels_cost_no_digits() -> None:
     close(found.std_errors * [1e-6, 1e6], expected.std_errors, 1e-8)
 
 
+@pytest.mark.parametrize("rows", [32, 1 << 15])
+def test_frequency_weights_are_groups_repeated(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", rows)
+    frame = FRAME.assign(times=FRAME.person % 4)
+    copies = [frame[frame.times > copy].assign(copy=copy) for copy in range(3)]
+    repeated = pd.concat(copies, ignore_index=True).rename(columns={"person": "one"})
+    repeated["person"] = repeated.one * 10 + repeated["copy"]
+    weights = lr.Weights("times", "frequency")
+    for cov, same in [
+        (lr.Unadjusted(), lr.Unadjusted()),
+        (lr.Clustered("person"), lr.Clustered("one")),
+        (lr.Clustered("school"), lr.Clustered("school")),
+        (lr.Jackknifed("school"), lr.Jackknifed("school")),
+    ]:
+        found = fitted("work ~ x1 + x2 + C(year) | person", cov, frame, weights=weights)
+        expected = fitted("work ~ x1 + x2 + C(year) | person", same, repeated)
+        close(found.values, expected.values)
+        close(found.covariance, expected.covariance)
+        close([found.loglik, found.fit["null_loglik"]], [expected.loglik, expected.fit["null_loglik"]])
+        assert found.nobs == expected.nobs and found.df_resid == expected.df_resid
+    assert found.n_row == len(both(frame[frame.times > 0])) and "frequency weights times" in str(found.settings)
+
+
+def test_probability_weights_weigh_the_scores_of_groups() -> None:
+    frame = both(FRAME.assign(w=0.5 + (FRAME.person % 7) / 3.0))
+    w = frame.groupby("person").w.first().to_numpy()
+    x, y = frame[["x1", "x2"]].to_numpy(), frame.work.to_numpy()
+    parts = [np.flatnonzero(frame.person == person) for person in np.unique(frame.person)]
+    beta = np.zeros(2)
+    for _ in range(30):
+        own = [groups_of_logit(beta, x[rows], y[rows]) for rows in parts]
+        scores = w[:, None] * np.array([entry[1] for entry in own])
+        inverse = np.linalg.inv(np.einsum("g,gab->ab", w, np.array([entry[2] for entry in own])))
+        beta = beta + inverse @ scores.sum(axis=0)
+    plain = lr.SmallSample(parameters=False, clusters=False)
+    found = fitted(
+        "work ~ x1 + x2 | person",
+        lr.Clustered("person"),
+        frame,
+        weights=lr.Weights("w", "probability"),
+        ssc=plain,
+    )
+    close(found.values, beta)
+    close(found.covariance, inverse @ scores.T @ scores @ inverse)
+    shares = w * np.einsum("ja,gab,bj->jg", inverse, np.array([entry[2] for entry in own]), inverse)
+    shares /= np.diag(inverse)[:, None]
+    close(found.evidence.effective_persons, 1 / (shares**2).sum(axis=1), 1e-8)
+
+
+def test_weights_that_a_conditional_likelihood_has_not() -> None:
+    frame = FRAME.assign(times=1 + FRAME.year % 2)
+    with pytest.raises(lr.SupportError, match="vary within .* groups of 'person'"):
+        fitted("work ~ x1 | person", data=frame, weights=lr.Weights("times", "frequency"))
+    with pytest.raises(lr.SupportError, match="say 'frequency' or 'probability'"):
+        fitted("work ~ x1 | person", data=frame, weights=lr.Weights("times", "analytic"))
+    with pytest.raises(lr.SupportError, match="no unadjusted covariance"):
+        fitted("work ~ x1 | person", data=frame, weights=lr.Weights("times", "probability"))
+
+
 def test_evidence_counts_persons_by_their_information() -> None:
     frame = both(FRAME).copy()
     found = fitted("work ~ x1 + x2 | person", data=frame)

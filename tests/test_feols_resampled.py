@@ -83,6 +83,37 @@ def test_the_jackknife_by_person_is_hc3_like() -> None:
     close(found.covariance, 29 / 30 * apart.T @ apart, 1e-9)
 
 
+@pytest.mark.parametrize("names", ["school^place", "place^school", "school^year", "person^half"])
+def test_combinations_of_columns_are_clusters(names: str) -> None:
+    frame = FRAME.assign(half=FRAME.year % 2)
+    own = frame.groupby(names.split("^")).ngroup()
+    panel = lr.Panel.from_frame(frame.assign(cell=own), person="person", time="year")
+    for cov in (lr.Jackknifed, lambda name: lr.WildCluster(name, 99, 1, ["x1"], kind="31")):
+        found, same = (lr.feols("y ~ x1 + treated | year", panel, cov=cov(name)) for name in (names, "cell"))
+        assert isinstance(found, lr.Estimate) and isinstance(same, lr.Estimate)
+        close(found.covariance, same.covariance, 1e-12)
+        assert found.n_clusters == {names: own.nunique()} and names in found.cov_name
+        pd.testing.assert_frame_equal(found.clusters().loc[names], same.clusters().loc["cell"])
+
+
+def test_wild_signs_of_combinations_hang_on_their_labels() -> None:
+    few = FRAME[FRAME.school < 3].assign(half=FRAME.year % 2, other="unused")
+    few["cell"] = few.groupby(["half", "school"]).ngroup()
+
+    def tested(name: str, frame: pd.DataFrame, n_replicates: int, **options: object) -> tuple[float, float, float]:
+        panel = lr.Panel.from_frame(frame, person="person", time="year")
+        cov = lr.WildCluster(name, n_replicates, 5, ["x1"])
+        found = lr.feols("y ~ x1 + treated | year", panel, cov=cov, **options)  # type: ignore[arg-type]
+        assert isinstance(found, lr.Estimate) and found.drawn is not None and found.drawn.pvalues is not None
+        return found.drawn.pvalues[0], found.drawn.low[0], found.drawn.high[0]
+
+    # All vectors of signs: the draws do not matter.
+    close(tested("half^school", few, 999), np.array(tested("cell", few, 999)), 1e-9)
+    drawn = tested("half^school", few, 50)
+    assert drawn != tested("cell", few, 50) and drawn == tested("school^half", few, 50)
+    assert drawn == tested("half^school", FRAME.assign(half=FRAME.year % 2), 50, where="school < 3")
+
+
 def test_the_jackknife_of_instruments() -> None:
     draw = np.random.default_rng(8)
     data = FRAME.assign(z1=FRAME.x1 + draw.normal(size=len(FRAME)), z2=draw.normal(size=len(FRAME)))

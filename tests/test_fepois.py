@@ -65,6 +65,49 @@ def test_coefficients_and_covariances_are_those_of_dummies(effects: list[str], w
             close(fitted(formula, lr.Clustered(*clusters), **given).covariance, expected)
 
 
+@pytest.mark.parametrize("weights", [None, "analytic"])
+@pytest.mark.parametrize("offset", [None, "log_exposure"])
+@pytest.mark.parametrize("effects", EFFECTS, ids="+".join)
+def test_effects_and_regressors_make_the_mean(
+    effects: list[str], offset: str | None, weights: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = kept_rows(FRAME, effects)
+    w = None if weights is None else frame.w.to_numpy()
+    added = None if offset is None else frame[offset].to_numpy()
+    brute = BrutePoisson(frame, frame[["x1", "x2"]].to_numpy(), effects, w, added)
+    given = None if weights is None else lr.Weights("w", "analytic")
+    formula = f"y ~ x1 + x2 | {' + '.join(effects)}"
+    monkeypatch.setattr(blocks, "BLOCK_ROWS", 64)
+    for few in (256, 3):  # so that a school, too, is eliminated
+        monkeypatch.setattr(design, "FEW_LEVELS", few)
+        found = lr.fixed_effects(formula, PANEL, method="poisson", weights=given, offset=offset)
+        close(found.params, brute.beta)
+        index = frame[["x1", "x2"]].to_numpy() @ found.params.to_numpy() + (0.0 if added is None else added)
+        for effect, values in found.effects.items():
+            if effect == "person":
+                ids = PANEL.ids.to_arrow().to_numpy()
+                values = values.set_axis(ids[values.index])
+            names = effect.split("^")
+            labels = frame[names[0]] if len(names) == 1 else frame[names].astype(str).agg("^".join, axis=1)
+            index = index + labels.map(values).to_numpy()
+            assert found.counts[effect].sum() == len(frame)
+        close(np.exp(index), brute.mu, 1e-8)
+
+
+def test_effects_of_exposure_and_what_is_refused() -> None:
+    both = [
+        lr.fixed_effects("y ~ x1 | place", FRAME, method="poisson", **{name: column}).effects["place"]  # type: ignore[arg-type]
+        for name, column in (("offset", "log_exposure"), ("exposure", "exposure"))
+    ]
+    close(both[0], both[1], 1e-10)
+    with pytest.raises(lr.SupportError, match="method='poisson'"):
+        lr.fixed_effects("y ~ x1 | place", FRAME, offset="log_exposure")
+    with pytest.raises(ValueError, match="method is one of"):
+        lr.fixed_effects("y ~ x1 | place", FRAME, method="logit")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="not both"):
+        lr.fixed_effects("y ~ x1 | place", FRAME, method="poisson", offset="log_exposure", exposure="exposure")
+
+
 def test_every_path_to_the_effects_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     formula = "y ~ x1 + x2 | person + place^year + school^year"
     expected = fitted(formula, lr.Clustered("person"))

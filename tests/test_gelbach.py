@@ -8,6 +8,7 @@ import pytest
 from reference_feols import dummies, workers
 
 import leoreturns as lr
+from leoreturns.estimation import design
 
 FRAME = workers(40, seed=6, missing=True)
 ADDED = {"skills": "ability + x2", "paths": "route"}
@@ -36,10 +37,16 @@ def parts(frame: pd.DataFrame, effects: list[str], w: np.ndarray) -> np.ndarray:
     return np.array([fit(base, y)[0], full[4], own.sum(), own[:2].sum(), own[2:].sum()])
 
 
-@pytest.mark.parametrize("effects", [[], ["year"], ["school", "year"]])
+@pytest.mark.parametrize("few", [256, 3])
+@pytest.mark.parametrize("effects", [[], ["year"], ["school", "year"], ["place^year"]])
 @pytest.mark.parametrize("weights", [None, "analytic"])
-def test_parts_and_their_covariance_are_those_of_refits(effects: list[str], weights: str | None) -> None:
+def test_parts_and_their_covariance_are_those_of_refits(
+    effects: list[str], weights: str | None, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(design, "FEW_LEVELS", few)  # above 3 the largest effect is eliminated
     frame = known()
+    if effects == ["place^year"]:
+        frame = frame[frame.groupby(["place", "year"]).y.transform("size") > 1].reset_index(drop=True)
     formula = "y ~ x1 + treated" + (f" | {' + '.join(effects)}" if effects else "")
     given = None if weights is None else lr.Weights("w", weights)  # type: ignore[arg-type]
     found = lr.gelbach(formula, ADDED, FRAME, param="x1", cov=lr.Clustered("person"), weights=given, person="person")
@@ -55,7 +62,7 @@ def test_parts_and_their_covariance_are_those_of_refits(effects: list[str], weig
         for g in range(codes.max() + 1)
     ]
     n, count = len(frame), codes.max() + 1
-    levels = {"school": frame.school.nunique(), "year": frame.year.nunique()}
+    levels = {name: frame.groupby(name.split("^")).ngroups for name in effects}
     parameters = 6 + (sum(levels[name] for name in effects) - len(effects) + 1 if effects else 1)
     factor = (n - 1) / (n - parameters) * count / (count - 1)
     cov = factor * np.array(slopes).T @ np.array(slopes)
@@ -74,6 +81,8 @@ def test_base_and_full_are_the_regressions() -> None:
     assert found.params["explained"] == pytest.approx(found.params["work"], rel=1e-12)
     assert found.params["base"] - found.params["full"] == pytest.approx(found.params["explained"], rel=1e-8)
     assert found.settings["groups"] == {"work": ["x2"]} and found.effects == full.effects
+    expected = parts(frame.assign(route="-", ability=0.0, treated=0.0), ["person", "year"], np.ones(len(frame)))
+    np.testing.assert_allclose(found.values[:3], expected[:3], rtol=1e-8)
 
 
 def test_pyfixest_has_the_same_parts() -> None:

@@ -27,7 +27,7 @@ def sum_groups(const double[:, ::1] values not None, const int64_t[::1] starts n
                 out[k, g] = total
 
 
-def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not None, double[:, ::1] out not None):
+def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not None, double[:, :] out not None):
     """Add the columns to the sums of the rows' codes: values IN float64[k, n]; codes IN int32[n], in
     ``0 : n_codes``; out IN/OUT float64[n_codes, k]."""
     cdef int64_t k, i, n = values.shape[1], n_columns = values.shape[0]
@@ -42,11 +42,45 @@ def sum_codes(const double[:, ::1] values not None, const int32_t[::1] codes not
                 out[codes[i], k] += values[k, i]
 
 
+def sum_sides(
+    const double[:, ::1] own not None, const double[::1] scale not None, const uint8_t[::1] one_sided not None,
+    const double[:, ::1] sizes not None, const int32_t[::1] codes not None, double[:, :] out not None,
+):
+    """Add squares times sizes to the sums of the rows' codes, apart where the numbers are above nought and where not.
+
+    own IN float64[k, n]; scale IN float64[k], of the squares; one_sided IN uint8[k], whether both sides are all rows;
+    sizes IN float64[s, n]; codes IN int32[n], in ``0 : n_codes``; out IN/OUT float64[2 s k, n_codes]: for each size k
+    rows of those above, then k rows of the others.
+    """
+    cdef int64_t a, i, j, first, k = own.shape[0], n = own.shape[1], n_sizes = sizes.shape[0]
+    cdef double x
+    if codes.shape[0] != n or sizes.shape[1] != n or scale.shape[0] != k or one_sided.shape[0] != k:
+        raise ValueError("own, scale, one_sided, sizes and codes differ in length")
+    if out.shape[0] != 2 * n_sizes * k:
+        raise ValueError("out must have two rows per column and size")
+    for i in range(n):
+        if codes[i] < 0 or codes[i] >= out.shape[1]:
+            raise ValueError("a code lies outside the table")
+    with nogil:
+        for a in range(n_sizes):
+            for j in range(k):
+                first = 2 * a * k + j
+                for i in range(n):
+                    x = own[j, i] * own[j, i] * scale[j] * sizes[a, i]
+                    if one_sided[j]:
+                        out[first, codes[i]] += x
+                        out[first + k, codes[i]] += x
+                    else:
+                        # Added to one of two rows by arithmetic: which of them is as random as the signs.
+                        out[first + k * (own[j, i] <= 0.0), codes[i]] += x
+
+
 def person_evidence(
     const double[:, ::1] own not None, const double[:, ::1] regressors not None, const uint8_t[:, ::1] off not None,
-    const int64_t[::1] starts not None, const double[::1] scale not None, double[:, ::1] out not None,
+    const double[:, ::1] sizes not None, const int64_t[::1] starts not None, const double[::1] scale not None,
+    const uint8_t[::1] one_sided not None, double[:, ::1] out not None,
 ):
-    """Add what persons stand behind each coefficient.
+    """Add what persons stand behind each coefficient, in one pass: what `sum_groups` and `sum_sides` give by person.
 
     Parameters
     ----------
@@ -54,37 +88,58 @@ def person_evidence(
         Each regressor without all others, over its sum of squares; the regressors.
     off : uint8 of shape (k, n), IN
         Whether a row departs from the most frequent value.
+    sizes : float64 of shape (s, n), IN
+        Of the outcome; s is 1 or 2.
     starts : int64 of shape (g + 1,), IN
         First row of each person, and the end.
     scale : float64 of shape (k,), IN
         What makes squares of `own` shares that add up to one.
-    out : float64 of shape (4, k), IN/OUT
-        Sums of squared shares of persons, largest share, persons with a row that is off, largest leverage of a person.
+    one_sided : uint8 of shape (k,), IN
+        Whether both sides are all rows.
+    out : float64 of shape (4 + 4 s, k), IN/OUT
+        Sums of squared shares of persons, largest share, persons with a row that is off, largest leverage of a person;
+        for each size and the rows above nought, then the others: shares times sizes of persons, summed and squared.
     """
-    cdef int64_t k, g, i, n = own.shape[1], n_columns = own.shape[0]
-    cdef double share, leverage, x, largest = 0.0
+    cdef int64_t k, g, i, a, at, n = own.shape[1], n_columns = own.shape[0], n_sizes = sizes.shape[0]
+    cdef double share, leverage, x, square, largest = 0.0
+    cdef double above[2]
+    cdef double whole[2]
     cdef uint8_t any_off
     check_groups(starts, n)
-    if regressors.shape[0] != n_columns or off.shape[0] != n_columns or scale.shape[0] != n_columns:
-        raise ValueError("own, regressors, off and scale differ in columns")
-    if regressors.shape[1] != n or off.shape[1] != n or out.shape[0] != 4 or out.shape[1] != n_columns:
-        raise ValueError("own, regressors, off and out differ in shape")
+    if not (regressors.shape[0] == off.shape[0] == scale.shape[0] == one_sided.shape[0] == out.shape[1] == n_columns):
+        raise ValueError("own, regressors, off, scale, one_sided and out differ in columns")
+    if regressors.shape[1] != n or off.shape[1] != n or sizes.shape[1] != n:
+        raise ValueError("own, regressors, off and sizes differ in length")
+    if n_sizes < 1 or n_sizes > 2 or out.shape[0] != 4 + 4 * n_sizes:
+        raise ValueError("out must have four rows, and four for each of one or two sizes")
     with nogil:
         for g in range(starts.shape[0] - 1):
             leverage = 0.0
             for k in range(n_columns):
-                share = 0.0
+                share = above[0] = above[1] = whole[0] = whole[1] = 0.0
                 any_off = 0
                 for i in range(starts[g], starts[g + 1]):
                     x = own[k, i]
-                    share += x * x
+                    square = x * x
+                    share += square
                     leverage += x * regressors[k, i]
                     any_off |= off[k, i]
+                    for a in range(n_sizes):
+                        whole[a] += square * sizes[a, i]
+                        above[a] += square * sizes[a, i] * (x > 0.0)
                 share *= scale[k]
                 out[0, k] += share * share
                 if share > out[1, k]:
                     out[1, k] = share
                 out[2, k] += any_off
+                for a in range(n_sizes):
+                    at = 4 + 4 * a
+                    x = scale[k] * (whole[a] if one_sided[k] else above[a])
+                    out[at, k] += x
+                    out[at + 1, k] += x * x
+                    x = scale[k] * (whole[a] if one_sided[k] else whole[a] - above[a])
+                    out[at + 2, k] += x
+                    out[at + 3, k] += x * x
             if leverage > largest:
                 largest = leverage
         for k in range(n_columns):

@@ -1,7 +1,8 @@
 """Protection of regressions: coefficients that rest on enough persons, rounded; counts rounded; nothing else.
 
 Rows say little in a panel: a dummy for one person has as many as the person has years. What a coefficient rests on are
-the persons in the squares of its regressor that the others, and the effects, leave: see `FitEvidence`.
+the persons in the squares of its regressor that the others, and the effects, leave, and those of them to whom the
+outcome belongs: see `FitEvidence`.
 """
 
 from __future__ import annotations
@@ -84,6 +85,13 @@ def _few_off_mode(estimate: Estimate, policy: Policy) -> BoolArray:
     return np.asarray((estimate.evidence.persons_off_mode < policy.min_persons) & ~constant)
 
 
+def _few_contributors(estimate: Estimate, policy: Policy) -> BoolArray:
+    contributors = estimate.evidence.effective_contributors
+    if contributors is None:
+        return np.zeros(len(estimate.names), dtype=np.bool_)
+    return ~np.asarray(contributors >= policy.min_effective_persons * (1.0 - ROUND_OFF))
+
+
 def _dominated(estimate: Estimate, policy: Policy) -> BoolArray:
     return ~np.asarray(estimate.evidence.largest_share <= policy.max_person_share)
 
@@ -104,6 +112,10 @@ COEFFICIENT_RULES = (
     CoefficientRule("fewer persons with another value of the regressor than its most frequent one", _few_off_mode),
     CoefficientRule("fewer persons of equal weight, which the coefficient is worth, than asked for", _few_effective),
     CoefficientRule("one person makes up too much of what identifies the coefficient", _dominated),
+    CoefficientRule(
+        "fewer persons of equal weight, to whom the outcome behind the coefficient belongs, than asked for",
+        _few_contributors,
+    ),
 )
 REASONS = (
     *(rule.reason for rule in (*FIT_RULES, *COEFFICIENT_RULES)),

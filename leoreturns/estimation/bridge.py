@@ -18,7 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from leoreturns._parallel import threads
-from leoreturns._typing import CodeArray, FloatArray, IntArray
+from leoreturns._typing import CodeArray, FloatArray, IntArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, Unadjusted
 from leoreturns.estimation.design import CONSTANT, Variables, build_design, sample_of
@@ -26,6 +26,7 @@ from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.matrices import columns_along
 from leoreturns.estimation.ols import check_options, feols
+from leoreturns.estimation.variables import numbers
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import expand
 from leoreturns.results.estimate import Estimate
@@ -38,6 +39,7 @@ def liml(
     *,
     cov: Covariance,
     fuller: float = 0.0,
+    weights: Weights | None = None,
     where: str | None = None,
     person: str | None = None,
     n_jobs: int | None = None,
@@ -48,7 +50,7 @@ def liml(
     ----------
     formula : str
         As in `feols`, with ``endogenous ~ instruments`` and without effects.
-    data, where, person, n_jobs
+    data, weights, where, person, n_jobs
         As in `feols`.
     cov : Unadjusted, Robust ("HC0" or "HC1") or Clustered (by one or two columns)
     fuller : float
@@ -65,8 +67,8 @@ def liml(
     Anderson and Rubin (1949, Annals of Mathematical Statistics 20), Fuller (1977, Econometrica 45).
     """
     with threads(n_jobs):
-        read = _read(formula, data, cov, where, person, n_jobs, instruments=True)
-        model = _linearmodels("iv").IVLIML(*read.sides(), fuller=fuller)
+        read = _read(formula, data, cov, weights, where, person, n_jobs, instruments=True)
+        model = _linearmodels("iv").IVLIML(*read.sides(), **read.weighted(), fuller=fuller)
         found = model.fit(**read.covariance(cov))
     return _taken_over(read, found, "LIML" if not fuller else f"Fuller({fuller:g})", {"kappa": float(found.kappa)})
 
@@ -76,6 +78,7 @@ def gmm(
     data: Panel | pd.DataFrame,
     *,
     cov: Covariance,
+    weights: Weights | None = None,
     where: str | None = None,
     person: str | None = None,
     n_jobs: int | None = None,
@@ -86,7 +89,7 @@ def gmm(
     ----------
     formula : str
         As in `feols`, with ``endogenous ~ instruments`` and without effects.
-    data, where, person, n_jobs
+    data, weights, where, person, n_jobs
         As in `feols`.
     cov : Unadjusted, Robust ("HC0" or "HC1") or Clustered (by one column)
         Of the coefficients, and of the moments that the second step weights by.
@@ -103,11 +106,12 @@ def gmm(
     if isinstance(cov, Clustered) and len(cov.clusters) > 1:
         raise SupportError("moments are weighted by one way of clustering; name a single column")
     with threads(n_jobs):
-        read = _read(formula, data, cov, where, person, n_jobs, instruments=True)
+        read = _read(formula, data, cov, weights, where, person, n_jobs, instruments=True)
         options = read.covariance(cov)
         weighting = {"clusters": options["clusters"]} if "clusters" in options else {}
         debiased = {"debiased": options["debiased"]} if isinstance(cov, Clustered) else {}
-        model = _linearmodels("iv").IVGMM(*read.sides(), weight_type=options["cov_type"], **weighting, **debiased)
+        given = {**read.weighted(), "weight_type": options["cov_type"], **weighting, **debiased}
+        model = _linearmodels("iv").IVGMM(*read.sides(), **given)
         found = model.fit(**options)
     degrees = len(read.instruments) - len(read.endogenous)
     notes: dict[str, object] = {}
@@ -122,6 +126,7 @@ def random_effects(
     data: Panel | pd.DataFrame,
     *,
     cov: Covariance,
+    weights: Weights | None = None,
     where: str | None = None,
     person: str | None = None,
     n_jobs: int | None = None,
@@ -135,6 +140,10 @@ def random_effects(
     data, where, person, n_jobs
         As in `feols`; the persons must be known.
     cov : Unadjusted, Robust or Clustered (by one or two columns)
+    weights : Weights, optional
+        Analytic or frequency weights. The probability of observing a person does not say that of a row given the
+        person, which the components of the variance need as well (Pfeffermann et al. 1998, J. Royal Statistical Society
+        B 60).
 
     Returns
     -------
@@ -148,12 +157,19 @@ def random_effects(
     """
     if not isinstance(data, Panel) and person is None:
         raise SupportError("random effects of persons need the persons: name the id column with person=...")
+    if weights is not None and weights.kind == "probability":
+        raise SupportError(
+            "probability weights of rows do not determine the components of a variance; use lr.feols without effects, "
+            "or with those of persons, which is consistent under them"
+        )
     with threads(n_jobs):
-        read = _read(formula, data, cov, where, person, n_jobs, instruments=False)
+        read = _read(formula, data, cov, weights, where, person, n_jobs, instruments=False)
         options = read.covariance(cov)
         if "clusters" in options:
             options = {**options, "clusters": read.frame_of(options["clusters"]), "group_debias": True}
-        model = _linearmodels("panel").RandomEffects(read.frame_of(read.y), read.frame_of(read.x, read.fit.names))
+        given = {name: read.frame_of(values[None, :]) for name, values in read.weighted().items()}
+        sides = read.frame_of(read.y), read.frame_of(read.x, read.fit.names)
+        model = _linearmodels("panel").RandomEffects(*sides, **given)
         found = model.fit(**options)
     components = found.variance_decomposition
     notes = {
@@ -182,7 +198,7 @@ def hausman(fixed: Estimate, random: Estimate) -> Test:
     Raises
     ------
     SupportError
-        If the rows are not the same, the covariances are not unadjusted, or no coefficient is in both.
+        If rows or weights are not the same, the covariances are not unadjusted, or no coefficient is in both.
     NotIdentifiedError
         If the difference of the covariances is not positive definite in this sample, so that there is no statistic.
 
@@ -196,6 +212,8 @@ def hausman(fixed: Estimate, random: Estimate) -> Test:
             "the two regressions must share coefficients, and be of the same rows; effects leave out persons of a "
             "single row, so leave them out of both"
         )
+    if fixed.settings["weights"] != random.settings["weights"]:
+        raise SupportError("the two regressions have different weights: give both the same")
     if {fixed.cov_name, random.cov_name} != {Unadjusted().name}:
         raise SupportError("Hausman's test needs lr.Unadjusted() covariances; with others use lr.mundlak")
     apart = (fixed.params[names] - random.params[names]).to_numpy()
@@ -212,7 +230,10 @@ def hausman(fixed: Estimate, random: Estimate) -> Test:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _Read:
-    """The columns of a regression along its rows, and what least squares say of the same columns."""
+    """The columns of a regression along its rows, and what least squares say of the same columns.
+
+    Rows of frequency weights stand as often as they say; other weights are in `weights`, of shape (n,), or (0,).
+    """
 
     fit: Estimate
     y: FloatArray
@@ -221,6 +242,11 @@ class _Read:
     endogenous: list[str]
     clusters: CodeArray
     people: IntArray
+    weights: FloatArray
+
+    def weighted(self) -> dict[str, FloatArray]:
+        """Return the weights as an option of linearmodels."""
+        return {"weights": self.weights} if len(self.weights) else {}
 
     def sides(self) -> tuple[pd.DataFrame, pd.DataFrame | None, pd.DataFrame, pd.DataFrame]:
         """Return outcome, exogenous and endogenous regressors and instruments, as linearmodels takes them."""
@@ -254,6 +280,7 @@ def _read(
     formula: str,
     data: Panel | pd.DataFrame,
     cov: Covariance,
+    weights: Weights | None,
     where: str | None,
     person: str | None,
     n_jobs: int | None,
@@ -261,7 +288,7 @@ def _read(
     instruments: bool,
 ) -> _Read:
     """Estimate by least squares, and read the columns that were kept."""
-    check_options(cov, None, None)
+    check_options(cov, weights, None)
     allowed = isinstance(cov, Unadjusted | Clustered) or (isinstance(cov, Robust) and cov.kind in ("HC0", "HC1"))
     if not allowed or (isinstance(cov, Clustered) and len(cov.clusters) > 2):
         raise SupportError(
@@ -272,12 +299,13 @@ def _read(
     if others or given.effects or bool(given.endogenous) != instruments:
         with_them = "with instruments" if instruments else "without instruments"
         raise SupportError(f"one regression {with_them} and without absorbed effects is estimated: write C(year)")
-    fit = feols(formula, data, cov=cov, where=where, person=person, n_jobs=n_jobs)
+    fit = feols(formula, data, cov=cov, weights=weights, where=where, person=person, n_jobs=n_jobs)
     assert isinstance(fit, Estimate)
-    panel = estimation_panel(data, specifications, cov.columns, None, where=where, person=person)
+    panel = estimation_panel(data, specifications, cov.columns, weights, where=where, person=person)
     variables = Variables(panel)
-    sample = sample_of(panel, given, cov.columns, None, variables)
-    design = build_design(sample, [given], variables, None)
+    weighting = None if weights is None else (weights, numbers(panel, weights.column))
+    sample = sample_of(panel, given, cov.columns, weighting, variables)
+    design = build_design(sample, [given], variables, weighting)
     (model,) = design.models
     at = {name: place for place, name in model.names.items() if place in (*model.exogenous, *model.endogenous)}
     regressors = [CONSTANT if name == "Intercept" else at[name] for name in fit.names]
@@ -288,9 +316,16 @@ def _read(
         found = variables.coded(tuple(name.split("^")), labelled=False)
         along = found.codes if found.level == "year" else expand(found.codes, panel.offsets)
         codes.append(along[rows])
+    clusters, of_rows = np.array(codes), np.empty(0)
+    if weighting is not None:
+        of_rows = np.asarray(sample.on_rows(weighting[1].values, weighting[1].level), dtype=np.float64)
+    if design.weight_kind == "frequency":
+        times = of_rows.astype(np.int64)
+        columns, people, of_rows = np.repeat(columns, times, axis=1), np.repeat(people, times), np.empty(0)
+        clusters = np.repeat(clusters, times, axis=1) if len(clusters) else clusters
     last = 1 + len(regressors)
     endogenous = [model.names[place] for place in model.endogenous]
-    return _Read(fit, columns[:1], columns[1:last], columns[last:], endogenous, np.array(codes), people)
+    return _Read(fit, columns[:1], columns[1:last], columns[last:], endogenous, clusters, people, of_rows)
 
 
 def _taken_over(read: _Read, found: Any, method: str, notes: dict[str, Any]) -> Estimate:
@@ -298,12 +333,13 @@ def _taken_over(read: _Read, found: Any, method: str, notes: dict[str, Any]) -> 
     names = list(read.fit.names)
     values = np.asarray(found.params[names], dtype=np.float64)
     residuals = (read.y - values @ read.x).ravel()
+    squares = residuals**2 * read.weights if len(read.weights) else residuals**2
     return dataclasses.replace(
         read.fit,
         method=method,
         values=values,
         covariance=np.asarray(found.cov.loc[names, names], dtype=np.float64),
-        fit={**read.fit.fit, "rss": float(residuals @ residuals)},
+        fit={**read.fit.fit, "rss": float(squares.sum())},
         settings={**read.fit.settings, "path": "linearmodels", **notes},
     )
 

@@ -7,7 +7,7 @@ block holds whole clusters; its cross-products are used and forgotten.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -16,18 +16,22 @@ import numpy as np
 
 from leoreturns._core import elimination
 from leoreturns._core import scores as kernel
-from leoreturns._typing import CodeArray, FloatArray, IntArray, UIntArray
+from leoreturns._typing import CodeArray, FloatArray, IntArray, Level, UIntArray
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.absorb import SparseEffects
 from leoreturns.estimation.blocks import BLOCK_ROWS, Block, Blocks
 from leoreturns.estimation.design import CONSTANT, Design
 from leoreturns.estimation.fits import Fit
+from leoreturns.estimation.variables import codes as combinations_of
+from leoreturns.panel.ids import PersonIds
+from leoreturns.panel.panel import Panel
 from leoreturns.panel.rows import expand
 from leoreturns.panel.units import is_person, unit_codes
 
 MAX_COLUMNS = 600
 BLOCK_ENTRIES = 1 << 22  # of the columns of one block
 UNTOUCHED = 1e-6  # what a direction that is not determined may have of a coefficient that is
+MIXED = np.uint64(31)  # times the keys of the columns before: keys are hashes, so that any odd number does
 SINGULAR = 1e-10  # of a column's cross-product: nothing is left of it without the cluster
 Found = TypeVar("Found")
 
@@ -50,15 +54,38 @@ class Units:
 
 
 def units_of(design: Design, name: str) -> Units:
-    """Return the clusters that a column names."""
+    """Return the clusters that a column names, or several joined by ``^``."""
     panel = design.sample.panel
-    if is_person(panel.schema, name) and name not in panel.schema.columns:
-        people = (
-            None if design.blocks.by_person else expand(np.arange(panel.n_person_stored, dtype=np.int32), panel.offsets)
-        )
-        return Units(name, people, panel.keys)
-    (codes,), keys, level = unit_codes([panel], name)
+    names = sorted(set(name.split("^")))
+    if len(names) > 1:
+        return Units(name, *_combined(panel, names))
+    codes, keys, level = _codes_and_keys(panel, names[0])
+    if level == "person" and keys is panel.keys and design.blocks.by_person:
+        return Units(name, None, keys)
     return Units(name, codes if level == "year" else expand(codes, panel.offsets), keys)
+
+
+def _codes_and_keys(panel: Panel, name: str) -> tuple[CodeArray, UIntArray, Level]:
+    """Return the clusters of one column: their codes, the key of each code, and what the codes are along."""
+    if is_person(panel.schema, name) and name not in panel.schema.columns:
+        return np.arange(panel.n_person_stored, dtype=np.int32), panel.keys, "person"
+    (codes,), keys, level = unit_codes([panel], name)
+    return codes, keys, level
+
+
+def _combined(panel: Panel, names: Sequence[str]) -> tuple[CodeArray, UIntArray]:
+    """Return the combinations of columns along the stored rows, and their keys: hashes of the columns' own keys."""
+    found = combinations_of(panel, names, labelled=False)
+    codes = found.codes if found.level == "year" else expand(found.codes, panel.offsets)
+    known = np.flatnonzero(codes >= 0)
+    rows = np.empty(found.n_levels, dtype=np.int64)
+    rows[codes[known]] = known  # a row of each combination
+    people = np.searchsorted(panel.offsets, rows, side="right") - 1
+    mixed = np.zeros(found.n_levels, dtype=np.uint64)
+    for name in names:
+        own, keys, level = _codes_and_keys(panel, name)
+        mixed = mixed * MIXED + keys[own[rows if level == "year" else people]]
+    return codes, PersonIds(mixed.view(np.int64)).hashed()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

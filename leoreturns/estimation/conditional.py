@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from leoreturns._core import conditional
-from leoreturns._typing import FloatArray, IntArray
+from leoreturns._typing import AnyArray, FloatArray, IntArray, Weights
 from leoreturns.errors import ConvergenceError, NotIdentifiedError, SupportError
 from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.covariance import Covariance
@@ -17,7 +17,7 @@ from leoreturns.estimation.formula import Specification
 from leoreturns.estimation.moments import scan_moments
 from leoreturns.estimation.sample import Sample, without_levels
 from leoreturns.estimation.solve import invert_symmetric
-from leoreturns.estimation.variables import Codes, Numbers
+from leoreturns.estimation.variables import Codes, Numbers, numbers
 from leoreturns.panel.panel import Panel
 
 STEPS = 100
@@ -31,7 +31,7 @@ ENTRIES = 1 << 20  # of the groups' information that are kept at a time
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Part:
-    """Some groups of a block, and what the likelihood has of each.
+    """Some groups of a block, and what the likelihood has of each, times its weight.
 
     Attributes
     ----------
@@ -40,6 +40,8 @@ class Part:
         First row of each group in the block, and the end.
     rows : float64 of shape (n, k)
         Regressors on the block's rows.
+    outcome : uint8 of shape (n,)
+    weights : float64 of shape (g,)
     likelihood : float64 of shape (g,)
     scores : float64 of shape (g, k)
     information : float64 of shape (g, k (k + 1) / 2)
@@ -48,6 +50,8 @@ class Part:
     block: Block
     starts: IntArray
     rows: FloatArray
+    outcome: AnyArray
+    weights: FloatArray
     likelihood: FloatArray
     scores: FloatArray
     information: FloatArray
@@ -71,13 +75,19 @@ class Groups:
     modes: FloatArray
 
     @classmethod
-    def of(cls, panel: Panel, entry: Specification, cov: Covariance, variables: Variables) -> Groups:
+    def of(
+        cls, panel: Panel, entry: Specification, cov: Covariance, variables: Variables, weights: Weights | None
+    ) -> Groups:
         """Draw the sample and find the regressors that can be told apart."""
-        sample = sample_of(panel, entry, cov.columns, None, variables)
+        weighting = None if weights is None else (weights, numbers(panel, weights.column))
+        sample = sample_of(panel, entry, cov.columns, weighting, variables)
         (outcome,) = variables.outcome(entry.outcome)
         assert isinstance(outcome, Numbers)
-        sample = _varying(sample, outcome, variables.coded(entry.effects[0]), len(entry.terms))
-        design = build_design(sample, [entry], variables, None, eliminate=True)
+        effect = variables.coded(entry.effects[0])
+        sample = _varying(sample, outcome, effect, len(entry.terms))
+        if weighting is not None:
+            _check_weights(sample, weighting[1], effect)
+        design = build_design(sample, [entry], variables, weighting, eliminate=True)
         moments = scan_moments(design)
         (model,) = design.models
         fit = solve(model, project(design, moments, [model]), design, moments)
@@ -91,6 +101,11 @@ class Groups:
     def sample(self) -> Sample:
         """The rows."""
         return self.design.sample
+
+    @property
+    def nobs(self) -> int:
+        """Rows, or with frequency weights those that they stand for."""
+        return int(self.design.observations(self.fit.moments.weight))
 
     @property
     def k(self) -> int:
@@ -108,6 +123,8 @@ class Groups:
         ]
         rows = np.ascontiguousarray(np.array(columns, dtype=np.float64).T)
         outcome = dense[self.fit.model.outcome].astype(np.uint8)
+        weights = design.weights_of(block)
+        weights = weights[block.starts[:-1]] if len(weights) else np.ones(len(block.starts) - 1)
         m, n_groups = k * (k + 1) // 2, len(block.starts) - 1
         found = []
         for first in range(0, n_groups, max(1, ENTRIES // m)):
@@ -115,7 +132,10 @@ class Groups:
             count, here = len(starts) - 1, slice(starts[0], starts[-1])
             results = np.empty(count), np.empty((count, k)), np.empty((count, m))
             conditional.groups(rows[here], beta, outcome[here], starts - starts[0], *results)
-            found.append(Part(block, starts, rows, *results))
+            own = weights[first : first + count]
+            for result in results:
+                result *= own.reshape(-1, *[1] * (result.ndim - 1))
+            found.append(Part(block, starts, rows, outcome, own, *results))
         return found
 
     def sums(self, beta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
@@ -159,6 +179,19 @@ def _varying(sample: Sample, outcome: Numbers, effect: Codes, k: int) -> Sample:
             f"likelihood; effects of such groups can be estimated: write C({effect.name}) in an ordinary logit"
         )
     return sample
+
+
+def _check_weights(sample: Sample, weights: Numbers, effect: Codes) -> None:
+    """Refuse weights that differ within a group, whose likelihood does not fall into parts by row."""
+    values, codes = sample.on_rows(weights.values, weights.level), sample.on_rows(effect.codes, effect.level)
+    of_groups = np.zeros(effect.n_levels)
+    of_groups[codes] = values
+    if varying := len(np.unique(codes[of_groups[codes] != values])):
+        raise SupportError(
+            f"weights '{weights.name}' vary within {varying:,} groups of '{effect.name}', and a conditional likelihood "
+            "has weights of groups as a whole; give each group one weight, repeat the rows that stand for several, or "
+            "take lr.feols, a linear probability model"
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -233,7 +233,7 @@ def _estimated(
         for fit, loads in zip(fits, _loads(parts), strict=True)
     ]
     gathered = scan_scores(design, fits, collectors)
-    persons = [shares.numbers(found.collected.pop()) for found in gathered]
+    persons = [shares.numbers(fit, found.collected.pop()) for fit, found in zip(fits, gathered, strict=True)]
     # The explained part is the sum of the groups'.
     turn = np.insert(np.eye(2 + len(parts.groups)), 2, [0.0, 0.0, *[1.0] * len(parts.groups)], axis=1)
     sums = [sum(found.collected[number] for found in gathered) @ turn for number in range(len(ways))]
@@ -324,5 +324,6 @@ def _evidence(parts: _Parts, base: FitEvidence, full: FitEvidence) -> FitEvidenc
         persons_off_mode=weakest("persons_off_mode", least=True).astype(np.int64),
         effective_persons=weakest("effective_persons", least=True),
         largest_share=weakest("largest_share", least=False),
+        effective_contributors=weakest("effective_contributors", least=True),
         largest_leverage=max(base.largest_leverage, full.largest_leverage),
     )

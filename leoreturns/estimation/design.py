@@ -166,6 +166,10 @@ class Design:
         """Return what the scans read of a block; the dense columns are the caller's to change."""
         return Rows(self.columns_of(block), self.slots_of(block), self.weights_of(block))
 
+    def sizes(self, outcome: AnyArray) -> FloatArray:
+        """Return by how much rows weigh by their outcome, as it is read, beside what they weigh in the regression."""
+        return np.abs(outcome, dtype=np.float64)
+
     def columns_of(self, block: Block) -> FloatArray:
         """Return the dense columns on a block's rows, one after the other."""
         out = np.empty((len(self.dense), block.n))

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from leoreturns._core import elimination
 from leoreturns._parallel import threads
 from leoreturns._typing import AnyArray, Weights
 from leoreturns.errors import SupportError
 from leoreturns.estimation.design import Design, Variables, build_design, sample_of
 from leoreturns.estimation.fits import Fit, project, solve
-from leoreturns.estimation.formula import parse
+from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.moments import scan_moments
+from leoreturns.estimation.poisson import Terms, searched
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.variables import numbers
+from leoreturns.estimation.working import Index, PoissonDesign, group_effects
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.scan import Scan
+
+Method = Literal["ols", "poisson"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -53,7 +57,10 @@ def fixed_effects(
     formula: str,
     data: Panel | Scan | pd.DataFrame,
     *,
+    method: Method = "ols",
     weights: Weights | None = None,
+    offset: str | None = None,
+    exposure: str | None = None,
     where: str | None = None,
     person: str | None = None,
     n_jobs: int | None = None,
@@ -64,48 +71,75 @@ def fixed_effects(
     ----------
     formula, data, weights, where, person, n_jobs
         As in `feols`, for one regression without instruments.
+    method : "ols" or "poisson"
+        The regression: that of `feols`, or that of `fepois`.
+    offset, exposure : str, optional
+        As in `fepois`.
 
     Returns
     -------
     FixedEffects
-        So that outcome = regressors + effects + residual on every row. Not to be released.
+        So that on every row the outcome, or under "poisson" the logarithm of its mean, is regressors + effects
+        (+ residual, or offset). Not to be released.
 
     Raises
     ------
     SupportError
-        For a formula without effects, or of several regressions.
+        For a formula without effects, or of several regressions, and for an offset under "ols".
+    ConvergenceError
+        As in `fepois`.
     """
-    specifications = parse(formula)
-    if len(specifications) != 1 or not specifications[0].effects or specifications[0].endogenous:
+    if method not in get_args(Method):
+        raise ValueError(f"method is one of {', '.join(map(repr, get_args(Method)))}, not {method!r}")
+    if method == "ols" and (offset or exposure):
+        raise SupportError("offset and exposure are parts of a log mean: say method='poisson'")
+    (entry, *others) = specifications = parse(formula)
+    if others or not entry.effects or entry.endogenous:
         raise SupportError("fixed_effects takes one regression with effects and without instruments")
+    terms = Terms(weights, offset, exposure)
     with threads(n_jobs), single_threaded():
-        panel = estimation_panel(data, specifications, [], weights, where=where, person=person)
+        panel = estimation_panel(data, specifications, [offset, exposure], weights, where=where, person=person)
         variables = Variables(panel)
-        weighting = None if weights is None else (weights, numbers(panel, weights.column))
-        sample = sample_of(panel, specifications[0], (), weighting, variables)
-        design = build_design(sample, specifications, variables, weighting)
-        moments = scan_moments(design)
-        (model,) = design.models
-        projection = project(design, moments, [model])
-        fit = solve(model, projection, design, moments)
-        found = _solved_levels(design, fit) | _eliminated_levels(design, fit, variables)
+        design, fit, index = (
+            _poisson(panel, entry, variables, terms)
+            if method == "poisson"
+            else _least_squares(panel, entry, variables, weights)
+        )
+        found = _solved_levels(design, fit, index) | _eliminated_levels(design, fit, index, variables)
     names = [name for name in fit.model.effects if name in found]
     return FixedEffects(
-        specifications[0].text,
-        pd.Series(fit.beta, index=list(fit.names)),
+        entry.text,
+        pd.Series(index.coefficients(fit), index=list(fit.names)),
         {name: found[name][0] for name in names},
         {name: found[name][1] for name in names},
     )
 
 
-def _solved_levels(design: Design, fit: Fit) -> dict[str, tuple[pd.Series, pd.Series]]:
+def _least_squares(
+    panel: Panel, entry: Specification, variables: Variables, weights: Weights | None
+) -> tuple[Design, Fit, Index]:
+    """Solve one linear regression."""
+    weighting = None if weights is None else (weights, numbers(panel, weights.column))
+    design = build_design(sample_of(panel, entry, (), weighting, variables), [entry], variables, weighting)
+    moments = scan_moments(design)
+    (model,) = design.models
+    fit = solve(model, project(design, moments, [model]), design, moments)
+    return design, fit, Index.of(design, fit)
+
+
+def _poisson(panel: Panel, entry: Specification, variables: Variables, terms: Terms) -> tuple[Design, Fit, Index]:
+    """Maximise one Poisson likelihood."""
+    found = searched(panel, entry, variables, terms)
+    return found.design, found.fit, found.index
+
+
+def _solved_levels(design: Design, fit: Fit, index: Index) -> dict[str, tuple[pd.Series, pd.Series]]:
     """Return the effects that were solved for with the coefficients."""
-    values = fit.residual @ fit.projection.table
+    values = index.levels.copy()
     if design.blocks.centre == "mean":
         # Without an eliminated effect the overall mean goes to the first one.
         first = int(fit.projection.absorbed[0])
-        own = design.effect_of_slots() == design.effect_of_slots()[first]
-        values[own] += fit.residual @ fit.projection.mean
+        values[design.effect_of_slots() == design.effect_of_slots()[first]] += index.constant
     absorbed = set(fit.projection.absorbed.tolist())
     found = {}
     for entry, base in zip(design.levels, design.bases, strict=True):
@@ -119,28 +153,29 @@ def _solved_levels(design: Design, fit: Fit) -> dict[str, tuple[pd.Series, pd.Se
     return found
 
 
-def _eliminated_levels(design: Design, fit: Fit, variables: Variables) -> dict[str, tuple[pd.Series, pd.Series]]:
-    """Return the effect that was eliminated: the mean of each group's residual before it."""
+def _eliminated_levels(
+    design: Design, fit: Fit, index: Index, variables: Variables
+) -> dict[str, tuple[pd.Series, pd.Series]]:
+    """Return the effect that was eliminated: what the rest of the index leaves of each group's outcome."""
     if design.eliminated is None:
         return {}
     codes = variables.coded(tuple(design.eliminated.split("^")))
 
-    def means(number: int) -> tuple[AnyArray, AnyArray, AnyArray]:
+    def effects(number: int) -> tuple[AnyArray, AnyArray, AnyArray]:
         block = design.blocks.block(number)
-        dense, slots, weights = design.columns_of(block), design.slots_of(block), design.weights_of(block)
-        places = fit.projection.places
-        columns = np.zeros((len(places), block.n))
-        columns[places < len(dense)] = dense[places[places < len(dense)]]
-        elimination.residualise(columns, slots, fit.projection.table)
-        w = weights if len(weights) else np.ones(block.n)
-        totals = np.add.reduceat(w * (fit.residual @ columns), block.starts[:-1])
-        first = np.arange(block.n)[block.starts[:-1]]
-        rows = block.rows if isinstance(block.rows, np.ndarray) else np.arange(block.rows.start, block.rows.stop)
-        level = codes.codes[block.people[first]] if codes.level == "person" else codes.codes[rows[first]]
-        return level, totals / np.add.reduceat(w, block.starts[:-1]), np.diff(block.starts)
+        dense, weights, starts = design.columns_of(block), design.weights_of(block), block.starts
+        outcome, fitted = dense[fit.model.outcome], index.on_rows(dense, design.slots_of(block))
+        if isinstance(design, PoissonDesign):
+            values = group_effects(fitted + design.offset_of(block), outcome, weights, starts)
+        else:
+            w = weights if len(weights) else np.ones(block.n)
+            values = np.add.reduceat(w * (outcome - fitted), starts[:-1]) / np.add.reduceat(w, starts[:-1])
+        first = starts[:-1]
+        level = codes.codes[block.people[first]] if codes.level == "person" else codes.codes[block.stored()[first]]
+        return level, values, np.diff(starts)
 
     level, values, counts = (
-        np.concatenate(column) for column in zip(*map(means, range(len(design.blocks))), strict=True)
+        np.concatenate(column) for column in zip(*map(effects, range(len(design.blocks))), strict=True)
     )
     labels = level.tolist() if codes.labels is None else [codes.labels[at] for at in level.tolist()]
     return {design.eliminated: (pd.Series(values, index=labels), pd.Series(counts, index=labels))}

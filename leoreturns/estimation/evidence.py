@@ -3,6 +3,10 @@
 A coefficient is the regression of the outcome on its own regressor with all others taken out; a person's share is that
 of the squares of this residual. One over the sum of squared shares is the number of persons of equal weight that the
 coefficient is worth: a dummy for one person has 1.0 whatever the number of rows.
+
+The outcome may be of one person where the regressor is of many: of a group in which one person alone has pay, the
+coefficient tells that pay. The same shares are therefore taken of the squares times the size of the outcome, apart on
+the rows where the residual is above nought and below: on those that a dummy marks, and those it is compared with.
 """
 
 from __future__ import annotations
@@ -18,44 +22,64 @@ from leoreturns.estimation.design import CONSTANT, Design, Variables
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.sample import Sample
 from leoreturns.estimation.scores import Scored
+from leoreturns.panel.rows import BLOCK, slices
 from leoreturns.results.evidence import FitEvidence
 
-SHARES, LARGEST, OFF_MODE, LEVERAGE = range(4)
-N_NUMBERS = 4
+SHARES, LARGEST, OFF_MODE, LEVERAGE, CONTRIBUTED = range(5)  # the last of as many rows as there are sides, twice
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PersonShares:
-    """Sums of squared shares, largest shares, persons off the modal value and the largest leverage, per coefficient.
+    """The numbers of every coefficient; see `numbers_of`.
 
     Attributes
     ----------
     modes : float64 of shape (c,)
         The most frequent value of each dense column.
+    zero_or_one : frozenset of int
+        Places of the outcomes that are nothing else.
     """
 
     modes: FloatArray
+    zero_or_one: frozenset[int]
 
     def zeros(self, fit: Fit) -> FloatArray:
         """Return the array of no rows."""
-        return np.zeros((N_NUMBERS, len(fit.beta)))
+        return np.zeros((CONTRIBUTED + 2 * self.n_sides(fit), len(fit.beta)))
+
+    def n_sides(self, fit: Fit) -> int:
+        """Return how many groups of rows the outcome is looked at in: two, of ones and of zeros each."""
+        return 4 if fit.model.outcome in self.zero_or_one else 2
 
     def merge(self, out: FloatArray, more: FloatArray) -> None:
         """Add what other persons give."""
-        for row in (SHARES, OFF_MODE):
-            out[row] += more[row]
-        for row in (LARGEST, LEVERAGE):
-            np.maximum(out[row], more[row], out=out[row])
+        merge_numbers(out, more)
 
     def add(self, scored: Scored, out: FloatArray) -> None:
         """Add a block whose persons are whole."""
-        scale = 1.0 / np.diag(scored.fit.inverse)
-        starts = scored.block.person_starts()
-        kernel.person_evidence(scored.own, scored.regressors, self.off_mode(scored), starts, scale, out)
+        kernel.person_evidence(
+            scored.own,
+            scored.regressors,
+            self.off_mode(scored),
+            self.sizes(scored),
+            scored.block.person_starts(),
+            1.0 / np.diag(scored.fit.inverse),
+            _one_sided(scored),
+            out,
+        )
 
-    def numbers(self, gathered: FloatArray) -> FloatArray:
+    def numbers(self, fit: Fit, gathered: FloatArray) -> FloatArray:
         """Return the numbers of the whole sample."""
         return gathered
+
+    def sizes(self, scored: Scored) -> FloatArray:
+        """Return the size of each row's outcome; below it, of ones and zeros, which are zero."""
+        place, c = scored.fit.model.outcome, len(scored.design.dense)
+        values = scored.dense[place] if place < c else (scored.slots == place - c).any(axis=0)
+        sizes = scored.design.sizes(values)[None, :]
+        if place in self.zero_or_one:
+            sizes = np.concatenate([sizes, sizes == 0.0])
+        return np.ascontiguousarray(sizes, dtype=np.float64)
 
     def off_mode(self, scored: Scored) -> AnyArray:
         """Return for each coefficient which rows have another value than the most frequent one."""
@@ -81,7 +105,7 @@ class ScatteredShares(PersonShares):
 
     def zeros(self, fit: Fit) -> FloatArray:
         """Return the array of no rows."""
-        return np.zeros((self.n_person, 2 * len(fit.beta) + 1))
+        return np.zeros((self.n_person, (2 + self.n_sides(fit)) * len(fit.beta) + 1))
 
     def merge(self, out: FloatArray, more: FloatArray) -> None:
         """Add other rows."""
@@ -89,24 +113,40 @@ class ScatteredShares(PersonShares):
 
     def add(self, scored: Scored, out: FloatArray) -> None:
         """Add a block."""
-        kernel.sum_codes(self.of_rows(scored), scored.block.people.astype(np.int32), out)
-
-    def of_rows(self, scored: Scored) -> FloatArray:
-        """Return what is added up by person: shares and departures from the mode by coefficient, then leverages."""
-        inverse = scored.fit.inverse
-        own = scored.own
+        own, scale, people = scored.own, 1.0 / np.diag(scored.fit.inverse), scored.block.people.astype(np.int32)
         leverage = np.einsum("ki,ki->i", own, scored.regressors)
-        shares = own * own / np.diag(inverse)[:, None]
-        return np.concatenate([shares, self.off_mode(scored), leverage[None, :]])
+        rows = np.concatenate([own * own * scale[:, None], self.off_mode(scored), leverage[None, :]])
+        kernel.sum_codes(rows, people, out[:, : len(rows)])
+        kernel.sum_sides(own, scale, _one_sided(scored), self.sizes(scored), people, out[:, len(rows) :].T)
 
-    def numbers(self, gathered: FloatArray) -> FloatArray:
+    def numbers(self, fit: Fit, gathered: FloatArray) -> FloatArray:
         """Return the numbers of the whole sample."""
-        return numbers_of(np.ascontiguousarray(gathered.T))
+        k, by_person = len(fit.beta), np.ascontiguousarray(gathered.T)
+        sides = by_person[2 * k + 1 :].reshape(self.n_sides(fit), k, len(gathered))
+        return numbers_of(by_person[: 2 * k + 1], sides)
 
 
-def numbers_of(totals: FloatArray) -> FloatArray:
-    """Return sums of squared shares, largest shares, persons off the mode and the largest leverage of some persons."""
-    k = (len(totals) - 1) // 2
+def _one_sided(scored: Scored) -> AnyArray:
+    """Return which regressors are compared with nothing: the constant, and all without a constant or effects."""
+    out = np.full(len(scored.own), scored.design.blocks.centre == "none")
+    out[:1] |= scored.fit.constant
+    return out.view(np.uint8)
+
+
+def numbers_of(totals: FloatArray, contributed: FloatArray) -> FloatArray:
+    """Return what some persons give: float64 of shape (CONTRIBUTED + 2 s, k).
+
+    Sums of squared shares, largest shares, persons off the mode and the largest leverage; then, for each of s sides,
+    the sum of the contributions and that of their squares.
+
+    Parameters
+    ----------
+    totals : float64 of shape (2 k + 1, n)
+        The persons' shares, their rows off the mode, and their leverages.
+    contributed : float64 of shape (s, k, n)
+        Their shares times the size of their outcome.
+    """
+    k = len(totals) // 2
     shares, off, leverage = totals[:k], totals[k : 2 * k], totals[-1]
     return np.stack(
         [
@@ -114,15 +154,32 @@ def numbers_of(totals: FloatArray) -> FloatArray:
             shares.max(axis=1, initial=0.0),
             (off > 0).sum(axis=1).astype(np.float64),
             np.full(k, leverage.max(initial=0.0)),
+            *(part for side in contributed for part in (side.sum(axis=1), np.einsum("ki,ki->k", side, side))),
         ]
     )
 
 
+def merge_numbers(out: FloatArray, more: FloatArray) -> None:
+    """Add the numbers of other persons."""
+    largest = [LARGEST, LEVERAGE]
+    most = np.maximum(out[largest], more[largest])
+    out += more
+    out[largest] = most
+
+
 def shares_collector(design: Design, modes: FloatArray) -> PersonShares:
     """Return what gathers the evidence of a design's regressions."""
-    if design.blocks.by_person:
-        return PersonShares(modes)
-    return ScatteredShares(modes, design.sample.panel.n_person_stored)
+    outcomes = frozenset(model.outcome for model in design.models if _is_zero_or_one(design, model.outcome))
+    if design.blocks.by_person or design.sample.n_row == design.sample.n_person:
+        return PersonShares(modes, outcomes)
+    return ScatteredShares(modes, outcomes, design.sample.panel.n_person_stored)
+
+
+def _is_zero_or_one(design: Design, place: int) -> bool:
+    """Whether a column has no other values; most that have do so in the first block."""
+    columns = [part.values for part in design.dense[place].numbers] if place < len(design.dense) else []
+    blocks = (values[first:last] for values in columns for first, last in slices(len(values), BLOCK))
+    return all(bool(((part == 0) | (part == 1) | (part != part)).all()) for part in blocks)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -152,8 +209,10 @@ def evidence_of(design: Design, fit: Fit, numbers: FloatArray, shared: SampleEvi
     by_others = design.effects[eliminated] if eliminated and not design.blocks.by_person else 0
     # The mean is fitted as well, where levels without a constant are solved for about it.
     by_others += design.blocks.centre == "mean" and not fit.constant
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         effective = 1.0 / numbers[SHARES]
+        sums, squares = numbers[CONTRIBUTED::2], numbers[CONTRIBUTED + 1 :: 2]
+        contributors = np.where(squares > 0, sums**2 / squares, 0.0).min(axis=0)
     return FitEvidence(
         names=fit.names,
         persons_off_mode=numbers[OFF_MODE].astype(np.int64),
@@ -167,6 +226,7 @@ def evidence_of(design: Design, fit: Fit, numbers: FloatArray, shared: SampleEvi
         fingerprint=shared.fingerprint,
         sketch=shared.sketch,
         identified=shared.fingerprint is not None,
+        effective_contributors=contributors,
     )
 
 

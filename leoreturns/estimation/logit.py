@@ -7,19 +7,24 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from leoreturns._core import elimination
 from leoreturns._core import scores as kernel
 from leoreturns._parallel import threads
-from leoreturns._typing import FloatArray
+from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError
 from leoreturns.estimation.columns import taken
 from leoreturns.estimation.conditional import SEPARATED, Groups, Maximum, Part, maximise, unpacked
 from leoreturns.estimation.covariance import Clustered, Covariance, Found, SmallSample, Unadjusted
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.evidence import (
+    CONTRIBUTED,
+    LARGEST,
+    LEVERAGE,
     OFF_MODE,
     SHARES,
     SampleEvidence,
     evidence_of,
+    merge_numbers,
     numbers_of,
     shares_collector,
 )
@@ -36,6 +41,7 @@ from leoreturns.panel.scan import Scan
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.likelihood import LogitEstimate
 
+N_SIDES = 4  # of the contributions: ones and zeros, where a regressor is above what the others leave, and below
 EFFECT_HINT = (
     "felogit conditions on one effect, that of the persons: 'employed ~ x + C(tax_year) | person'; other effects go "
     "among the regressors as C(). Without any effect take the logit of statsmodels or scikit-learn, or lr.feols for a "
@@ -48,6 +54,7 @@ def felogit(
     data: Panel | Scan | pd.DataFrame,
     *,
     cov: Covariance,
+    weights: Weights | None = None,
     where: str | None = None,
     ssc: SmallSample | None = None,
     split: str | None = None,
@@ -66,6 +73,9 @@ def felogit(
     cov : Covariance
         `Unadjusted` (the inverse of the information), `Clustered` by columns that do not vary within the groups, or
         `Jackknifed`, whose refits are one Newton step from the estimate.
+    weights : Weights, optional
+        Of groups as a whole, the same on all their rows: "frequency", how many equal groups one stands for, or
+        "probability".
     where, ssc, split, person, n_jobs
         As in `feols`.
 
@@ -80,7 +90,8 @@ def felogit(
     ValueError
         For a text that is no formula.
     SupportError
-        For an outcome other than zero and one, no effect or several, and covariances that do not carry over.
+        For an outcome other than zero and one, no effect or several, covariances that do not carry over, and weights
+        that vary within groups or are those of errors' variances, which a logit has not.
     NotIdentifiedError
         If some combination of the regressors tells the outcomes within groups apart, so that its coefficient is
         infinite.
@@ -91,7 +102,11 @@ def felogit(
     `flow`. The likelihood given each group's number of ones is exact, by recursion over its rows (Chamberlain 1980,
     Review of Economic Studies 47; Gail, Lubin and Rubinstein 1981, Biometrika 68), and maximised by Newton's method.
     """
-    check_options(cov, None, ssc)
+    check_options(cov, weights, ssc)
+    if weights is not None and weights.kind == "analytic":
+        raise SupportError(
+            "analytic weights are inverse variances of errors, which a logit has not; say 'frequency' or 'probability'"
+        )
     if not isinstance(cov, (Unadjusted, Clustered, Jackknifed)):
         raise SupportError(
             f"{type(cov).__name__} is not available for felogit, whose scores are those of groups, not rows; use "
@@ -102,11 +117,11 @@ def felogit(
         raise SupportError(EFFECT_HINT)
     results: dict[str, Estimate] = {}
     with threads(n_jobs), single_threaded():
-        panel = estimation_panel(data, specifications, [*cov.columns, split], None, where=where, person=person)
+        panel = estimation_panel(data, specifications, [*cov.columns, split], weights, where=where, person=person)
         for label, part in [("", panel)] if split is None else split_panel(panel, split):
             variables = Variables(part)
             for entry in specifications:
-                groups = Groups.of(part, entry, cov, variables)
+                groups = Groups.of(part, entry, cov, variables, weights)
                 found = _estimate(groups, maximise(groups), cov, ssc or SmallSample(), variables)
                 known = SampleEvidence.of(groups.sample, variables, known_persons=identified(data, person))
                 results[label_of(entry, label)] = _result(groups, found, cov, known, where)
@@ -123,14 +138,18 @@ class _Gathering:
         """Return the sums over no group: evidence, groups that cross clusters, and the sums of each way."""
         k = self.groups.k
         width = k * (k + 3) // 2 if self.information else k
-        return [np.zeros((4, k)), np.zeros(1), *(np.zeros((codes.n_levels, width)) for codes in self.ways)]
+        return [
+            np.zeros((CONTRIBUTED + 2 * N_SIDES, k)),
+            np.zeros(1),
+            *(np.zeros((codes.n_levels, width)) for codes in self.ways),
+        ]
 
     def run(self, numbers: list[int]) -> list[FloatArray]:
         """Add up some blocks."""
         sums = self.start()
         for number in numbers:
             for part in self.groups.parts(number, self.maximum.last):
-                _merge_numbers(sums[0], self.evidence(part))
+                merge_numbers(sums[0], self.evidence(part))
                 for codes, out in zip(self.ways, sums[2:], strict=True):
                     along = taken(codes.codes, codes.level, part.block)[: part.starts[-1]]
                     low, high = (f.reduceat(along, part.starts[:-1]) for f in (np.minimum, np.maximum))
@@ -145,14 +164,27 @@ class _Gathering:
         full = unpacked(part.information, self.groups.k)
         shares = np.einsum("ja,gaj->jg", inverse, full @ inverse) / np.diag(inverse)[:, None]
         off = np.add.reduceat(part.rows[: starts[-1]] != self.groups.modes, starts[:-1], axis=0, dtype=np.float64)
-        return numbers_of(np.concatenate([shares, off.T, np.einsum("ab,gab->g", inverse, full)[None, :]]))
+        leverages = np.einsum("ab,gab->g", inverse, full)[None, :]
+        return numbers_of(np.concatenate([shares, off.T, leverages]), self._contributed(part))
+
+    def _contributed(self, part: Part) -> FloatArray:
+        """Return what the ones, and the zeros, of each group contribute: by regressors about the group's means."""
+        inverse, here = self.maximum.inverse, slice(part.starts[0], part.starts[-1])
+        columns, starts = np.ascontiguousarray(part.rows[here].T), part.starts - part.starts[0]
+        elimination.centre(columns, np.empty(0), starts)
+        codes = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        sizes = np.array([part.outcome[here] == value for value in (1, 0)]) * part.weights[codes]
+        out, one_sided = np.zeros((N_SIDES, len(columns), len(starts) - 1)), np.zeros(len(columns), dtype=np.uint8)
+        sums = out.reshape(-1, len(starts) - 1)
+        kernel.sum_sides(inverse @ columns, 1.0 / np.diag(inverse), one_sided, sizes, codes, sums)
+        return out
 
     def gathered(self) -> list[FloatArray]:
         """Add up all blocks; refuse clusters that groups cross."""
         size = sum(array.nbytes for array in self.start())
         first, *others = self.groups.design.blocks.in_runs(self.run, size=size, label="last scan")
         for other in others:
-            _merge_numbers(first[0], other[0])
+            merge_numbers(first[0], other[0])
             for own, more in zip(first[1:], other[1:], strict=True):
                 own += more
         if crossing := int(first[1][0]):
@@ -161,15 +193,6 @@ class _Gathering:
                 "conditional likelihood does not fall into parts there; cluster by what does not vary within groups"
             )
         return first
-
-
-def _merge_numbers(out: FloatArray, more: FloatArray) -> None:
-    """Add the evidence of other groups."""
-    for row in range(len(out)):
-        if row in (SHARES, OFF_MODE):
-            out[row] += more[row]
-        else:
-            np.maximum(out[row], more[row], out=out[row])
 
 
 def _weakest_by_person(groups: Groups, numbers: FloatArray) -> FloatArray:
@@ -181,9 +204,10 @@ def _weakest_by_person(groups: Groups, numbers: FloatArray) -> FloatArray:
         return numbers
     shares = shares_collector(groups.design, groups.fit.moments.modes())
     (gathered,) = scan_scores(groups.design, [groups.fit], [[shares]])
-    persons = shares.numbers(gathered.collected[0])
-    weakest = np.maximum(numbers, persons)
-    weakest[OFF_MODE] = np.minimum(numbers[OFF_MODE], persons[OFF_MODE])
+    weakest = shares.numbers(groups.fit, gathered.collected[0])
+    shared = [SHARES, LARGEST, LEVERAGE]
+    weakest[shared] = np.maximum(weakest[shared], numbers[shared])
+    weakest[OFF_MODE] = np.minimum(weakest[OFF_MODE], numbers[OFF_MODE])
     return weakest
 
 
@@ -210,7 +234,7 @@ def _estimate(
         factor = (fewest - 1) / fewest if ssc.clusters else 1.0
         notes: dict[str, object] = {"refits": ONE_STEP_EACH}
         return maximum, Found(factor * (apart.T @ apart), fewest - 1.0, single, notes), numbers
-    n = float(design.sample.n_row)
+    n = float(groups.nobs)
     meat = np.zeros((k, k))
     for (sign, way), scores in zip(ways, sums, strict=True):
         count = fewest if ssc.cluster_df == "min" else way.count
@@ -248,10 +272,10 @@ def _result(
         values=maximum.beta,
         covariance=(found.cov + found.cov.T) / 2,
         cov_name=f"{cov.name}, {ONE_STEP_EACH}" if isinstance(cov, Jackknifed) else cov.name,
-        nobs=sample.n_row,
+        nobs=groups.nobs,
         n_row=sample.n_row,
         n_person=sample.n_person if shared.fingerprint is not None else -1,
-        df_resid=float(sample.n_row - groups.k),
+        df_resid=float(groups.nobs - groups.k),
         df_tests=found.df_tests,
         n_clusters=found.clusters,
         effects={design.eliminated: design.effects[design.eliminated]},
@@ -267,8 +291,11 @@ def _result(
         settings={
             "path": f"{design.eliminated} conditioned away",
             "scans": maximum.scans,
+            "weights": None if design.weights is None else f"{design.weight_kind} weights {design.weights.name}",
             "where": where,
             **found.notes,
         },
-        owners=owners_of(sample.panel, [specification], cov.columns),
+        owners=owners_of(
+            sample.panel, [specification], [*cov.columns, *([design.weights.name] if design.weights else [])]
+        ),
     )

@@ -58,6 +58,11 @@ class Drawing(Covariance):
         """Columns of clusters."""
         return self.cov.columns
 
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The way of clustering."""
+        return self.cov.clusterings
+
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:
         """Gather what the covariance gathers."""
         return self.cov.collectors(design, fit, variables)

@@ -224,7 +224,7 @@ def estimate_of(
     """Correct the coefficients by the second scan and put the result together."""
     *leverages, persons = gathered.collected[: len(behind.leverages) + 1]
     del gathered.collected[: len(behind.leverages) + 1]
-    persons = behind.shares.numbers(persons)
+    persons = behind.shares.numbers(fit, persons)
     _check_free(design, fit)
     inverse = invert_symmetric(gathered.products) if len(gathered.products) else gathered.products
     step = inverse @ gathered.gradient

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -107,8 +108,7 @@ def fepois(
     check_options(cov, weights, ssc)
     if not isinstance(cov, (Unadjusted, Robust, Clustered, DriscollKraay, *ONE_STEP)):
         raise SupportError(f"{type(cov).__name__} is a method for least squares; use lr.Clustered or lr.Jackknifed")
-    if offset is not None and exposure is not None:
-        raise ValueError("give offset= or exposure=, whose logarithm is the offset, not both")
+    terms = Terms(weights, offset, exposure)
     specifications = parse(formula)
     if any(entry.endogenous for entry in specifications):
         raise SupportError("fepois has no instruments; write 'outcome ~ regressors | effects'")
@@ -117,12 +117,32 @@ def fepois(
     with threads(n_jobs), single_threaded():
         panel = estimation_panel(data, specifications, others, weights, where=where, person=person)
         for label, part in [("", panel)] if split is None else split_panel(panel, split):
-            options = _Options(cov, ssc or SmallSample(), weights, offset, exposure, where, identified(data, person))
+            options = _Options(cov, ssc or SmallSample(), terms, where, identified(data, person))
             variables = Variables(part)
             for entry in specifications:
-                results[label_of(entry, label)] = _regression(part, entry, variables, options)
+                search = searched(part, entry, variables, terms, cov.columns)
+                results[label_of(entry, label)] = _result(search, variables, options)
     warn_of_few(results.values(), cov)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a Poisson regression has besides its formula: weights, and the part of the index without a coefficient.
+
+    Raises
+    ------
+    ValueError
+        If there is an offset and an exposure.
+    """
+
+    weights: Weights | None
+    offset: str | None
+    exposure: str | None
+
+    def __post_init__(self) -> None:
+        if self.offset is not None and self.exposure is not None:
+            raise ValueError("give offset= or exposure=, whose logarithm is the offset, not both")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +151,7 @@ class _Options:
 
     cov: Covariance
     ssc: SmallSample
-    weights: Weights | None
-    offset: str | None
-    exposure: str | None
+    terms: Terms
     where: str | None
     known_persons: bool
 
@@ -148,13 +166,15 @@ def _logarithm(sample: Sample, exposure: Numbers) -> Numbers:
         return Numbers(f"log({exposure.name})", np.log(exposure.values, dtype=np.float64), exposure.level)
 
 
-def _regression(panel: Panel, entry: Specification, variables: Variables, options: _Options) -> LikelihoodEstimate:
-    """Estimate one regression."""
-    weighting = None if options.weights is None else (options.weights, numbers(panel, options.weights.column))
-    column = options.offset or options.exposure
+def searched(
+    panel: Panel, entry: Specification, variables: Variables, terms: Terms, clusters: Sequence[str] = ()
+) -> Search:
+    """Draw the sample of one regression and find its maximum."""
+    weighting = None if terms.weights is None else (terms.weights, numbers(panel, terms.weights.column))
+    column = terms.offset or terms.exposure
     offset = None if column is None else numbers(panel, column)
-    sample = sample_of(panel, entry, options.cov.columns, weighting, variables, offset)
-    if options.exposure is not None and offset is not None:
+    sample = sample_of(panel, entry, clusters, weighting, variables, offset)
+    if terms.exposure is not None and offset is not None:
         offset = _logarithm(sample, offset)
     (outcome,) = variables.outcome(entry.outcome)
     assert isinstance(outcome, Numbers)
@@ -175,8 +195,7 @@ def _regression(panel: Panel, entry: Specification, variables: Variables, option
         total=totals.weight,
         level=totals.outcome / totals.weight,
     )
-    search = _maximise(started, totals)
-    return _result(search, totals, variables, options)
+    return _maximise(started, totals)
 
 
 def _check_outcome(sample: Sample, outcome: Numbers) -> None:
@@ -246,17 +265,24 @@ class _Totals:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Search:
+class Search:
     """Where the search came to rest: the last step, which is still to be taken, and where it begins."""
 
     design: PoissonDesign
     fit: Fit
     moments: Moments
+    totals: _Totals
     dropped: dict[str, str]
     scans: int
 
+    @property
+    def index(self) -> Index:
+        """The index after the last step."""
+        assert self.design.index is not None
+        return self.design.index.moved(Index.of(self.design, self.fit), 1.0)
 
-def _maximise(design: PoissonDesign, totals: _Totals) -> _Search:
+
+def _maximise(design: PoissonDesign, totals: _Totals) -> Search:
     """Take Newton steps, each halved until the deviance falls, until a step does not matter."""
     null = Index.zero(design, totals.null_constant if design.blocks.centre == "mean" else 0.0)
     base, step, scale, last = null, null, 1.0, np.inf
@@ -288,7 +314,7 @@ def _maximise(design: PoissonDesign, totals: _Totals) -> _Search:
             )
         moved = _move(here, moments, fit)
         if moved <= TOLERANCE or last / 2.0 < moved <= RESTED:
-            return _Search(here, fit, moments, dropped, scan)
+            return Search(here, fit, moments, totals, dropped, scan)
         base, step, scale, before, last = index, Index.of(design, fit), 1.0, moments.deviance, moved
     raise ConvergenceError(
         f"Poisson regression of '{model.names[model.outcome]}' on {len(model.exogenous):,} regressors and "
@@ -310,9 +336,9 @@ def _move(design: Design, moments: Moments, fit: Fit) -> float:
     return float(np.sqrt(max(total, 0.0) / moments.weight))
 
 
-def _result(search: _Search, totals: _Totals, variables: Variables, options: _Options) -> LikelihoodEstimate:
+def _result(search: Search, variables: Variables, options: _Options) -> LikelihoodEstimate:
     """Gather the covariance and the evidence, and put the result together."""
-    design, fit, moments, cov = search.design, search.fit, search.moments, options.cov
+    design, fit, moments, totals, cov = search.design, search.fit, search.moments, search.totals, options.cov
     cov = Information() if isinstance(cov, Unadjusted) else cov
     behind = Behind(
         shares_collector(design, moments.modes()),
@@ -324,11 +350,11 @@ def _result(search: _Search, totals: _Totals, variables: Variables, options: _Op
     found = estimate_of(design, fit, gathered, moments, cov, options.ssc, variables, options.where, behind)
     assert design.index is not None
     offset = {} if design.offset is None else {"offset": design.offset.name}
-    columns = [column for column in (options.offset, options.exposure) if column]
+    columns = [column for column in (options.terms.offset, options.terms.exposure) if column]
     one_step = {"refits": ONE_STEP_EACH} if isinstance(cov, ONE_STEP) else {}
     changed = {
         "method": "Poisson",
-        "values": found.values + _coefficients(design.index, fit),
+        "values": found.values + design.index.coefficients(fit),
         "dropped": search.dropped,
         "cov_name": f"{cov.name}, {ONE_STEP_EACH}" if one_step else cov.name,
         "df_tests": found.df_tests if one_step else np.inf,
@@ -342,9 +368,3 @@ def _result(search: _Search, totals: _Totals, variables: Variables, options: _Op
         "owners": tuple(sorted({*found.owners, *owners_of(design.sample.panel, [], columns)})),
     }
     return LikelihoodEstimate(**{part.name: getattr(found, part.name) for part in fields(found)} | changed)
-
-
-def _coefficients(index: Index, fit: Fit) -> FloatArray:
-    """Return the coefficients of a regression's regressors in an index."""
-    everything = np.concatenate([index.dense, index.levels, [index.constant]])
-    return everything[[CONSTANT if at == CONSTANT else fit.projection.places[at] for at in fit.chosen.tolist()]]

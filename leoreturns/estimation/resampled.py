@@ -31,7 +31,7 @@ class Jackknifed(Covariance):
     Parameters
     ----------
     cluster : str
-        A column, or "person".
+        A column, or "person"; combinations are written ``"cohort^region"``.
     """
 
     cluster: str
@@ -44,6 +44,11 @@ class Jackknifed(Covariance):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of clusters."""
+        return tuple(dict.fromkeys(self.cluster.split("^")))
+
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The way of clustering."""
         return (self.cluster,)
 
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:

@@ -47,7 +47,7 @@ class WildCluster(Covariance):
     Parameters
     ----------
     cluster : str
-        A column, or "person".
+        A column, or "person"; combinations are written ``"cohort^region"``.
     n_replicates : int
     seed : int
     params : sequence of str
@@ -97,6 +97,11 @@ class WildCluster(Covariance):
     @property
     def columns(self) -> tuple[str, ...]:
         """Columns of clusters."""
+        return tuple(dict.fromkeys(self.cluster.split("^")))
+
+    @property
+    def clusterings(self) -> tuple[str, ...]:
+        """The way of clustering."""
         return (self.cluster,)
 
     def collectors(self, design: Design, fit: Fit, variables: Variables) -> list[Collector]:

@@ -16,7 +16,7 @@ from leoreturns._core import elimination
 from leoreturns._typing import AnyArray, FloatArray, IntArray
 from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.columns import taken
-from leoreturns.estimation.design import Design, Rows
+from leoreturns.estimation.design import CONSTANT, Design, Rows
 from leoreturns.estimation.fits import Fit
 from leoreturns.estimation.variables import Numbers
 
@@ -61,6 +61,11 @@ class Index:
             self.constant + scale * step.constant,
         )
 
+    def coefficients(self, fit: Fit) -> FloatArray:
+        """Return those of a regression's regressors."""
+        everything = np.concatenate([self.dense, self.levels, [self.constant]])
+        return everything[[CONSTANT if at == CONSTANT else fit.projection.places[at] for at in fit.chosen.tolist()]]
+
     def on_rows(self, dense: FloatArray, slots: AnyArray) -> FloatArray:
         """Return the index on a block's rows."""
         out = np.ascontiguousarray((self.dense @ dense + self.constant)[None, :])
@@ -92,6 +97,10 @@ class PoissonDesign(Design):
     def observations(self, weight: float) -> float:
         """Count the rows, or with frequency weights those that they stand for, whatever the step's own weights."""
         return super().observations(self.total)
+
+    def sizes(self, outcome: AnyArray) -> FloatArray:
+        """Return the outcome over its mean, which the step's weights have in them, from the working outcome."""
+        return np.asarray(outcome + 1.0)
 
     def offset_of(self, block: Block) -> FloatArray:
         """Return the offset on a block's rows."""
@@ -141,16 +150,27 @@ def with_groups(index: FloatArray, outcome: FloatArray, weights: FloatArray, sta
     starts : int64 of shape (n_groups + 1,)
         No group is empty, and each has a positive outcome.
     """
+    index, effects = _effects(index, outcome, weights, starts)
+    index += np.repeat(effects, np.diff(starts))
+    return index
+
+
+def group_effects(index: FloatArray, outcome: FloatArray, weights: FloatArray, starts: IntArray) -> FloatArray:
+    """Return the groups' effects themselves: float64 of shape (n_groups,); see `with_groups`."""
+    return _effects(index, outcome, weights, starts)[1] - np.maximum.reduceat(index, starts[:-1])
+
+
+def _effects(
+    index: FloatArray, outcome: FloatArray, weights: FloatArray, starts: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the index about the largest of the group, so that no exponential overflows, and the effects beside it."""
     first, sizes = starts[:-1], np.diff(starts)
-    # About the largest of the group, so that no exponential overflows.
     index = np.maximum(index - np.repeat(np.maximum.reduceat(index, first), sizes), LOWEST)
     fitted = np.exp(index)
     if len(weights):
         fitted *= weights
         outcome = outcome * weights
-    effects = np.log(np.add.reduceat(outcome, first) / np.add.reduceat(fitted, first))
-    index += np.repeat(effects, sizes)
-    return index
+    return index, np.log(np.add.reduceat(outcome, first) / np.add.reduceat(fitted, first))
 
 
 def deviances(outcome: FloatArray, mu: FloatArray, log_mu: FloatArray) -> FloatArray:

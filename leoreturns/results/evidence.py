@@ -41,6 +41,11 @@ class FitEvidence:
         Sketch of the set of persons, as tables have it of their cells.
     identified : bool
         Whether the persons are known; else rows stand for persons.
+    effective_contributors : float64 of shape (k,), optional
+        Persons of equal weight to whom the outcome behind the coefficient belongs: `effective_persons` of the same
+        squares times the size of the outcome, of those rows where they are of a value above what the others leave to
+        expect, or of those below, whichever are fewer; of an outcome of ones and zeros, of either. None of estimates
+        whose squares are the persons' weights in means.
     """
 
     names: tuple[str, ...]
@@ -55,6 +60,7 @@ class FitEvidence:
     fingerprint: int | None
     sketch: tuple[int, ...] | None
     identified: bool
+    effective_contributors: FloatArray | None = None
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per coefficient."""
@@ -62,6 +68,7 @@ class FitEvidence:
             "persons_off_mode": self.persons_off_mode,
             "effective_persons": self.effective_persons,
             "largest_share": self.largest_share,
+            **({} if self.effective_contributors is None else {"effective_contributors": self.effective_contributors}),
         }
         return pd.DataFrame(columns, index=list(self.names))
 
