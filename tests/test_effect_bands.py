@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 import leoreturns as lr
+from leoreturns import plots
+from leoreturns.disclosure.estimates import protect_effects
+from leoreturns.disclosure.policy import find_policy
 from leoreturns.results.simultaneous import LargestOf
 
 FORMULAS = ("pay ~ points", "route ~ points")
@@ -146,3 +151,53 @@ def test_years_that_a_group_lacks_stand_in_their_order() -> None:
     table = found.bands()
     effects = table[table["comparison"] == "vocational v academic"]
     assert effects[["sex", "year"]].to_numpy().tolist() == [["F", 5], ["F", 10], ["M", 3], ["M", 5], ["M", 10]]
+
+
+def test_a_chart_shows_the_interval_within_the_band_as_they_are_released(tmp_path: Path) -> None:
+    found = lr.treatment_effect(
+        *FORMULAS, careers(), method="ipwra", estimand="ATT", cov=lr.Clustered("school"), by="sex", path="year"
+    )
+    chart = lr.EffectChart(found, x="year", colour="sex", title="Title")
+    table = protect_effects(chart, find_policy("ons-srs"))
+    figure = plots.draw_effects(chart, table)
+    (axis,) = figure.axes
+    lines = [line for line in axis.get_lines() if len(line.get_xdata()) == 3]
+    for line, sex in zip(lines, "FM", strict=True):
+        names = [f"vocational v academic [{sex}, {year}]" for year in (3, 5, 10)]
+        np.testing.assert_array_equal(line.get_xdata(), [3, 5, 10])
+        np.testing.assert_allclose(line.get_ydata(), found.params[names], rtol=1e-2)  # rounded
+    assert len(axis.collections) == 4
+    assert "simultaneous confidence band" in " ".join(text.get_text() for text in figure.texts)
+    lr.release({"path": chart}, policy="ons-srs", to=tmp_path / "out")
+    read = pd.read_csv(tmp_path / "out" / "path_data.csv")
+    assert list(read.columns[:3]) == ["comparison", "sex", "year"]
+    assert len(read) == 6  # effects alone
+    wanted = found.bands().iloc[:6]
+    for part in ("low", "high", "band_low", "band_high"):
+        np.testing.assert_allclose(read[f"coefficient_{part}"], wanted[part], rtol=1e-2, atol=1e-3)
+    assert (tmp_path / "out" / "path.png").stat().st_size > 1_000
+
+
+def test_effects_of_few_persons_are_not_drawn() -> None:
+    people = careers()
+    rare = people.where("year > 3 or route == 'academic' or points > 2.2")
+    found = lr.treatment_effect(*FORMULAS, rare, method="ra", estimand="ATC", cov=lr.Clustered("school"), path="year")
+    assert found.settings["persons by arm"]["3"]["vocational"] < 10
+    chart = lr.EffectChart(found, x="year")
+    table = protect_effects(chart, find_policy("ons-srs"))
+    hidden = np.isnan(table.numbers("coefficient_band_low"))
+    np.testing.assert_array_equal(hidden, [True, False, False])
+    figure = plots.draw_effects(chart, table)
+    assert "Gaps:" in " ".join(text.get_text() for text in figure.texts)
+
+
+def test_a_chart_places_every_key() -> None:
+    found = lr.treatment_effect(
+        *FORMULAS, careers(), method="ra", estimand="ATE", cov=lr.Clustered("school"), by="sex", path="year"
+    )
+    with pytest.raises(lr.SupportError, match="several levels of 'sex'"):
+        lr.EffectChart(found, x="year")
+    with pytest.raises(lr.SupportError, match="no key 'cohort' to draw"):
+        lr.EffectChart(found, x="cohort")
+    with pytest.raises(TypeError, match="draws an EffectEstimate"):
+        lr.EffectChart(pd.DataFrame(), x="year")  # type: ignore[arg-type]
