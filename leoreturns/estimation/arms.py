@@ -51,6 +51,14 @@ class Study:
     regressors: Columns
     scored: Columns
 
+    def sums(self) -> Arms:
+        """Add up weights and outcomes by cell and arm."""
+        return Arms(
+            by_arm(self.cells, self.arms, len(self.labels), self.weights),
+            by_arm(self.cells, self.arms, len(self.labels), times(self.outcome, self.weights)),
+            self.labels,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Part:
@@ -64,7 +72,7 @@ class Part:
 def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     """Estimate all means on one part of the data with models of it."""
     study = study_of(panel, label, request, None)
-    chances = _chances(study, request)
+    chances = chances_of(study, study.sums().counts, request)
     notes: dict[str, object] = {}
     if request.trim is not None and chances is not None:
         rare = chances.chances.min(axis=1) < request.trim
@@ -72,26 +80,32 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
         refuse_emptied(study, kept, request.trim)
         notes["trimmed"] = int((~kept).sum())
         study = study_of(panel, label, request, study.units.rows[kept])
-        chances = _chances(study, request)
+        chances = chances_of(study, study.sums().counts, request)
     if chances is not None:
         refuse_impossible(study, chances.chances)
-    arms = Arms(
-        by_arm(study.cells, study.arms, len(study.labels), study.weights),
-        by_arm(study.cells, study.arms, len(study.labels), times(study.outcome, study.weights)),
-        study.labels,
-    )
-    scored = None if request.method == "ra" else study.scored.values
-    if chances is not None:
         notes["smallest chance"] = float(chances.chances.min())
-    effects = []
+    return Part(study, effects_of(study, study.sums(), chances, request), notes)
+
+
+def chances_of(study: Study, counts: FloatArray, request: Request) -> Propensity | None:
+    """Fit the chances of the arms on counts by cell and arm; None for methods that have none."""
+    if request.method == "ra" or request.method in BALANCING:
+        return None
+    return fit_propensity(study.scored.values, counts, study.labels, request.score)
+
+
+def effects_of(study: Study, arms: Arms, chances: Propensity | None, request: Request) -> list[tuple[int, Mean, Mean]]:
+    """Estimate, for every arm but the first, its mean and that of the first arm over the persons of the estimand."""
+    scored = None if request.method == "ra" else study.scored.values
+    found = []
     for arm in range(1, len(study.labels)):
         target = target_of(request.estimand, arms, chances, arm)
-        means = [
-            potential_mean(request.method, study.regressors.values, arms, own, target, chances, scored, request.link)
-            for own in (arm, 0)
-        ]
-        effects.append((arm, means[0], means[1]))
-    return Part(study, effects, notes)
+        own, base = (
+            potential_mean(request.method, study.regressors.values, arms, each, target, chances, scored, request.link)
+            for each in (arm, 0)
+        )
+        found.append((arm, own, base))
+    return found
 
 
 def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
@@ -143,13 +157,6 @@ def warn_of_heavy(parts: Mapping[str, Part], stacklevel: int) -> None:
 def times(values: FloatArray, weights: FloatArray | None) -> FloatArray:
     """Return values times the weights, if there are any."""
     return values if weights is None else values * weights
-
-
-def _chances(study: Study, request: Request) -> Propensity | None:
-    if request.method == "ra" or request.method in BALANCING:
-        return None
-    counts = by_arm(study.cells, study.arms, len(study.labels), study.weights)
-    return fit_propensity(study.scored.values, counts, study.labels, request.score)
 
 
 def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) -> Study:

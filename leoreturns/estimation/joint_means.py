@@ -18,7 +18,9 @@ from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Mean, Metho
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import Specification
 from leoreturns.estimation.ols import owners_of
+from leoreturns.estimation.redrawn import Redrawn
 from leoreturns.estimation.request import Request
+from leoreturns.estimation.resampled import Resampled, drawn_covariance
 from leoreturns.estimation.sample import Sample, restricted
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Label
@@ -69,7 +71,7 @@ class Named:
         Of the part.
     part : Part
     place : (int, int)
-        Which of the part's effects it belongs to, and whether it is the base (1).
+        Which of the part's effects it belongs to, and whether it is the base of it (1) or not (0).
     arm, over : int
     """
 
@@ -97,27 +99,28 @@ def put_together(
     """Return the effects and means of all parts with their joint covariance."""
     request = requests[0]
     means, effects = _named(parts, request)
-    turn = np.zeros((len(effects), len(means)))
-    for row, (_, treated, base) in zip(turn, effects, strict=True):
-        row[treated], row[base] = 1.0, -1.0
-    turn = np.vstack([turn, np.eye(len(means))])
-    found = _covariance(parts, means, panel, cov)
-    turned = turn @ found.cov @ turn.T
-    covariance = with_variances(turned)
-    studies = [part.study for part in parts.parts.values()]
-    sample = _whole_sample(panel, studies)
-    shared = SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)
     rows = [(comparison, means[at].labels) for comparison, at, _ in effects]
     rows += [(entry.comparison, entry.labels) for entry in means]
     names = tuple(
         f"{comparison} [{', '.join(map(str, labels))}]" if labels else comparison for comparison, labels in rows
     )
+    values, turn = np.array([entry.mean.value for entry in means]), _differences(effects, len(means))
+    if isinstance(cov, Resampled):
+        drawn = _replicates(parts, means, Redrawn(_studies(parts), panel, request, cov.plan))
+        found = drawn_covariance(*drawn, values, turn, names, cov.plan)
+    else:
+        found = _covariance(parts, means, panel, cov)
+    turned = turn @ found.cov @ turn.T
+    covariance = with_variances(turned)
+    studies = _studies(parts)
+    sample = _whole_sample(panel, studies)
+    shared = SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)
     return EffectEstimate(
         formula="; ".join([*(_outcome_of(each).text for each in requests), request.treatment.text]),
         outcome=", ".join(_outcome_of(each).outcome.text for each in requests),
         method=f"{NAMES[request.method]}, {request.estimand}",
         names=names,
-        values=turn @ np.array([entry.mean.value for entry in means]),
+        values=turn @ values,
         covariance=covariance,
         cov_name=cov.name,
         nobs=_nobs(studies, request.weights),
@@ -138,6 +141,7 @@ def put_together(
             **({"eigenvalues set to zero": True} if covariance is not turned else {}),
             **found.notes,
         },
+        drawn=found.drawn,
         owners=owners_of(
             panel,
             [*map(_outcome_of, requests), request.treatment],
@@ -146,6 +150,18 @@ def put_together(
         keys=_keys(parts, rows),
         n_effects=len(effects),
     )
+
+
+def _studies(parts: Parts) -> list[Study]:
+    return [part.study for part in parts.parts.values()]
+
+
+def _differences(effects: Effects, n_means: int) -> FloatArray:
+    """Return what turns means into effects, then themselves: float64 of shape (n_effects + n_means, n_means)."""
+    turn = np.zeros((len(effects), n_means))
+    for row, (_, treated, base) in zip(turn, effects, strict=True):
+        row[treated], row[base] = 1.0, -1.0
+    return np.vstack([turn, np.eye(n_means)])
 
 
 def _outcome_of(request: Request) -> Specification:
@@ -217,6 +233,17 @@ def _covariance(parts: Parts, means: Sequence[Named], panel: Panel, cov: Covaria
         raise SupportError("a clustered covariance needs two clusters or more, and there is one")
     clusters = {name: clusters[name] for name in cov.clusters}
     return Found(fewest / (fewest - 1) * joint, float(fewest - 1), clusters, {})
+
+
+def _replicates(parts: Parts, means: Sequence[Named], redrawn: Redrawn) -> tuple[FloatArray, int]:
+    """Return the means in every replicate, NaN where models cannot be estimated, and the number of units."""
+    place = {id(part): number for number, part in enumerate(parts.parts.values())}
+    at = [(place[id(entry.part)], *entry.place) for entry in means]
+    rows = [
+        [np.nan if (found := replicate[part]) is None else found[effect][base] for part, effect, base in at]
+        for replicate in redrawn.replicates()
+    ]
+    return np.array(rows), redrawn.n_units
 
 
 def _robust(parts: Parts, means: Sequence[Named], cov: Robust) -> FloatArray:

@@ -12,6 +12,8 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.propensity import ScoreLink
+from leoreturns.estimation.resampled import Resampled
+from leoreturns.panel.units import PERSON
 
 METHODS, ESTIMANDS, LINKS = get_args(Method), get_args(Estimand), ("linear", "logit", "poisson")
 
@@ -53,7 +55,7 @@ def request_of(
     ):
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    check_covariance(cov)
+    check_covariance(cov, method, weights)
     if path is not None and isinstance(cov, Robust):
         raise SupportError(
             f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
@@ -82,7 +84,19 @@ def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Re
     return replace(request, learners=learners, folds=folds)
 
 
-def check_covariance(cov: Covariance) -> None:
-    """Refuse covariances that are not of stacked moments."""
-    if not isinstance(cov, Robust | Clustered) or (isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")):
-        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
+def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -> None:
+    """Refuse covariances that are neither of stacked moments nor of a bootstrap that estimates all of it again."""
+    if not isinstance(cov, Robust | Clustered | Resampled) or (
+        isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")
+    ):
+        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1'), lr.Clustered(...) or lr.Resampled(plan)")
+    if isinstance(cov, Resampled) and method == "dml":
+        raise SupportError(
+            "a bootstrap would fit the learners anew in every fold of every replicate; cross-fitted estimates have the "
+            "covariance of their moments: cov=lr.Clustered(...)"
+        )
+    if isinstance(cov, Resampled) and weights is not None and weights.kind == "frequency" and cov.plan.unit == PERSON:
+        raise SupportError(
+            f"a row with a frequency weight stands for several persons, and '{weights.column}' would be drawn as one: "
+            "give a row to each person, or draw clusters"
+        )

@@ -64,8 +64,9 @@ def treatment_effect(
     estimand : "ATE", "ATT", "ATC" or "ATO"
         Mean effect on everybody, on those in the arm, on those in the arm of reference, or on the overlap population
         (Li, Morgan and Zaslavsky 2018).
-    cov : Robust or Clustered
-        ``Robust("HC0")`` or ``Robust("HC1")``, or clusters such as the school.
+    cov : Robust, Clustered or Resampled
+        ``Robust("HC0")`` or ``Robust("HC1")``; clusters such as the school; or the bootstrap of a plan, in whose
+        replicates every model is estimated again (not for "dml"; the units left by a trim are drawn from).
     by, path : str, optional
         A column: an effect for each of its values, groups or years, with their joint covariance.
     where : str, optional

@@ -22,6 +22,7 @@ from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.request import Request, check_covariance
+from leoreturns.estimation.resampled import Resampled
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.treatment import requested_effect
 from leoreturns.estimation.variables import Numbers
@@ -154,14 +155,14 @@ class Weighted:
             self.request.estimand,
         )
 
-    def effect(self, outcome: str, *, cov: Robust | Clustered, n_jobs: int | None = None) -> EffectEstimate:
+    def effect(self, outcome: str, *, cov: Robust | Clustered | Resampled, n_jobs: int | None = None) -> EffectEstimate:
         """Estimate the effect on an outcome; the errors take the estimation of the weights into account.
 
         Parameters
         ----------
         outcome : str
             A numeric column; persons in whom it is missing must be left out before weighting.
-        cov : Robust or Clustered
+        cov : Robust, Clustered or Resampled
         n_jobs : int, optional
 
         Returns
@@ -170,7 +171,7 @@ class Weighted:
             As of `treatment_effect`.
         """
         study, request = self.part.study, self.request
-        check_covariance(cov)
+        check_covariance(cov, request.method, request.weights)
         specification = parse(f"{outcome} ~ 1")[0]
         (found,) = study.variables.outcome(specification.outcome)
         assert isinstance(found, Numbers)  # as an outcome is
