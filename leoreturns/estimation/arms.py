@@ -15,7 +15,16 @@ from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError, WeightWarning
 from leoreturns.estimation.balance import effective_size
 from leoreturns.estimation.cell_models import Link
-from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
+from leoreturns.estimation.covariates import (
+    Cells,
+    Columns,
+    Units,
+    cells_of,
+    columns_of,
+    names_of,
+    once_per_person,
+    refuse_later,
+)
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import (
     BALANCING,
@@ -166,6 +175,7 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
     arms = variables.coded(request.treatment.outcome.columns)
     used = request.outcome.terms if request.outcome is not None and request.method in MODELLED else ()
     scored = request.treatment.terms if request.method != "ra" else ()
+    refuse_later(panel, request.treatment.outcome, names_of((*used, *scored)), request.allow_later)
     weighting = None if request.weights is None else (request.weights, numbers(panel, request.weights.column))
     required: list[tuple[str, Sequence[Variable]]] = [
         ("outcome known", outcome),

@@ -311,6 +311,7 @@ def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -
         "cells": sum(part.study.cells.n for part in told.values()),
         "persons by arm": {label: _sizes(part.study) for label, part in told.items()},
         "where": where,
+        **({"later than the treatment": list(request.allow_later)} if request.allow_later else {}),
         **{
             f"{note} [{label}]" if label else note: value
             for label, part in told.items()

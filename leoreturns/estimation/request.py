@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -33,6 +34,7 @@ class Request:
     weights: Weights | None
     learners: tuple[Any, Any] | None = None
     folds: int = 5
+    allow_later: tuple[str, ...] = ()
 
 
 def request_of(
@@ -71,6 +73,11 @@ def request_of(
     if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
         raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
     return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+
+
+def in_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns, or a single one, as a tuple."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Request:

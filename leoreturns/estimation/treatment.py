@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -18,7 +20,7 @@ from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.joint_means import Parts, put_together
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.propensity import ScoreLink
-from leoreturns.estimation.request import Request, learnt, request_of
+from leoreturns.estimation.request import Request, in_tuple, learnt, request_of
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Label
@@ -42,6 +44,7 @@ def treatment_effect(
     trim: float | None = None,
     learners: tuple[Any, Any] | None = None,
     folds: int = 5,
+    allow_later: str | Sequence[str] = (),
     person: str | None = None,
     n_jobs: int | None = None,
 ) -> EffectEstimate:
@@ -85,6 +88,8 @@ def treatment_effect(
         models of `link` and `score`.
     folds : int
         For ``"dml"``: each is predicted by models of the others. Folds hold whole clusters.
+    allow_later : str or sequence of str
+        Covariates that are meant although the schema says that they are measured after the treatment.
     person : str, optional
         Id column of a frame.
     n_jobs : int, optional
@@ -99,7 +104,7 @@ def treatment_effect(
     Raises
     ------
     SupportError
-        For several rows of a person, unknown columns, samples without rows.
+        For several rows of a person, unknown columns, samples without rows, covariates later than the treatment.
     NotIdentifiedError
         For a single arm, and for covariates that tell the arm for certain.
 
@@ -110,11 +115,12 @@ def treatment_effect(
 
     Notes
     -----
-    Covariates must precede the treatment. Standard errors take the estimation of all models into account (stacked
-    moment conditions; see `doubly_robust`). With ``Robust`` they are Stata's; tests then use the normal distribution.
+    Covariates must precede the treatment; a panel built from LEO knows when its traits are measured. Standard errors
+    take the estimation of all models into account (stacked moment conditions; see `doubly_robust`). With ``Robust``
+    they are Stata's; tests then use the normal distribution.
     """
     request = request_of(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
-    request = learnt(request, learners, folds)
+    request = replace(learnt(request, learners, folds), allow_later=in_tuple(allow_later))
     with threads(n_jobs), single_threaded():
         others = [*cov.columns, by, path, *request.treatment.outcome.columns]
         specifications = [parse(text)[0] for text in (outcome, treatment)]
