@@ -67,6 +67,16 @@ found["weights"] = weighted.effect("lwage", cov=lr.Robust("HC1"))
 pd.concat({method: estimate.to_frame().iloc[[0]] for method, estimate in found.items()})
 
 # %%
+# Year by year
+# ------------
+# The same men in every year: intervals for each year, and a band that all years lie in together.
+years: lr.EffectEstimate = lr.treatment_effect(
+    outcome, arms, panel, method="ipwra", estimand="ATT", cov=lr.Clustered("person"), path="year"
+)
+print(years.bands().loc[lambda rows: rows["comparison"] == "1 v 0", ["year", "low", "high", "band_low", "band_high"]])
+chart = lr.EffectChart(years, x="year", title="Union men against others")
+
+# %%
 # Without replacement a pair is a cluster.
 pairs = lr.match("union", covariates, men, estimand="ATT", replace=False, order="closest", caliper=0.2)
 pairs.effect("lwage", cov=lr.Clustered("pair"))

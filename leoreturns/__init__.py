@@ -52,7 +52,7 @@ from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.balance import Balance
 from leoreturns.results.chart import Chart
-from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.estimate import Estimate, Estimates
@@ -75,6 +75,7 @@ __all__ = [
     "Definitions",
     "DisclosureError",
     "DriscollKraay",
+    "EffectChart",
     "EffectEstimate",
     "Estimate",
     "Estimates",

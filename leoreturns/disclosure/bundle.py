@@ -13,13 +13,13 @@ from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
-from leoreturns.disclosure.estimates import protect_curve, protect_regressions, written
+from leoreturns.disclosure.estimates import protect_curve, protect_effects, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.results.answer import Answer, Regressions, Result
 from leoreturns.results.chart import Chart
-from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.protected import ProtectedTable
 from leoreturns.results.regression_table import RegressionTable, table
@@ -77,7 +77,7 @@ def release(
     ----------
     results : Answer, or mapping of name -> result
         An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
-        `SpecificationCurve`, or the charts of the last two.
+        `SpecificationCurve`, or the charts of the last two and of effects.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
@@ -150,7 +150,7 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
         yield _table(f"{name}_contrast{number}", protect_contrast(result, contrast, table, policy))
 
 
-def _png(chart: Chart | CoefficientChart | SpecificationChart, table: ProtectedTable) -> bytes:
+def _png(chart: Chart | CoefficientChart | SpecificationChart | EffectChart, table: ProtectedTable) -> bytes:
     from leoreturns.plots import png_bytes  # matplotlib takes its time, and most sessions draw nothing
 
     return png_bytes(chart, table)
@@ -166,8 +166,10 @@ def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[
         drawn, _ = protect_regressions(result.data, policy)
         yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
         return
-    if isinstance(result, SpecificationChart):
-        drawn = protect_curve(result.data, policy)
+    if isinstance(result, SpecificationChart | EffectChart):
+        drawn = (
+            protect_effects(result, policy) if isinstance(result, EffectChart) else protect_curve(result.data, policy)
+        )
         yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
         return
     if isinstance(result, SpecificationCurve):

@@ -18,6 +18,7 @@ from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.rounding import Rounding
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import CellKey
+from leoreturns.results.coefficient_chart import EffectChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
@@ -32,6 +33,8 @@ COLUMNS = {
     "coefficient": (COEFFICIENT, ""), "std_error": (COEFFICIENT, "se"), "low": (COEFFICIENT, "low"),
     "high": (COEFFICIENT, "high"), "t": ("t", ""), "p": ("p", ""),
 }  # fmt: skip
+BANDS = {name: COLUMNS[name] for name in ("coefficient", "std_error", "low", "high")}
+BANDS |= {name: (COEFFICIENT, name) for name in ("band_low", "band_high")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +198,39 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
     )
 
 
+def protect_effects(chart: EffectChart, policy: Policy) -> ProtectedTable:
+    """Apply the rules and the rounding of a policy to the effects that a chart draws, with their intervals and bands.
+
+    Parameters
+    ----------
+    chart : EffectChart
+    policy : Policy
+
+    Returns
+    -------
+    ProtectedTable
+        One cell per effect by the keys of the estimate.
+    """
+    fit, n = chart.data, chart.data.n_effects
+    why = _hidden(fit, policy)
+    unsure = _uncertain(fit, why, policy)[:n].tolist()
+    frame = fit.bands(chart.along, chart.level)
+    keys = {}
+    for name, key in fit.keys.items():
+        labels = [key.labels[code] for code in key.codes[:n].tolist()]
+        _check_shown(f"levels of '{name}'", {str(label): not hid for label, hid in zip(labels, why[:n], strict=True)})
+        keys[name] = CellKey(key.labels, key.codes[:n])
+    columns = _number_columns(frame[list(BANDS)].to_numpy()[:n], why[:n].tolist(), unsure, policy, BANDS)
+    level = fit.level if chart.level is None else chart.level
+    return ProtectedTable(
+        variable=f"effects on {fit.outcome} ({fit.method}, standard errors {fit.cov_name}), {100 * level:g} per cent "
+        "intervals and simultaneous bands;",
+        keys=keys,
+        columns={column.name: column for column in columns},
+        reasons=REASONS,
+    )
+
+
 def written(table: RegressionTable, coefficients: ProtectedTable, fits: ProtectedTable) -> Texts:
     """Return protected numbers by their places in a table."""
     key, names = coefficients.keys[MODEL].codes.tolist(), coefficients.keys[NAME].values()
@@ -306,7 +342,11 @@ def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: P
 
 
 def _number_columns(
-    values: Sequence[FloatArray], why: Sequence[int], unsure: Sequence[int], policy: Policy
+    values: Sequence[FloatArray] | FloatArray,
+    why: Sequence[int],
+    unsure: Sequence[int],
+    policy: Policy,
+    parts: Mapping[str, tuple[str, str]] = COLUMNS,
 ) -> list[ProtectedColumn]:
     """Return the columns of coefficients and their uncertainty, from one array of numbers per row."""
     estimates = Rounding("units of the outcome", "sigfig", policy.estimate_sigfig)
@@ -315,8 +355,8 @@ def _number_columns(
         "p": Rounding("probability", "decimals", PROBABILITY_PLACES),
     }
     return [
-        _column(*COLUMNS[part], numbers, unsure if part != COEFFICIENT else why, roundings.get(part, estimates), policy)
-        for part, numbers in zip(COLUMNS, np.array(values).reshape(-1, len(COLUMNS)).T, strict=True)
+        _column(*parts[part], numbers, unsure if part != COEFFICIENT else why, roundings.get(part, estimates), policy)
+        for part, numbers in zip(parts, np.array(values).reshape(-1, len(parts)).T, strict=True)
     ]
 
 

@@ -15,7 +15,16 @@ from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import NotIdentifiedError, SupportError, WeightWarning
 from leoreturns.estimation.balance import effective_size
 from leoreturns.estimation.cell_models import Link
-from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
+from leoreturns.estimation.covariates import (
+    Cells,
+    Columns,
+    Units,
+    cells_of,
+    columns_of,
+    names_of,
+    once_per_person,
+    refuse_later,
+)
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import (
     BALANCING,
@@ -52,6 +61,14 @@ class Study:
     regressors: Columns
     scored: Columns
 
+    def sums(self) -> Arms:
+        """Add up weights and outcomes by cell and arm."""
+        return Arms(
+            by_arm(self.cells, self.arms, len(self.labels), self.weights),
+            by_arm(self.cells, self.arms, len(self.labels), times(self.outcome, self.weights)),
+            self.labels,
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Part:
@@ -65,7 +82,7 @@ class Part:
 def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     """Estimate all means on one part of the data with models of it."""
     study = study_of(panel, label, request, None)
-    chances = _chances(study, request)
+    chances = chances_of(study, study.sums().counts, request)
     notes: dict[str, object] = {}
     if request.trim is not None and chances is not None:
         rare = chances.chances.min(axis=1) < request.trim
@@ -73,26 +90,32 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
         refuse_emptied(study, kept, request.trim)
         notes["trimmed"] = int((~kept).sum())
         study = study_of(panel, label, request, study.units.rows[kept])
-        chances = _chances(study, request)
+        chances = chances_of(study, study.sums().counts, request)
     if chances is not None:
         refuse_impossible(study, chances.chances, request.estimand)
-    arms = Arms(
-        by_arm(study.cells, study.arms, len(study.labels), study.weights),
-        by_arm(study.cells, study.arms, len(study.labels), times(study.outcome, study.weights)),
-        study.labels,
-    )
-    scored = None if request.method == "ra" else study.scored.values
-    if chances is not None:
         notes["smallest chance"] = float(chances.chances.min())
-    effects = []
+    return Part(study, effects_of(study, study.sums(), chances, request), notes)
+
+
+def chances_of(study: Study, counts: FloatArray, request: Request) -> Propensity | None:
+    """Fit the chances of the arms on counts by cell and arm; None for methods that have none."""
+    if request.method == "ra" or request.method in BALANCING:
+        return None
+    return fit_propensity(study.scored.values, counts, study.labels, request.score)
+
+
+def effects_of(study: Study, arms: Arms, chances: Propensity | None, request: Request) -> list[tuple[int, Mean, Mean]]:
+    """Estimate, for every arm but the first, its mean and that of the first arm over the persons of the estimand."""
+    scored = None if request.method == "ra" else study.scored.values
+    found = []
     for arm in range(1, len(study.labels)):
         target = target_of(request.estimand, arms, chances, arm)
-        means = [
-            potential_mean(request.method, study.regressors.values, arms, own, target, chances, scored, request.link)
-            for own in (arm, 0)
-        ]
-        effects.append((arm, means[0], means[1]))
-    return Part(study, effects, notes)
+        own, base = (
+            potential_mean(request.method, study.regressors.values, arms, each, target, chances, scored, request.link)
+            for each in (arm, 0)
+        )
+        found.append((arm, own, base))
+    return found
 
 
 def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
@@ -105,13 +128,19 @@ def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
         )
 
 
-def refuse_impossible(study: Study, chances: FloatArray, estimand: Estimand) -> None:
-    """Refuse chances so small that no weight can stand for the persons who have them.
+def impossible(chances: FloatArray, estimand: Estimand) -> BoolArray:
+    """Return the cells whose chances are so small that no weight can stand for the persons who have them.
 
     An arm is weighted by the ratio of the chances of the target's arm and its own: the first may be small.
     """
     divisors = {"ATT": chances[:, :1], "ATC": chances[:, 1:]}.get(estimand, chances)
-    persons = int((~(divisors.min(axis=1) >= IMPOSSIBLE))[study.cells.codes].sum())
+    found: BoolArray = ~(divisors.min(axis=1) >= IMPOSSIBLE)
+    return found
+
+
+def refuse_impossible(study: Study, chances: FloatArray, estimand: Estimand) -> None:
+    """Refuse chances for which there is no weight."""
+    persons = int(impossible(chances, estimand)[study.cells.codes].sum())
     if persons:
         raise SupportError(
             f"{persons:,} of {study.units.n:,} persons have no chance of an arm to speak of, below {IMPOSSIBLE:g}: "
@@ -150,13 +179,6 @@ def times(values: FloatArray, weights: FloatArray | None) -> FloatArray:
     return values if weights is None else values * weights
 
 
-def _chances(study: Study, request: Request) -> Propensity | None:
-    if request.method == "ra" or request.method in BALANCING:
-        return None
-    counts = by_arm(study.cells, study.arms, len(study.labels), study.weights)
-    return fit_propensity(study.scored.values, counts, study.labels, request.score)
-
-
 def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) -> Study:
     """Gather the units of a part, or those on some of its rows."""
     variables = Variables(panel)
@@ -164,6 +186,7 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
     arms = variables.coded(request.treatment.outcome.columns)
     used = request.outcome.terms if request.outcome is not None and request.method in MODELLED else ()
     scored = request.treatment.terms if request.method != "ra" else ()
+    refuse_later(panel, request.treatment.outcome, names_of((*used, *scored)), request.allow_later)
     weighting = None if request.weights is None else (request.weights, numbers(panel, request.weights.column))
     required: list[tuple[str, Sequence[Variable]]] = [
         ("outcome known", outcome),

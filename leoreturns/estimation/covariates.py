@@ -7,7 +7,7 @@ exact sums over cells. Where covariates are continuous every unit is a cell of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +18,11 @@ from leoreturns.estimation.blocks import Block
 from leoreturns.estimation.cell_models import told_apart
 from leoreturns.estimation.columns import Dense, Levels, term_columns
 from leoreturns.estimation.design import INTERCEPT, Variables
-from leoreturns.estimation.formula import Term
+from leoreturns.estimation.formula import Factor, Term
 from leoreturns.estimation.sample import Sample
 from leoreturns.estimation.variables import Codes
 from leoreturns.panel.levels import number_distinct
+from leoreturns.panel.panel import Panel
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -119,6 +120,61 @@ def right_side(covariates: str | Sequence[str]) -> str:
     if "~" in text or "|" in text:
         raise ValueError(f"covariates are the right side of a formula, such as 'sex + ks4_points', not {text!r}")
     return text
+
+
+def refuse_later(panel: Panel, treatment: Factor, names: Iterable[str], allowed: Sequence[str]) -> None:
+    """Refuse covariates that the panel's schema marks as measured after the treatment.
+
+    What a treatment changes cannot be held constant without changing what is estimated (Rosenbaum 1984). Nothing is
+    refused where nobody has said when the treatment is measured.
+
+    Parameters
+    ----------
+    panel : Panel
+    treatment : Factor
+        The arms.
+    names : iterable of str
+        Covariates; names that are no columns are passed over.
+    allowed : sequence of str
+        Those that are meant all the same.
+
+    Raises
+    ------
+    SupportError
+        With the columns, their ages and the remedy.
+    """
+    columns = panel.schema.columns
+    if unknown := [name for name in allowed if name not in columns]:
+        raise SupportError(f"allow_later names {', '.join(map(repr, unknown))}, which is no column")
+    arms = [columns[name] for name in treatment.columns if name in columns]
+    ages = [column.measured for column in arms if column.measured is not None]
+    if len(ages) < len(arms) or not arms:
+        return
+    later = {}
+    for name in dict.fromkeys(names):
+        column = columns.get(name)
+        if column is None or name in allowed or name == panel.schema.time:
+            continue
+        if column.measured is not None and column.measured > max(ages):
+            later[name] = _at_age(column.measured)
+        elif column.measured is None and column.level == "year" and all(own.level == "person" for own in arms):
+            later[name] = "in the year of the outcome"
+    if later:
+        told = ", ".join(f"'{name}' {when}" for name, when in later.items())
+        raise SupportError(
+            f"covariates are measured after the treatment '{treatment.text}' ({_at_age(max(ages))}), which may have "
+            f"changed them: {told}; leave them out, or name those that are meant in allow_later=. When columns are "
+            "measured is said by measured= of Panel.from_frame"
+        )
+
+
+def _at_age(age: float) -> str:
+    return f"at age {age:g}" if np.isfinite(age) else "at any age"
+
+
+def names_of(terms: Sequence[Term]) -> list[str]:
+    """Return the columns that terms name, and functions among them."""
+    return [name for term in terms for factor in term for name in factor.columns]
 
 
 def columns_of(cells: Cells, terms: Sequence[Term], variables: Variables) -> Columns:

@@ -18,7 +18,7 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import Part, Study, refuse_emptied, refuse_impossible, times
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariates import Cells
-from leoreturns.estimation.doubly_robust import Arms, assembled, target_of
+from leoreturns.estimation.doubly_robust import assembled, target_of
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.sample import restricted
@@ -53,11 +53,7 @@ def crossfitted_part(study: Study, request: Request) -> Part:
     study = _restricted(study, codes, of_cell, kept)
     refuse_impossible(study, chances, request.estimand)
     notes["smallest chance"] = float(chances[study.cells.codes].min())
-    arms = Arms(
-        by_arm(study.cells, study.arms, n_arms, study.weights),
-        by_arm(study.cells, study.arms, n_arms, times(study.outcome, study.weights)),
-        study.labels,
-    )
+    arms = study.sums()
     model = Propensity(chances, *(np.empty(0),) * 2, np.zeros((n_arms, len(chances), n_arms - 1)), *(np.empty(0),) * 2)
     effects = []
     for arm in range(1, n_arms):

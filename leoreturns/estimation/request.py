@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -12,6 +13,8 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.propensity import ScoreLink
+from leoreturns.estimation.resampled import Resampled
+from leoreturns.panel.units import PERSON
 
 METHODS, ESTIMANDS, LINKS = get_args(Method), get_args(Estimand), ("linear", "logit", "poisson")
 
@@ -31,6 +34,7 @@ class Request:
     weights: Weights | None
     learners: tuple[Any, Any] | None = None
     folds: int = 5
+    allow_later: tuple[str, ...] = ()
 
 
 def request_of(
@@ -53,7 +57,7 @@ def request_of(
     ):
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
-    check_covariance(cov)
+    check_covariance(cov, method, weights)
     if path is not None and isinstance(cov, Robust):
         raise SupportError(
             f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
@@ -71,6 +75,11 @@ def request_of(
     return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
 
 
+def in_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return names of columns, or a single one, as a tuple."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Request:
     """Check what cross-fitting was asked for."""
     if learners is not None and request.method != "dml":
@@ -82,7 +91,19 @@ def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Re
     return replace(request, learners=learners, folds=folds)
 
 
-def check_covariance(cov: Covariance) -> None:
-    """Refuse covariances that are not of stacked moments."""
-    if not isinstance(cov, Robust | Clustered) or (isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")):
-        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
+def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -> None:
+    """Refuse covariances that are neither of stacked moments nor of a bootstrap that estimates all of it again."""
+    if not isinstance(cov, Robust | Clustered | Resampled) or (
+        isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")
+    ):
+        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1'), lr.Clustered(...) or lr.Resampled(plan)")
+    if isinstance(cov, Resampled) and method == "dml":
+        raise SupportError(
+            "a bootstrap would fit the learners anew in every fold of every replicate; cross-fitted estimates have the "
+            "covariance of their moments: cov=lr.Clustered(...)"
+        )
+    if isinstance(cov, Resampled) and weights is not None and weights.kind == "frequency" and cov.plan.unit == PERSON:
+        raise SupportError(
+            f"a row with a frequency weight stands for several persons, and '{weights.column}' would be drawn as one: "
+            "give a row to each person, or draw clusters"
+        )

@@ -111,11 +111,35 @@ class Resampled(Covariance):
 
 
 def covariance_of(found: FloatArray, clusters: ClusterMoments, plan: BootstrapPlan) -> Found:
-    """Return the covariance of replicates, and the plan's intervals: float64 of shape (B, k).
+    """Return the covariance of a regression's replicates, float64 of shape (B, k), and the plan's intervals."""
+    fit = clusters.fit
+    return drawn_covariance(found, clusters.n_clusters, fit.beta, fit.turn, fit.names, plan)
 
-    Replicates without every coefficient are left out.
+
+def drawn_covariance(
+    found: FloatArray, n_units: int, point: FloatArray, turn: FloatArray, names: tuple[str, ...], plan: BootstrapPlan
+) -> Found:
+    """Return the covariance of replicates, and the plan's intervals of what they are turned into.
+
+    Parameters
+    ----------
+    found : float64 of shape (B, k)
+        Replicates; those without every coefficient are left out.
+    n_units : int
+        Units that were drawn from.
+    point : float64 of shape (k,)
+    turn : float64 of shape (m, k)
+        The m numbers reported, as sums of the coefficients.
+    names : tuple of str
+        Of the m numbers.
+    plan : BootstrapPlan
+
+    Raises
+    ------
+    SupportError
+        If fewer than half of the replicates have every coefficient.
     """
-    fit, complete = clusters.fit, np.isfinite(found).all(axis=1)
+    complete = np.isfinite(found).all(axis=1)
     if complete.sum() < max(2, len(found) / 2):
         raise SupportError(
             f"only {int(complete.sum()):,} of {len(found):,} replicates have every coefficient: some hang on few units"
@@ -124,9 +148,9 @@ def covariance_of(found: FloatArray, clusters: ClusterMoments, plan: BootstrapPl
     cov = np.cov(found[complete].T).reshape(2 * (found.shape[1],))
     drawn = None
     if plan.interval != "normal":
-        ends = interval_of(fit.turn @ fit.beta, fit.turn @ found[complete].T, plan)
-        drawn = Drawn(fit.names, plan.level, None, ends.low, ends.high, int(complete.sum()))
-    return Found(cov, clusters.n_clusters - 1.0, {plan.unit: clusters.n_clusters}, notes, drawn)
+        ends = interval_of(turn @ point, turn @ found[complete].T, plan)
+        drawn = Drawn(names, plan.level, None, ends.low, ends.high, int(complete.sum()))
+    return Found(cov, n_units - 1.0, {plan.unit: n_units}, notes, drawn)
 
 
 def replicates(clusters: ClusterMoments, plan: BootstrapPlan) -> FloatArray:

@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from leoreturns._parallel import threads
-from leoreturns._typing import FloatArray, Weights
-from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Study, estimated_part, study_of, times, warn_of_heavy
+from leoreturns._typing import Weights
+from leoreturns.estimation.arms import Part, estimated_part, study_of, warn_of_heavy
 from leoreturns.estimation.cell_models import Link
-from leoreturns.estimation.covariance import Clustered, Covariance, Robust, with_variances
+from leoreturns.estimation.covariance import Covariance
 from leoreturns.estimation.crossfit import crossfitted_part
-from leoreturns.estimation.design import Variables
-from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Estimand, Mean, Method
-from leoreturns.estimation.evidence import SampleEvidence
+from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
-from leoreturns.estimation.ols import identified, owners_of
+from leoreturns.estimation.joint_means import Parts, put_together
+from leoreturns.estimation.ols import identified
 from leoreturns.estimation.propensity import ScoreLink
-from leoreturns.estimation.request import Request, learnt, request_of
-from leoreturns.estimation.sample import Sample, restricted
+from leoreturns.estimation.request import Request, in_tuple, learnt, request_of
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
+from leoreturns.panel.schema import Label
 from leoreturns.results.effect import EffectEstimate
-from leoreturns.results.evidence import FitEvidence
-
-NAMES: dict[Method, str] = {
-    "ra": "Regression adjustment",
-    "ipw": "Inverse-probability weighting",
-    "ipwra": "Inverse-probability-weighted regression adjustment",
-    "aipw": "Augmented inverse-probability weighting",
-    "dml": "Cross-fitted augmented weighting",
-    "entropy": "Entropy balancing",
-    "tilting": "Inverse probability tilting",
-}
 
 
 def treatment_effect(
@@ -59,6 +44,7 @@ def treatment_effect(
     trim: float | None = None,
     learners: tuple[Any, Any] | None = None,
     folds: int = 5,
+    allow_later: str | Sequence[str] = (),
     person: str | None = None,
     n_jobs: int | None = None,
 ) -> EffectEstimate:
@@ -81,8 +67,9 @@ def treatment_effect(
     estimand : "ATE", "ATT", "ATC" or "ATO"
         Mean effect on everybody, on those in the arm, on those in the arm of reference, or on the overlap population
         (Li, Morgan and Zaslavsky 2018).
-    cov : Robust or Clustered
-        ``Robust("HC0")`` or ``Robust("HC1")``, or clusters such as the school.
+    cov : Robust, Clustered or Resampled
+        ``Robust("HC0")`` or ``Robust("HC1")``; clusters such as the school; or the bootstrap of a plan, in whose
+        replicates every model is estimated again (not for "dml"; the units left by a trim are drawn from).
     by, path : str, optional
         A column: an effect for each of its values, groups or years, with their joint covariance.
     where : str, optional
@@ -101,6 +88,8 @@ def treatment_effect(
         models of `link` and `score`.
     folds : int
         For ``"dml"``: each is predicted by models of the others. Folds hold whole clusters.
+    allow_later : str or sequence of str
+        Covariates that are meant although the schema says that they are measured after the treatment.
     person : str, optional
         Id column of a frame.
     n_jobs : int, optional
@@ -115,7 +104,7 @@ def treatment_effect(
     Raises
     ------
     SupportError
-        For several rows of a person, unknown columns, samples without rows.
+        For several rows of a person, unknown columns, samples without rows, covariates later than the treatment.
     NotIdentifiedError
         For a single arm, and for covariates that tell the arm for certain.
 
@@ -126,11 +115,12 @@ def treatment_effect(
 
     Notes
     -----
-    Covariates must precede the treatment. Standard errors take the estimation of all models into account (stacked
-    moment conditions; see `doubly_robust`). With ``Robust`` they are Stata's; tests then use the normal distribution.
+    Covariates must precede the treatment; a panel built from LEO knows when its traits are measured. Standard errors
+    take the estimation of all models into account (stacked moment conditions; see `doubly_robust`). With ``Robust``
+    they are Stata's; tests then use the normal distribution.
     """
     request = request_of(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
-    request = learnt(request, learners, folds)
+    request = replace(learnt(request, learners, folds), allow_later=in_tuple(allow_later))
     with threads(n_jobs), single_threaded():
         others = [*cov.columns, by, path, *request.treatment.outcome.columns]
         specifications = [parse(text)[0] for text in (outcome, treatment)]
@@ -148,225 +138,28 @@ def requested_effect(
     known_persons: bool,
 ) -> EffectEstimate:
     """Estimate what was asked for on a panel."""
-    parts = {}
-    for label, part in _parts(panel, by, path):
+    found: dict[tuple[Label, ...], Part] = {}
+    for labels, part in _split(panel, by, path).items():
+        told = ", ".join(map(str, labels))
         if request.method == "dml":
-            parts[label] = crossfitted_part(study_of(part, label, request, None), request)
+            found[labels] = crossfitted_part(study_of(part, told, request, None), request)
         else:
-            parts[label] = estimated_part(part, label, request)
+            found[labels] = estimated_part(part, told, request)
+    parts = Parts({name: panel.key(name).labels for name in (by, path) if name is not None}, found)
     if request.method != "ra":
-        warn_of_heavy(parts, stacklevel=4)
-    return _put_together(parts, panel, request, cov, where, known_persons)
+        warn_of_heavy(parts.told(), stacklevel=4)
+    return put_together(parts, panel, [request], cov, where, known_persons)
 
 
-def _parts(panel: Panel, by: str | None, path: str | None) -> list[tuple[str, Panel]]:
+def _split(panel: Panel, by: str | None, path: str | None) -> dict[tuple[Label, ...], Panel]:
     """Return the panel for each value, or pair of values, of the columns named."""
-    parts = [("", panel)]
+    parts: dict[tuple[Label, ...], Panel] = {(): panel}
     for name in (by, path):
-        if name is None:
-            continue
-        labels = panel.key(name).labels
-        split = [
-            (f"{text}, {label}" if text else str(label), part.at(**{name: label}))
-            for text, part in parts
-            for label in labels
-        ]
-        parts = [(text, part) for text, part in split if part.n_row]
+        if name is not None:
+            split = {
+                (*known, label): part.at(**{name: label})
+                for known, part in parts.items()
+                for label in panel.key(name).labels
+            }
+            parts = {labels: part for labels, part in split.items() if part.n_row}
     return parts
-
-
-# ---- all parts together ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class _Named:
-    """A mean of one part, by name: of the outcomes of an arm, over the persons of another or the same."""
-
-    name: str
-    part: Part
-    mean: Mean
-    arm: int
-    over: int
-
-
-def _put_together(
-    parts: dict[str, Part], panel: Panel, request: Request, cov: Covariance, where: str | None, known_persons: bool
-) -> EffectEstimate:
-    """Return the effects and means of all parts with their joint covariance."""
-    means, effects = _named(parts, request)
-    values = np.array([entry.mean.value for entry in means])
-    joint, df, clusters = _covariance(parts, means, panel, cov)
-    # Effects are differences of means.
-    turn = np.zeros((len(effects), len(means)))
-    for row, (_, treated, base) in zip(turn, effects, strict=True):
-        row[treated], row[base] = 1.0, -1.0
-    turn = np.vstack([turn, np.eye(len(means))])
-    turned = turn @ joint @ turn.T
-    covariance = with_variances(turned)
-    studies = [part.study for part in parts.values()]
-    sample = _whole_sample(panel, studies)
-    assert request.outcome is not None
-    return EffectEstimate(
-        formula=f"{request.outcome.text}; {request.treatment.text}",
-        outcome=request.outcome.outcome.text,
-        method=f"{NAMES[request.method]}, {request.estimand}",
-        names=(*(name for name, _, _ in effects), *(entry.name for entry in means)),
-        values=turn @ values,
-        covariance=covariance,
-        cov_name=cov.name,
-        nobs=_nobs(studies, request.weights),
-        n_row=sample.n_row,
-        n_person=sample.n_person if known_persons else -1,
-        df_resid=df,
-        df_tests=df,
-        n_clusters=clusters,
-        effects={},
-        dropped={
-            name: why for study in studies for name, why in (study.regressors.dropped | study.scored.dropped).items()
-        },
-        fit={},
-        evidence=_evidence(effects, means, SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)),
-        flow=sample.flow,
-        settings={
-            "estimand": request.estimand,
-            "outcome model": request.link if request.method in MODELLED else None,
-            "treatment model": request.score if request.method not in ("ra", *BALANCING) else None,
-            **({"eigenvalues set to zero": True} if covariance is not turned else {}),
-            "cells": sum(study.cells.n for study in studies),
-            "persons by arm": {label: _sizes(part.study) for label, part in parts.items()},
-            "where": where,
-            **{
-                f"{note} [{label}]" if label else note: value
-                for label, part in parts.items()
-                for note, value in part.notes.items()
-            },
-            **{name: made for name, made in panel.settings.items() if name == "definitions"},
-        },
-        owners=owners_of(
-            panel,
-            [request.outcome, request.treatment],
-            [*cov.columns, *([request.weights.column] if request.weights else [])],
-        ),
-    )
-
-
-def _named(parts: dict[str, Part], request: Request) -> tuple[list[_Named], list[tuple[str, int, int]]]:
-    """Return the means of all parts, each once, and the effects by the places of their means."""
-    means: list[_Named] = []
-    effects = []
-    for label, part in parts.items():
-        after, labels = f" [{label}]" if label else "", part.study.labels
-        several = request.estimand == "ATT" and len(labels) > 2
-        base_at = -1
-        for arm, treated, base in part.effects:
-            target = {"ATT": arm, "ATC": 0}.get(request.estimand)
-            means.append(_Named(f"mean {labels[arm]}{after}", part, treated, arm, arm if target is None else target))
-            at = len(means) - 1
-            if base_at < 0 or several:
-                told = f" for {labels[arm]}" if several else ""
-                means.append(_Named(f"mean {labels[0]}{told}{after}", part, base, 0, target or 0))
-                base_at = len(means) - 1
-            effects.append((f"{labels[arm]} v {labels[0]}{after}", at, base_at))
-    return means, effects
-
-
-def _influence(entry: _Named) -> FloatArray:
-    """Return what each unit adds to a mean."""
-    study = entry.part.study
-    place = study.cells.codes, study.arms
-    return times(entry.mean.constant[place] + entry.mean.multiple[place] * study.outcome, study.weights)
-
-
-def _covariance(
-    parts: dict[str, Part], means: list[_Named], panel: Panel, cov: Covariance
-) -> tuple[FloatArray, float, dict[str, int]]:
-    """Return the covariance of the means, the degrees of freedom of tests, and the number of clusters."""
-    if isinstance(cov, Robust):
-        out = np.zeros((len(means), len(means)))
-        for part in parts.values():
-            at = [place for place, entry in enumerate(means) if entry.part is part]
-            own = np.stack([_influence(means[place]) for place in at])
-            n = part.study.units.n
-            out[np.ix_(at, at)] = own @ own.T * (n / (n - 1) if cov.kind == "HC1" else 1.0)
-        return out, np.inf, {}
-    assert isinstance(cov, Clustered)
-    variables, clusters = Variables(panel), {}
-    joint = np.zeros((len(means), len(means)))
-    for size in range(1, len(cov.clusters) + 1):
-        for columns in combinations(cov.clusters, size):
-            codes = variables.coded(columns, labelled=False)
-            sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
-            for place, entry in enumerate(means):
-                own = entry.part.study.units.take(codes.codes, codes.level)
-                sums[place] = np.bincount(own, _influence(entry), minlength=codes.n_levels)
-                seen[own] = True
-            clusters["^".join(columns)] = int(seen.sum())
-            joint += (-1.0) ** (size - 1) * (sums @ sums.T)
-    fewest = min(clusters[name] for name in cov.clusters)
-    if fewest < 2:
-        raise SupportError("a clustered covariance needs two clusters or more, and there is one")
-    return fewest / (fewest - 1) * joint, float(fewest - 1), {name: clusters[name] for name in cov.clusters}
-
-
-def _evidence(effects: list[tuple[str, int, int]], means: list[_Named], shared: SampleEvidence) -> FitEvidence:
-    """Return the persons behind each number, and their weights; an effect has the weaker arm's.
-
-    Behind a mean are those whose outcomes it has and those whom it is taken over, whichever are fewer. An effect that
-    could be shown without one of its means would tell it.
-    """
-    squares = [_squares(entry) for entry in means]
-    behind = np.array(
-        [min(int((entry.part.study.arms == arm).sum()) for arm in (entry.arm, entry.over)) for entry in means]
-    )
-    total, fourth, largest = (np.array(part) for part in zip(*squares, strict=True))
-    effective, share = total**2 / fourth, largest / total
-    of_effects = np.array([(a, b) for _, a, b in effects])
-    studies = {id(entry.part.study): entry.part.study for entry in means}.values()
-    rank = sum(
-        len(study.labels) * len(study.regressors.names) + (len(study.labels) - 1) * len(study.scored.names)
-        for study in studies
-    )
-    return FitEvidence(
-        names=(*(name for name, _, _ in effects), *(entry.name for entry in means)),
-        persons_off_mode=np.concatenate([behind[of_effects].min(axis=1), behind]),
-        effective_persons=np.concatenate([effective[of_effects].min(axis=1), effective]),
-        largest_share=np.concatenate([share[of_effects].max(axis=1), share]),
-        largest_leverage=float(np.sqrt(largest.max())),
-        rank=rank,
-        df_persons=sum(study.units.n for study in studies) - rank,
-        saturated=any(study.cells.n == 1 for study in studies),  # no regressor: the means of the arms
-        entities=shared.entities,
-        fingerprint=shared.fingerprint,
-        sketch=shared.sketch,
-        identified=shared.fingerprint is not None,
-    )
-
-
-def _squares(entry: _Named) -> tuple[float, float, float]:
-    """Return the sums of the squared and fourth powers of the persons' weights in a mean, and the largest square."""
-    study = entry.part.study
-    weight = times(entry.mean.multiple[study.cells.codes, study.arms], study.weights) ** 2
-    return float(weight.sum()), float(weight @ weight), float(weight.max())
-
-
-def _sizes(study: Study) -> dict[str, int]:
-    counts = np.bincount(study.arms, minlength=len(study.labels))
-    return dict(zip(study.labels, counts.tolist(), strict=True))
-
-
-def _nobs(studies: Sequence[Study], weights: Weights | None) -> int:
-    if weights is not None and weights.kind == "frequency":
-        return int(sum(study.weights.sum() for study in studies if study.weights is not None))
-    return sum(study.units.n for study in studies)
-
-
-def _whole_sample(panel: Panel, studies: Sequence[Study]) -> Sample:
-    """Return the rows of all parts as one sample."""
-    if len(studies) == 1:
-        return studies[0].units.sample
-    kept = np.zeros(int(panel.offsets[-1]), dtype=bool)
-    for study in studies:
-        kept[study.units.rows] = True
-    return restricted(
-        Sample(panel, panel.selection, panel.flow, panel.n_row, panel.n_person), np.flatnonzero(kept), "complete"
-    )

@@ -21,7 +21,8 @@ from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.propensity import ScoreLink
-from leoreturns.estimation.request import Request, check_covariance
+from leoreturns.estimation.request import Request, check_covariance, in_tuple
+from leoreturns.estimation.resampled import Resampled
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.treatment import requested_effect
 from leoreturns.estimation.variables import Numbers
@@ -43,6 +44,7 @@ def weight(
     trim: float | None = None,
     weights: Weights | None = None,
     where: str | None = None,
+    allow_later: str | Sequence[str] = (),
     person: str | None = None,
     n_jobs: int | None = None,
 ) -> Weighted:
@@ -60,7 +62,7 @@ def weight(
         Inverse chances; overlap weights (Li, Morgan and Zaslavsky 2018), whose estimand is "ATO"; and weights that
         balance exactly, by entropy or as inverse chances of a logit.
     estimand : "ATE", "ATT", "ATC" or "ATO"
-    score, trim, weights, where, person, n_jobs
+    score, trim, weights, where, allow_later, person, n_jobs
         As in `treatment_effect`.
 
     Returns
@@ -82,7 +84,9 @@ def weight(
     formula = f"{treatment} ~ {right_side(covariates)}"
     specification = parse(formula)[0]
     own = "ipw" if method == "overlap" else method
-    request = Request(None, specification, own, estimand, "linear", score, trim, (), weights)
+    request = Request(
+        None, specification, own, estimand, "linear", score, trim, (), weights, allow_later=in_tuple(allow_later)
+    )
     with threads(n_jobs), single_threaded():
         # Outcomes are named later: a frame's columns are all read.
         others = list(data.columns) if isinstance(data, pd.DataFrame) else []
@@ -154,14 +158,14 @@ class Weighted:
             self.request.estimand,
         )
 
-    def effect(self, outcome: str, *, cov: Robust | Clustered, n_jobs: int | None = None) -> EffectEstimate:
+    def effect(self, outcome: str, *, cov: Robust | Clustered | Resampled, n_jobs: int | None = None) -> EffectEstimate:
         """Estimate the effect on an outcome; the errors take the estimation of the weights into account.
 
         Parameters
         ----------
         outcome : str
             A numeric column; persons in whom it is missing must be left out before weighting.
-        cov : Robust or Clustered
+        cov : Robust, Clustered or Resampled
         n_jobs : int, optional
 
         Returns
@@ -170,7 +174,7 @@ class Weighted:
             As of `treatment_effect`.
         """
         study, request = self.part.study, self.request
-        check_covariance(cov)
+        check_covariance(cov, request.method, request.weights)
         specification = parse(f"{outcome} ~ 1")[0]
         (found,) = study.variables.outcome(specification.outcome)
         assert isinstance(found, Numbers)  # as an outcome is

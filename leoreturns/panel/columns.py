@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 from leoreturns._typing import Level
-from leoreturns.panel import derive, rows, traits
+from leoreturns.panel import (
+    derive,
+    pathways,
+    rows,
+    traits,
+    traits_attainment,
+    traits_post16,
+    traits_risk,
+    traits_schools,
+)
 from leoreturns.panel.activity import ACTIVITIES
 from leoreturns.panel.degrees import CLASSES
 from leoreturns.panel.encode import Encoded
@@ -23,6 +34,15 @@ ORDERED: dict[str, tuple[Label, ...]] = {
     "education_level": EDUCATION_LEVELS,
     "degree_class": tuple(CLASSES),
     "main_activity": ACTIVITIES,
+}
+
+# Age in years at which a trait is settled, infinite where any later record may change it. Columns of years have none.
+MEASURED: dict[str, float] = {
+    **dict.fromkeys((*traits_schools.TRAITS, *traits_attainment.TRAITS, *traits_risk.TRAITS), 16.0),
+    **dict.fromkeys(("prior_attainment", "prior_attainment_band"), 11.0),
+    **dict.fromkeys((COHORT, TIME, "years_since_ks4", "sex", "birth_month"), 0.0),
+    **dict.fromkeys(pathways.TRAITS, 19.0),
+    **dict.fromkeys((*traits_post16.TRAITS, LINKED), math.inf),
 }
 
 
@@ -45,4 +65,4 @@ def described(name: str, encoded: Encoded) -> Column:
     unit = unit if is_unit(unit) else None  # points and calendar years have no rounding of their own
     ordered = name in ORDERED
     missing = rows.count_missing(encoded.values)
-    return Column(name, level, encoded.kind, encoded.labels, ordered, owner, unit, entity, missing)
+    return Column(name, level, encoded.kind, encoded.labels, ordered, owner, unit, entity, missing, MEASURED.get(name))

@@ -112,6 +112,7 @@ class Panel:
         units: Mapping[str, str] | None = None,
         entities: Sequence[str] = (),
         time_varying: Sequence[str] = (),
+        measured: Mapping[str, float] | None = None,
         n_jobs: int | None = None,
     ) -> Panel:
         """Build a panel from person-period rows in any order.
@@ -138,6 +139,8 @@ class Panel:
             Columns that disclosure control counts as entities, such as schools and employers.
         time_varying : sequence of str, or one str
             Columns kept per person and period whatever the data.
+        measured : mapping of str to float, optional
+            Age in years at which a column is settled: later ones are not covariates of an earlier treatment.
         n_jobs : int, optional
             Threads; None for as many as allowed. The panel is the same for any number.
 
@@ -154,7 +157,7 @@ class Panel:
         """
         from leoreturns.panel import read, source
 
-        declared = read.Declared(person, time, traits, owners or {}, units or {}, entities, time_varying)
+        declared = read.Declared(person, time, traits, owners or {}, units or {}, entities, time_varying, measured)
         with threads(n_jobs):
             return read.build(source.open_frame(frame), declared, lists or {})
 
@@ -171,6 +174,7 @@ class Panel:
         units: Mapping[str, str] | None = None,
         entities: Sequence[str] = (),
         time_varying: Sequence[str] = (),
+        measured: Mapping[str, float] | None = None,
         n_jobs: int | None = None,
     ) -> Panel:
         """Build a panel from a Parquet file, or from a folder of Parquet files with one schema; see `from_frame`.
@@ -186,7 +190,9 @@ class Panel:
         """
         from leoreturns.panel import parquet, read
 
-        given = read.Declared(person or "", time or "", traits, owners or {}, units or {}, entities, time_varying)
+        given = read.Declared(
+            person or "", time or "", traits, owners or {}, units or {}, entities, time_varying, measured
+        )
         with threads(n_jobs):
             source = parquet.ParquetSource(Path(path))
             found = parquet.stored_lists(Path(path)) if lists is None else lists
@@ -389,12 +395,8 @@ class Panel:
 
     def __repr__(self) -> str:
         levels = [column.level for column in self.schema.columns.values()]
-        parts = [
-            f"{self.n_person:,} persons",
-            f"{self.n_row:,} rows",
-            f"{levels.count('person')} person columns",
-            f"{levels.count('year')} year columns",
-        ]
+        parts = [f"{self.n_person:,} persons", f"{self.n_row:,} rows"]
+        parts += [f"{levels.count(level)} {level} columns" for level in ("person", "year")]
         if self.lists:
             parts.append(f"{len(self.lists)} lists")
         return f"<Panel: {', '.join(parts)}>"

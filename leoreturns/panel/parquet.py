@@ -85,6 +85,8 @@ class ParquetSource:
             entities=given.entities or [column.name for column in columns if column.entity],
             time_varying=given.time_varying
             or [column.name for column in columns if column.level == "year" and given.traits is None],
+            measured={column.name: column.measured for column in columns if column.measured is not None}
+            | dict(given.measured or {}),
             codes=[column.name for column in columns if column.kind == "code"],
         )
 

@@ -39,6 +39,7 @@ class Declared:
     units: Mapping[str, str] = field(default_factory=dict)
     entities: Collection[str] = ()
     time_varying: Collection[str] = ()
+    measured: Mapping[str, float] | None = None
     codes: Collection[str] = ()  # number columns that hold codes: categories of numbers read back from Parquet
 
     def __post_init__(self) -> None:
@@ -51,7 +52,7 @@ class Declared:
         _checks.known_names(self.names(), known)
         if self.person == self.time:
             raise PanelError(f"person and time are both {self.person!r}; name two columns")
-        for option in ("traits", "owners", "units", "entities", "time_varying"):
+        for option in ("traits", "owners", "units", "entities", "time_varying", "measured"):
             if self.person in (getattr(self, option) or ()):
                 raise PanelError(f"{option} names {self.person!r}, which is the id; name columns of values only")
         if self.time in (self.traits or ()):
@@ -61,6 +62,8 @@ class Declared:
             raise PanelError(f"{', '.join(map(repr, both))} named in traits and in time_varying; choose one of them")
         for name, unit in self.units.items():
             check_unit(name, unit)
+        if broken := [name for name, age in (self.measured or {}).items() if not age >= 0]:
+            raise PanelError(f"measured is an age in years, zero or more, and that of {broken[0]!r} is none")
 
     def names(self) -> list[str]:
         """Return every column that is named."""
@@ -72,6 +75,7 @@ class Declared:
             *self.units,
             *self.entities,
             *self.time_varying,
+            *(self.measured or ()),
             *self.codes,
         ]
 
@@ -99,6 +103,7 @@ def build(source: Source, declared: Declared, lists: Mapping[str, Any]) -> Panel
             owner=declared.owners.get(name),
             unit=declared.units.get(name),
             entity=name in declared.entities,
+            measured=(declared.measured or {}).get(name),
         )
     del order
     entries = {name: read_list(name, frame, declared.person, people) for name, frame in lists.items()}
@@ -113,12 +118,19 @@ def build(source: Source, declared: Declared, lists: Mapping[str, Any]) -> Panel
 
 
 def describe(
-    name: str, level: Level, encoded: encode.Encoded, *, owner: str | None, unit: str | None, entity: bool
+    name: str,
+    level: Level,
+    encoded: encode.Encoded,
+    *,
+    owner: str | None,
+    unit: str | None,
+    entity: bool,
+    measured: float | None = None,
 ) -> Column:
     """Return the description of a column as it is stored."""
     whole = encoded.kind == "number" and encoded.values.dtype.kind != "f"
     missing = 0 if whole else rows.count_missing(encoded.values)
-    return Column(name, level, encoded.kind, encoded.labels, encoded.ordered, owner, unit, entity, missing)
+    return Column(name, level, encoded.kind, encoded.labels, encoded.ordered, owner, unit, entity, missing, measured)
 
 
 def _stored(

@@ -55,6 +55,9 @@ class Column:
         Whether the labels are entities that disclosure control counts, such as schools or employers.
     missing : int
         Stored entries (persons or rows, by level) without a value.
+    measured : float or None
+        Age in years at which the value is settled, infinite where any later record may change it; None where nobody has
+        said.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Column:
     unit: str | None = None
     entity: bool = False
     missing: int = 0
+    measured: float | None = None
 
     @property
     def is_bool(self) -> bool:
@@ -139,6 +143,7 @@ class Schema:
                     "unit": column.unit,
                     "entity": column.entity,
                     "missing": column.missing,
+                    "measured": column.measured,
                 }
                 for column in self.columns.values()
             ],

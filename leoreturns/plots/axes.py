@@ -24,7 +24,7 @@ def dress_axes(axes: Sequence[Axes], chart: Chart, grid: Grid, x_label: str, uni
     first = axes[0]
     first.yaxis.set_major_locator(MaxNLocator(nbins=6))
     first.yaxis.set_major_formatter(amounts)
-    _dress_grid(first, grid, n_panel=len(axes), filled=chart.kind == "areas")
+    dress_grid(first, grid, n_panel=len(axes), filled=chart.kind == "areas")
     if chart.kind == "areas":
         first.set_ylim(0.0, 100.0)
     for position, axis in enumerate(axes):
@@ -41,7 +41,7 @@ def _has_line(axes: Sequence[Axes]) -> bool:
     return any(np.isfinite(line.get_ydata()).any() for axis in axes for line in axis.get_lines())
 
 
-def _dress_grid(first: Axes, grid: Grid, *, n_panel: int, filled: bool) -> None:
+def dress_grid(first: Axes, grid: Grid, *, n_panel: int = 1, filled: bool = False) -> None:
     """Give the horizontal axis of lines and areas its ticks, their names and its limits."""
     few = len(grid.points) <= (10 if n_panel == 1 else 5)
     if grid.names is not None or few:

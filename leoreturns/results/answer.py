@@ -10,14 +10,14 @@ from typing import Any, TypeAlias
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
 from leoreturns.results.chart import Chart
-from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
+from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.flow import SampleFlow
 from leoreturns.results.regression_table import RegressionTable
 
 Regressions: TypeAlias = (
-    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart
+    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart | EffectChart
 )
 Result: TypeAlias = Aggregate | Chart | Regressions
 REGRESSIONS = {
@@ -25,6 +25,7 @@ REGRESSIONS = {
     SpecificationCurve: "specification curve",
     CoefficientChart: "chart of coefficients",
     SpecificationChart: "chart of a specification curve",
+    EffectChart: "chart of effects",
 }
 PLAIN = (str, int, float, bool, type(None))
 

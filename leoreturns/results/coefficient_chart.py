@@ -1,4 +1,4 @@
-"""Charts of regressions: coefficients with their intervals, and one coefficient over many specifications."""
+"""Charts of estimates: coefficients, one coefficient over specifications, and effects along years or groups."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from leoreturns.errors import SupportError
 from leoreturns.results.curve import SpecificationCurve
+from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.regression_table import RegressionTable
 
 
@@ -78,3 +79,46 @@ class SpecificationChart:
     def __post_init__(self) -> None:
         if not isinstance(self.data, SpecificationCurve):
             raise TypeError(f"a chart of specifications draws a SpecificationCurve, not a {type(self.data).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class EffectChart:
+    """Effects of a treatment along a key, with the interval of each and the band that holds for all of them.
+
+    Attributes
+    ----------
+    data : EffectEstimate
+    x : str
+        Key along the horizontal axis, such as the years of a path.
+    colour : str or None
+        Key told apart by colour. Another key must have one level: take fewer arms, groups or outcomes.
+    along : str, sequence of str or None
+        Keys that the band covers together, as in `EffectEstimate.bands`.
+    level : float or None
+        Of interval and band, as there.
+    reference : float or None
+        Where a line is drawn: what "no effect" is.
+    title, x_label, y_label, source : str
+        Texts; an empty label says what is drawn.
+    """
+
+    data: EffectEstimate
+    x: str
+    colour: str | None = None
+    along: str | Sequence[str] | None = None
+    level: float | None = None
+    reference: float | None = 0.0
+    title: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.data, EffectEstimate):
+            raise TypeError(f"a chart of effects draws an EffectEstimate, not a {type(self.data).__name__}")
+        if unknown := [name for name in (self.x, self.colour) if name is not None and name not in self.data.keys]:
+            raise SupportError(f"no key {unknown[0]!r} to draw: the effects have {list(self.data.keys)}")
+        n = self.data.n_effects
+        left = {name: len(set(key.codes[:n].tolist())) for name, key in self.data.keys.items()}
+        if several := [name for name, count in left.items() if count > 1 and name not in (self.x, self.colour)]:
+            raise SupportError(f"the effects have several levels of '{several[0]}': name it as x or colour")

@@ -1,0 +1,344 @@
+"""All parts of a treatment study together: their means by name, the effects, their joint covariance and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from leoreturns._typing import FloatArray, Weights
+from leoreturns.errors import SupportError
+from leoreturns.estimation.arms import Part, Study, times
+from leoreturns.estimation.covariance import Clustered, Covariance, Found, Robust, with_variances
+from leoreturns.estimation.design import Variables
+from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Mean, Method
+from leoreturns.estimation.evidence import SampleEvidence
+from leoreturns.estimation.formula import Specification
+from leoreturns.estimation.ols import owners_of
+from leoreturns.estimation.redrawn import Redrawn
+from leoreturns.estimation.request import Request
+from leoreturns.estimation.resampled import Resampled, drawn_covariance
+from leoreturns.estimation.sample import Sample, restricted
+from leoreturns.panel.panel import Panel
+from leoreturns.panel.schema import Label
+from leoreturns.results.aggregate import CellKey
+from leoreturns.results.effect import COMPARISON, EffectEstimate
+from leoreturns.results.evidence import FitEvidence
+
+NAMES: dict[Method, str] = {
+    "ra": "Regression adjustment",
+    "ipw": "Inverse-probability weighting",
+    "ipwra": "Inverse-probability-weighted regression adjustment",
+    "aipw": "Augmented inverse-probability weighting",
+    "dml": "Cross-fitted augmented weighting",
+    "entropy": "Entropy balancing",
+    "tilting": "Inverse probability tilting",
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Parts:
+    """The parts of the data, each estimated with models of its own.
+
+    Attributes
+    ----------
+    keys : mapping of name -> tuple of labels
+        What tells them apart: the column of groups and that of years, with their labels in order.
+    parts : mapping of labels -> Part
+        By a label of each key.
+    """
+
+    keys: Mapping[str, tuple[Label, ...]]
+    parts: Mapping[tuple[Label, ...], Part]
+
+    def told(self) -> dict[str, Part]:
+        """Return the parts by their labels in words."""
+        return {", ".join(map(str, labels)): part for labels, part in self.parts.items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Named:
+    """A mean of one part: of the outcomes of an arm, over the persons of another or the same.
+
+    Attributes
+    ----------
+    comparison : str
+        Such as "mean vocational".
+    labels : tuple
+        Of the part.
+    part : Part
+    place : (int, int)
+        Which of the part's effects it belongs to, and whether it is the base of it (1) or not (0).
+    arm, over : int
+    """
+
+    comparison: str
+    labels: tuple[Label, ...]
+    part: Part
+    place: tuple[int, int]
+    arm: int
+    over: int
+
+    @property
+    def mean(self) -> Mean:
+        """The mean and what units do to it."""
+        number, is_base = self.place
+        _, own, base = self.part.effects[number]
+        return base if is_base else own
+
+
+Effects = list[tuple[str, int, int]]  # comparison, and the places of the means that it is the difference of
+
+
+def put_together(
+    parts: Parts, panel: Panel, requests: Sequence[Request], cov: Covariance, where: str | None, known_persons: bool
+) -> EffectEstimate:
+    """Return the effects and means of all parts with their joint covariance."""
+    request = requests[0]
+    means, effects = _named(parts, request)
+    rows = [(comparison, means[at].labels) for comparison, at, _ in effects]
+    rows += [(entry.comparison, entry.labels) for entry in means]
+    names = tuple(
+        f"{comparison} [{', '.join(map(str, labels))}]" if labels else comparison for comparison, labels in rows
+    )
+    values, turn = np.array([entry.mean.value for entry in means]), _differences(effects, len(means))
+    if isinstance(cov, Resampled):
+        drawn = _replicates(parts, means, Redrawn(_studies(parts), panel, request, cov.plan))
+        found = drawn_covariance(*drawn, values, turn, names, cov.plan)
+    else:
+        found = _covariance(parts, means, panel, cov)
+    turned = turn @ found.cov @ turn.T
+    covariance = with_variances(turned)
+    studies = _studies(parts)
+    sample = _whole_sample(panel, studies)
+    shared = SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)
+    return EffectEstimate(
+        formula="; ".join([*(_outcome_of(each).text for each in requests), request.treatment.text]),
+        outcome=", ".join(_outcome_of(each).outcome.text for each in requests),
+        method=f"{NAMES[request.method]}, {request.estimand}",
+        names=names,
+        values=turn @ values,
+        covariance=covariance,
+        cov_name=cov.name,
+        nobs=_nobs(studies, request.weights),
+        n_row=sample.n_row,
+        n_person=sample.n_person if known_persons else -1,
+        df_resid=found.df_tests,
+        df_tests=found.df_tests,
+        n_clusters=found.clusters,
+        effects={},
+        dropped={
+            name: why for study in studies for name, why in (study.regressors.dropped | study.scored.dropped).items()
+        },
+        fit={},
+        evidence=_evidence(names, effects, means, shared),
+        flow=sample.flow,
+        settings={
+            **_settings(parts, panel, request, where),
+            **({"eigenvalues set to zero": True} if covariance is not turned else {}),
+            **found.notes,
+        },
+        drawn=found.drawn,
+        owners=owners_of(
+            panel,
+            [*map(_outcome_of, requests), request.treatment],
+            [*cov.columns, *([request.weights.column] if request.weights else [])],
+        ),
+        keys=_keys(parts, rows),
+        n_effects=len(effects),
+    )
+
+
+def _studies(parts: Parts) -> list[Study]:
+    return [part.study for part in parts.parts.values()]
+
+
+def _differences(effects: Effects, n_means: int) -> FloatArray:
+    """Return what turns means into effects, then themselves: float64 of shape (n_effects + n_means, n_means)."""
+    turn = np.zeros((len(effects), n_means))
+    for row, (_, treated, base) in zip(turn, effects, strict=True):
+        row[treated], row[base] = 1.0, -1.0
+    return np.vstack([turn, np.eye(n_means)])
+
+
+def _outcome_of(request: Request) -> Specification:
+    assert request.outcome is not None  # effects are asked for with one
+    return request.outcome
+
+
+def _named(parts: Parts, request: Request) -> tuple[list[Named], Effects]:
+    """Return the means of all parts, each once, and the effects by the places of their means."""
+    means: list[Named] = []
+    effects: Effects = []
+    for own, part in parts.parts.items():
+        labels = part.study.labels
+        several = request.estimand == "ATT" and len(labels) > 2
+        base_at = -1
+        for number, (arm, _, _) in enumerate(part.effects):
+            target = {"ATT": arm, "ATC": 0}.get(request.estimand)
+            over = arm if target is None else target
+            means.append(Named(f"mean {labels[arm]}", own, part, (number, 0), arm, over))
+            at = len(means) - 1
+            if base_at < 0 or several:
+                told = f" for {labels[arm]}" if several else ""
+                means.append(Named(f"mean {labels[0]}{told}", own, part, (number, 1), 0, target or 0))
+                base_at = len(means) - 1
+            effects.append((f"{labels[arm]} v {labels[0]}", at, base_at))
+    return means, effects
+
+
+def _keys(parts: Parts, rows: Sequence[tuple[str, tuple[Label, ...]]]) -> dict[str, CellKey]:
+    """Return what each effect and mean is of, as the keys of a table."""
+    comparisons = [comparison for comparison, _ in rows]
+    columns = [comparisons, *zip(*(labels for _, labels in rows), strict=True)]
+    levels = {COMPARISON: tuple(dict.fromkeys(comparisons)), **parts.keys}
+    return {
+        name: CellKey(known, np.array([known.index(label) for label in column], dtype=np.int64))
+        for (name, known), column in zip(levels.items(), columns, strict=True)
+    }
+
+
+# ---- covariance -----------------------------------------------------------------------------------------------------
+
+
+def _influence(entry: Named) -> FloatArray:
+    """Return what each unit adds to a mean."""
+    study = entry.part.study
+    place = study.cells.codes, study.arms
+    return times(entry.mean.constant[place] + entry.mean.multiple[place] * study.outcome, study.weights)
+
+
+def _covariance(parts: Parts, means: Sequence[Named], panel: Panel, cov: Covariance) -> Found:
+    """Return the covariance of the means, the degrees of freedom of tests, and the number of clusters."""
+    if isinstance(cov, Robust):
+        return Found(_robust(parts, means, cov), np.inf, {}, {})
+    assert isinstance(cov, Clustered)
+    variables, clusters = Variables(panel), {}
+    joint = np.zeros((len(means), len(means)))
+    for size in range(1, len(cov.clusters) + 1):
+        for columns in combinations(cov.clusters, size):
+            codes = variables.coded(columns, labelled=False)
+            sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
+            for place, entry in enumerate(means):
+                own = entry.part.study.units.take(codes.codes, codes.level)
+                sums[place] = np.bincount(own, _influence(entry), minlength=codes.n_levels)
+                seen[own] = True
+            clusters["^".join(columns)] = int(seen.sum())
+            joint += (-1.0) ** (size - 1) * (sums @ sums.T)
+    fewest = min(clusters[name] for name in cov.clusters)
+    if fewest < 2:
+        raise SupportError("a clustered covariance needs two clusters or more, and there is one")
+    clusters = {name: clusters[name] for name in cov.clusters}
+    return Found(fewest / (fewest - 1) * joint, float(fewest - 1), clusters, {})
+
+
+def _replicates(parts: Parts, means: Sequence[Named], redrawn: Redrawn) -> tuple[FloatArray, int]:
+    """Return the means in every replicate, NaN where models cannot be estimated, and the number of units."""
+    place = {id(part): number for number, part in enumerate(parts.parts.values())}
+    at = [(place[id(entry.part)], *entry.place) for entry in means]
+    rows = [
+        [np.nan if (found := replicate[part]) is None else found[effect][base] for part, effect, base in at]
+        for replicate in redrawn.replicates()
+    ]
+    return np.array(rows), redrawn.n_units
+
+
+def _robust(parts: Parts, means: Sequence[Named], cov: Robust) -> FloatArray:
+    """Return the covariance of persons who are independent, each in one part."""
+    out = np.zeros((len(means), len(means)))
+    for part in parts.parts.values():
+        at = [place for place, entry in enumerate(means) if entry.part is part]
+        own = np.stack([_influence(means[place]) for place in at])
+        n = part.study.units.n
+        out[np.ix_(at, at)] = own @ own.T * (n / (n - 1) if cov.kind == "HC1" else 1.0)
+    return out
+
+
+# ---- evidence -------------------------------------------------------------------------------------------------------
+
+
+def _evidence(names: tuple[str, ...], effects: Effects, means: Sequence[Named], shared: SampleEvidence) -> FitEvidence:
+    """Return the persons behind each number, and their weights; an effect has the weaker arm's.
+
+    Behind a mean are those whose outcomes it has and those whom it is taken over, whichever are fewer. An effect that
+    could be shown without one of its means would tell it.
+    """
+    squares = [_squares(entry) for entry in means]
+    behind = np.array(
+        [min(int((entry.part.study.arms == arm).sum()) for arm in (entry.arm, entry.over)) for entry in means]
+    )
+    total, fourth, largest = (np.array(part) for part in zip(*squares, strict=True))
+    effective, share = total**2 / fourth, largest / total
+    of_effects = np.array([(a, b) for _, a, b in effects])
+    studies = {id(entry.part.study): entry.part.study for entry in means}.values()
+    rank = sum(
+        len(study.labels) * len(study.regressors.names) + (len(study.labels) - 1) * len(study.scored.names)
+        for study in studies
+    )
+    return FitEvidence(
+        names=names,
+        persons_off_mode=np.concatenate([behind[of_effects].min(axis=1), behind]),
+        effective_persons=np.concatenate([effective[of_effects].min(axis=1), effective]),
+        largest_share=np.concatenate([share[of_effects].max(axis=1), share]),
+        largest_leverage=float(np.sqrt(largest.max())),
+        rank=rank,
+        df_persons=sum(study.units.n for study in studies) - rank,
+        saturated=any(study.cells.n == 1 for study in studies),  # no regressor: the means of the arms
+        entities=shared.entities,
+        fingerprint=shared.fingerprint,
+        sketch=shared.sketch,
+        identified=shared.fingerprint is not None,
+    )
+
+
+def _squares(entry: Named) -> tuple[float, float, float]:
+    """Return the sums of the squared and fourth powers of the persons' weights in a mean, and the largest square."""
+    study = entry.part.study
+    weight = times(entry.mean.multiple[study.cells.codes, study.arms], study.weights) ** 2
+    return float(weight.sum()), float(weight @ weight), float(weight.max())
+
+
+def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -> dict[str, Any]:
+    """Return the options behind the numbers, and counts of each part."""
+    told = parts.told()
+    return {
+        "estimand": request.estimand,
+        "outcome model": request.link if request.method in MODELLED else None,
+        "treatment model": request.score if request.method not in ("ra", *BALANCING) else None,
+        "cells": sum(part.study.cells.n for part in told.values()),
+        "persons by arm": {label: _sizes(part.study) for label, part in told.items()},
+        "where": where,
+        **({"later than the treatment": list(request.allow_later)} if request.allow_later else {}),
+        **{
+            f"{note} [{label}]" if label else note: value
+            for label, part in told.items()
+            for note, value in part.notes.items()
+        },
+        **{name: made for name, made in panel.settings.items() if name == "definitions"},
+    }
+
+
+def _sizes(study: Study) -> dict[str, int]:
+    counts = np.bincount(study.arms, minlength=len(study.labels))
+    return dict(zip(study.labels, counts.tolist(), strict=True))
+
+
+def _nobs(studies: Sequence[Study], weights: Weights | None) -> int:
+    if weights is not None and weights.kind == "frequency":
+        return int(sum(study.weights.sum() for study in studies if study.weights is not None))
+    return sum(study.units.n for study in studies)
+
+
+def _whole_sample(panel: Panel, studies: Sequence[Study]) -> Sample:
+    """Return the rows of all parts as one sample."""
+    if len(studies) == 1:
+        return studies[0].units.sample
+    kept = np.zeros(int(panel.offsets[-1]), dtype=bool)
+    for study in studies:
+        kept[study.units.rows] = True
+    return restricted(
+        Sample(panel, panel.selection, panel.flow, panel.n_row, panel.n_person), np.flatnonzero(kept), "complete"
+    )
