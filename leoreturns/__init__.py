@@ -14,6 +14,7 @@ from leoreturns.errors import (
     SupportError,
     WeightWarning,
 )
+from leoreturns.estimation.bounds import bounds
 from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.decompose import gelbach
@@ -51,6 +52,7 @@ from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.balance import Balance
+from leoreturns.results.bounds import BoundsEstimate
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
@@ -66,6 +68,7 @@ __all__ = [
     "Answer",
     "Balance",
     "BootstrapPlan",
+    "BoundsEstimate",
     "Chart",
     "ClusterWarning",
     "Clustered",
@@ -111,6 +114,7 @@ __all__ = [
     "WildCluster",
     "aggregate",
     "between",
+    "bounds",
     "build_panel",
     "earnings_trajectories",
     "education_levels",
