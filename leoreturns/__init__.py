@@ -26,7 +26,9 @@ from leoreturns.estimation.matching import match
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.panels import between, first_difference, mundlak
+from leoreturns.estimation.planned import ClusterSizes, PlannedSample
 from leoreturns.estimation.poisson import fepois
+from leoreturns.estimation.power import DetectableEffects, minimum_detectable_effect
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.sensitivity import Robustness, Selection, oster, robustness_value, rosenbaum_bounds
 from leoreturns.estimation.serial import DriscollKraay
@@ -70,12 +72,14 @@ __all__ = [
     "BootstrapPlan",
     "BoundsEstimate",
     "Chart",
+    "ClusterSizes",
     "ClusterWarning",
     "Clustered",
     "CoefficientChart",
     "Contrast",
     "Covariance",
     "Definitions",
+    "DetectableEffects",
     "DisclosureError",
     "DriscollKraay",
     "EffectEstimate",
@@ -93,6 +97,7 @@ __all__ = [
     "NotIdentifiedError",
     "Panel",
     "PanelError",
+    "PlannedSample",
     "Policy",
     "RegressionTable",
     "Released",
@@ -133,6 +138,7 @@ __all__ = [
     "liml",
     "main_activities",
     "match",
+    "minimum_detectable_effect",
     "mundlak",
     "open_extract",
     "oster",
