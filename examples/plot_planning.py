@@ -3,8 +3,12 @@ Planning a study
 ================
 
 How large an effect must be to be found, before any outcome is opened: groups and schools, a regression by its own
-regressors, a weighted sample, a jump at a cutoff. Everybody here is simulated.
+regressors, a weighted sample, a jump at a cutoff; and what a study file says to an application for data. Everybody here
+is simulated.
 """
+
+import tempfile
+from pathlib import Path
 
 import pandas as pd
 
@@ -66,3 +70,33 @@ jumps = {
     for bandwidth in (20, 40, 80)
 }
 pd.concat(jumps, names=["bandwidth"])
+
+# %%
+# An application
+# --------------
+# Which tables and columns the questions of a study file rest on, what sizes to expect, and what the policy would hide.
+STUDY = """
+title = "Routes and work at 29"
+[panel]
+path = "panel"
+[extract]
+path = "extract"
+[definitions]
+preset = "dfe-2021"
+deflator = "illustrative"
+[[question]]
+ask = "labour_outcomes"
+characteristics = ["sex", "fsm", "ks5_route"]
+level = false
+[release]
+to = "release"
+"""
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder) / "study.toml"
+    path.write_text(STUDY)
+    application: lr.Needs = lr.needs(path, persons=150_000, simulated=20_000)
+application
+
+# %%
+# Every column is a row of its own.
+application.data[application.data["table"] == "earnings"][["column", "meaning", "first_year", "last_year"]]

@@ -2,6 +2,7 @@
 
 from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
+from leoreturns.application.report import Needs, needs
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import (
     ClusterWarning,
@@ -94,6 +95,7 @@ __all__ = [
     "LikelihoodEstimate",
     "LogitEstimate",
     "Matched",
+    "Needs",
     "NotIdentifiedError",
     "Panel",
     "PanelError",
@@ -140,6 +142,7 @@ __all__ = [
     "match",
     "minimum_detectable_effect",
     "mundlak",
+    "needs",
     "open_extract",
     "oster",
     "pathways",
