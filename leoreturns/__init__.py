@@ -2,6 +2,7 @@
 
 from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
+from leoreturns.application.report import Needs, needs
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import (
     ClusterWarning,
@@ -14,6 +15,7 @@ from leoreturns.errors import (
     SupportError,
     WeightWarning,
 )
+from leoreturns.estimation.bounds import bounds
 from leoreturns.estimation.bridge import gmm, hausman, liml, random_effects
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, SmallSample, Unadjusted
 from leoreturns.estimation.decompose import gelbach
@@ -25,7 +27,9 @@ from leoreturns.estimation.matching import match
 from leoreturns.estimation.multiplicity import false_discovery, romano_wolf
 from leoreturns.estimation.ols import feols
 from leoreturns.estimation.panels import between, first_difference, mundlak
+from leoreturns.estimation.planned import ClusterSizes, PlannedSample
 from leoreturns.estimation.poisson import fepois
+from leoreturns.estimation.power import DetectableEffects, minimum_detectable_effect
 from leoreturns.estimation.resampled import Jackknifed, Resampled
 from leoreturns.estimation.sensitivity import Robustness, Selection, oster, robustness_value, rosenbaum_bounds
 from leoreturns.estimation.serial import DriscollKraay
@@ -51,6 +55,7 @@ from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.balance import Balance
+from leoreturns.results.bounds import BoundsEstimate
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
@@ -66,13 +71,16 @@ __all__ = [
     "Answer",
     "Balance",
     "BootstrapPlan",
+    "BoundsEstimate",
     "Chart",
+    "ClusterSizes",
     "ClusterWarning",
     "Clustered",
     "CoefficientChart",
     "Contrast",
     "Covariance",
     "Definitions",
+    "DetectableEffects",
     "DisclosureError",
     "DriscollKraay",
     "EffectChart",
@@ -88,9 +96,11 @@ __all__ = [
     "LikelihoodEstimate",
     "LogitEstimate",
     "Matched",
+    "Needs",
     "NotIdentifiedError",
     "Panel",
     "PanelError",
+    "PlannedSample",
     "Policy",
     "RegressionTable",
     "Released",
@@ -112,6 +122,7 @@ __all__ = [
     "WildCluster",
     "aggregate",
     "between",
+    "bounds",
     "build_panel",
     "earnings_trajectories",
     "education_levels",
@@ -130,7 +141,9 @@ __all__ = [
     "liml",
     "main_activities",
     "match",
+    "minimum_detectable_effect",
     "mundlak",
+    "needs",
     "open_extract",
     "oster",
     "pathways",

@@ -88,6 +88,32 @@ def run(study: Path, jobs: int | None) -> None:
 
 
 @main.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--persons", required=True, type=click.IntRange(min=1), help="Persons expected over all cohorts.")
+@click.option(
+    "--simulated", default=60_000, show_default=True, type=click.IntRange(min=1), help="Persons to simulate for sizes."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Of the simulation.")
+@click.option("--power", default=0.8, show_default=True, type=float, help="With which gaps are to be found.")
+@click.option("--alpha", default=0.05, show_default=True, type=float, help="Level of the two-sided tests.")
+@click.option("--to", type=click.Path(path_type=Path), help="Folder to make for the report and its tables.")
+@click.option("--jobs", type=int, help="Threads; -1 for all that the machine grants.  [default: all]")
+def needs(
+    study: Path, persons: int, simulated: int, seed: int, power: float, alpha: float, to: Path | None, jobs: int | None
+) -> None:
+    """Tell what an application for data has to say of a study file: tables, columns, sizes, what would be released."""
+    from leoreturns.application.report import needs as found_needs
+
+    with refusals(ValueError):
+        found = found_needs(
+            study, persons=persons, simulated=simulated, seed=seed, power=power, alpha=alpha, n_jobs=jobs
+        )
+        click.echo(repr(found))
+        if to is not None:
+            click.echo(found.write(to))
+
+
+@main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--persons", required=True, type=click.IntRange(min=1), help="Persons over all cohorts.")
 @click.option("--seed", required=True, type=click.IntRange(min=0), help="The same seed gives the same files.")

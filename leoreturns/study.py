@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,9 @@ SECTIONS = ("title", "panel", "extract", "definitions", "plan", "question", "rel
 OF_PANEL, OF_EXTRACT, OF_RELEASE = ("path",), ("path", "lookups"), ("policy", "to")
 OF_QUESTION = ("ask", "name", "where", "intervals", "release")
 OF_PLAN = ("n_replicates", "unit", "seed", "scheme", "interval", "level")
+# How messages name a section of the file, and how the file names a key.
+SECTION = re.compile(r"\[\[(?P<array>\w+)\]\] (?P<number>\d+)|\[(?P<section>\w+)\]")
+KEY = re.compile(r"\s*[\"']?(?P<key>[\w-]+)[\"']?\s*=")
 # What the arguments of questions must be, beside an absent one; TOML knows no None: false stands for it.
 TEXT, TEXTS, WHOLE = "a text", "a list of texts", "a whole number"
 ARGUMENTS = {
@@ -116,7 +120,31 @@ def read_study(path: str | Path) -> Study:
         raise StudyError(f"{path.name!r} cannot be read ({error.strerror}): name a study file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StudyError(f"{path.name!r} is not valid TOML: {error}") from None
-    return study_of(content, path.parent)
+    try:
+        return study_of(content, path.parent)
+    except StudyError as error:
+        raise located(error, path) from None
+
+
+def located(error: StudyError, path: Path) -> StudyError:
+    """Return an error about a study file with the line of the section, or the key, that its message names."""
+    message, lines = str(error), path.read_text(encoding="utf-8").splitlines()
+    line, told = 0, message
+    if found := SECTION.search(message):
+        header = f"[[{found['array']}]]" if found["array"] else f"[{found['section']}]"
+        starts = [at for at, text in enumerate(lines, start=1) if text.split("#")[0].strip() == header]
+        number = int(found["number"] or 1)
+        if number > len(starts):
+            return error
+        line, told = starts[number - 1], message[found.end() :]
+    named = set(re.findall(r"\w+", told.split(";")[0]))
+    for at, text in enumerate(lines[line:], start=line + 1):
+        if text.lstrip().startswith("["):
+            break
+        if (key := KEY.match(text)) and key["key"] in named:
+            line = at
+            break
+    return StudyError(f"{path.name!r}, line {line}: {message}") if line else error
 
 
 def study_of(content: Mapping[str, Any], folder: Path) -> Study:

@@ -36,6 +36,7 @@ LAYERS = {
     "adapters": 6,
     "testing": 6,
     "study": 6,
+    "application": 6,
     "demo": 6,
     "__init__": 7,
     "__main__": 8,
@@ -45,6 +46,7 @@ SIDEWAYS = {
     ("panel", "extract"),
     ("disclosure", "plots"),
     ("demo", "study"),
+    ("application", "study"),
     ("_checks", "errors"),
     ("_folder", "errors"),
     ("_checks", "_typing"),
@@ -75,8 +77,9 @@ MODULE_OF = {"scikit-learn": "sklearn"}
 # They come with scikit-learn and linearmodels and are used directly.
 BROUGHT_ALONG = {"threadpoolctl", "formulaic", "statsmodels"}
 
-# The whitelist of writers: results leave through disclosure/ alone, the others write inside.
-WRITERS = ("_folder.py", "panel/", "disclosure/", "extract/simulate", "batch.py")
+# The whitelist of writers: results leave through disclosure/ alone, the others write inside; of applications for data
+# everything is simulated.
+WRITERS = ("_folder.py", "panel/", "disclosure/", "extract/simulate", "batch.py", "application/report.py")
 WRITING_CALLS = {
     "to_parquet", "to_feather", "to_excel", "to_stata", "to_pickle", "to_hdf", "to_sql", "to_orc",
     "savefig", "write_text", "write_bytes", "save", "savez", "savez_compressed", "savetxt", "tofile", "memmap",
