@@ -21,7 +21,7 @@ from leoreturns.estimation.influence import influence_covariance
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.ols import identified, owners_of
 from leoreturns.estimation.partial import Bound, Known, share_known, trimmed, worst_case
-from leoreturns.estimation.request import check_covariance
+from leoreturns.estimation.request import of_moments
 from leoreturns.estimation.sample import Sample, draw_sample, restricted
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.variables import Numbers, Variable, numbers
@@ -136,7 +136,8 @@ def _checked(
     for name, value, allowed in (("method", method, BoundMethod), ("estimand", estimand, BoundEstimand)):
         if value not in get_args(allowed):
             raise ValueError(f"{name} is one of {', '.join(map(repr, get_args(allowed)))}, not {value!r}")
-    check_covariance(cov)
+    if not of_moments(cov):
+        raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1') or lr.Clustered(...)")
     if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
         raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
     if (method == "manski") != (outcome_range is not None):

@@ -206,7 +206,7 @@ class PlannedSample:
             shares = shares_collector(design, fit.moments.modes())
             collectors: list[Collector] = [shares] if way is None else [shares, _Sums(way.codes)]
             gathered = scan_scores(design, [fit], [collectors])[0].collected
-        off = shares.numbers(gathered[0])[OFF_MODE][chosen]
+        off = shares.numbers(fit, gathered[0])[OFF_MODE][chosen]
         variances = np.diag(fit.inverse)[chosen]
         df = np.full(len(chosen), counts_of(design, fit).free("full"))
         if way is not None:

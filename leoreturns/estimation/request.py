@@ -91,11 +91,14 @@ def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Re
     return replace(request, learners=learners, folds=folds)
 
 
+def of_moments(cov: Covariance) -> bool:
+    """Whether a covariance is made of what each unit adds to the errors."""
+    return isinstance(cov, Clustered) or (isinstance(cov, Robust) and cov.kind in ("HC0", "HC1"))
+
+
 def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -> None:
     """Refuse covariances that are neither of stacked moments nor of a bootstrap that estimates all of it again."""
-    if not isinstance(cov, Robust | Clustered | Resampled) or (
-        isinstance(cov, Robust) and cov.kind not in ("HC0", "HC1")
-    ):
+    if not (of_moments(cov) or isinstance(cov, Resampled)):
         raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1'), lr.Clustered(...) or lr.Resampled(plan)")
     if isinstance(cov, Resampled) and method == "dml":
         raise SupportError(
