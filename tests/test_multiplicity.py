@@ -159,6 +159,14 @@ def test_sign_vectors_of_other_clusters_do_not_belong_together(first: int, secon
     assert both.p[1] == alone.p[0] and both.t[1] == alone.t[0]
 
 
+def test_regressions_without_the_coefficient_are_left_out() -> None:
+    cov = lr.WildCluster("school", 999, seed=1, params=["x1"])
+    some = lr.romano_wolf("y ~ sw(x1, x1 + ability, treated)", PANEL, cov=cov, params=["x1"])
+    both = lr.romano_wolf("y ~ sw(x1, x1 + ability)", PANEL, cov=cov, params=["x1"])
+    pd.testing.assert_frame_equal(some.to_frame(), both.to_frame())
+    assert list(some.models) == ["y ~ x1", "y ~ x1 + ability"]
+
+
 # ---- release ---------------------------------------------------------------------------------------------------------
 
 

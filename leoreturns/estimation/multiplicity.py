@@ -81,7 +81,7 @@ class Drawing(Covariance):
             if first:
                 statistics, keys = drawn_statistics(design, fit, self.cov)
                 self.draws.update({(text, name): found for name, found in statistics.items()})
-                if self.cov.replicates_are_all(len(keys)):
+                if statistics and self.cov.replicates_are_all(len(keys)):
                     self.numbered[text] = frozenset(keys.tolist())
             clustered = Clustered(self.cov.cluster)
             return clustered.estimate(design, fit, gathered, inverse, ssc, variables)
