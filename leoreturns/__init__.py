@@ -52,6 +52,7 @@ from leoreturns.questions.outcomes import labour_outcomes
 from leoreturns.questions.pathways import pathways
 from leoreturns.resample.joint import jointly
 from leoreturns.resample.plan import BootstrapPlan
+from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.balance import Balance
@@ -67,6 +68,7 @@ from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
     "AbadieImbens",
+    "AdjustedTests",
     "Aggregate",
     "Answer",
     "Balance",

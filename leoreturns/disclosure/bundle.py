@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
+from leoreturns.disclosure.adjusted import protect_tests
 from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.estimates import protect_curve, protect_effects, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
+from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.answer import Answer, Regressions, Result
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
@@ -77,7 +79,7 @@ def release(
     ----------
     results : Answer, or mapping of name -> result
         An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
-        `SpecificationCurve`, or the charts of the last two and of effects.
+        `SpecificationCurve`, or the charts of the last two and of effects; `AdjustedTests`.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
@@ -173,8 +175,10 @@ def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[
         yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
         return
     if isinstance(result, SpecificationCurve):
-        shown_curve = protect_curve(result, policy)
-        yield _Output(name, shown_curve, {f"{name}.csv": csv_bytes(shown_curve)})
+        yield _table(name, protect_curve(result, policy))
+        return
+    if isinstance(result, AdjustedTests):
+        yield _table(name, protect_tests(result, policy))
         return
     shown = result if isinstance(result, RegressionTable) else table(result)
     coefficients, fits = protect_regressions(shown, policy)

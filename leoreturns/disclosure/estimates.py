@@ -149,10 +149,10 @@ def protect_regressions(table: RegressionTable, policy: Policy) -> tuple[Protect
     DisclosureError
         If the persons are not known, or the names of coefficients look like persons' own data.
     """
-    hidden = [_hidden(model, policy) for model in table.models]
+    hidden = [hidden_coefficients(model, policy) for model in table.models]
     for model, why in zip(table.models, hidden, strict=True):
-        _check_names(model, why)
-    _check_shown("regressions", {name: not why.all() for name, why in zip(table.headings, hidden, strict=True)})
+        check_names(model.names, why)
+    check_shown("regressions", {name: not why.all() for name, why in zip(table.headings, hidden, strict=True)})
     return _coefficients(table, hidden, policy), _fits(table, policy)
 
 
@@ -170,25 +170,27 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
         One cell per specification by its choices. Hidden ones come last, in the order of the choices: a place among the
         others, or among themselves, would tell their size.
     """
-    hidden = [int(_hidden(model, policy)[model.names.index(curve.name)]) for model in curve.models]
+    hidden = [int(hidden_coefficients(model, policy)[model.names.index(curve.name)]) for model in curve.models]
     choices = list(zip(*(key.codes.tolist() for key in curve.choices.values()), strict=True))
     order = sorted(range(len(hidden)), key=lambda at: (1, choices[at]) if hidden[at] else (0, ()))
     models, why = [curve.models[at] for at in order], [hidden[at] for at in order]
     unsure = [
-        int(_uncertain(model, np.array([reason], dtype=np.uint8), policy)[0])
+        int(uncertain(model, np.array([reason], dtype=np.uint8), policy)[0])
         for model, reason in zip(models, why, strict=True)
     ]
     values = [model.to_frame(curve.level).loc[curve.name, list(COLUMNS)].to_numpy(dtype=np.float64) for model in models]
     columns = _number_columns(values, why, unsure, policy)
     persons = [float(model.n_person) for model in models]
     small = [hidden_fit(model, policy) for model in models]
-    columns.append(_column("n_person", "", persons, small, Rounding("count", "multiple", policy.count_base), policy))
+    columns.append(
+        protected_column("n_person", "", persons, small, Rounding("count", "multiple", policy.count_base), policy)
+    )
     keys = {}
     for kind, key in curve.choices.items():
         shown = {str(label): False for label in key.labels}
         for code, reason in zip(key.codes.tolist(), hidden, strict=True):
             shown[str(key.labels[code])] |= not reason
-        _check_shown(f"choices of {kind}", shown)
+        check_shown(f"choices of {kind}", shown)
         keys[kind] = CellKey(key.labels, key.codes[order])
     return ProtectedTable(
         variable=f"coefficient of {curve.name}, {100 * curve.level:g} per cent intervals;",
@@ -212,13 +214,13 @@ def protect_effects(chart: EffectChart, policy: Policy) -> ProtectedTable:
         One cell per effect by the keys of the estimate.
     """
     fit, n = chart.data, chart.data.n_effects
-    why = _hidden(fit, policy)
-    unsure = _uncertain(fit, why, policy)[:n].tolist()
+    why = hidden(fit, policy)
+    unsure = uncertain(fit, why, policy)[:n].tolist()
     frame = fit.bands(chart.along, chart.level)
     keys = {}
     for name, key in fit.keys.items():
         labels = [key.labels[code] for code in key.codes[:n].tolist()]
-        _check_shown(f"levels of '{name}'", {str(label): not hid for label, hid in zip(labels, why[:n], strict=True)})
+        check_shown(f"levels of '{name}'", {str(label): not hid for label, hid in zip(labels, why[:n], strict=True)})
         keys[name] = CellKey(key.labels, key.codes[:n])
     columns = _number_columns(frame[list(BANDS)].to_numpy()[:n], why[:n].tolist(), unsure, policy, BANDS)
     level = fit.level if chart.level is None else chart.level
@@ -261,7 +263,7 @@ def hidden_fit(estimate: Estimate, policy: Policy) -> int:
     return found[0] if found else 0
 
 
-def _hidden(estimate: Estimate, policy: Policy) -> ByteArray:
+def hidden_coefficients(estimate: Estimate, policy: Policy) -> ByteArray:
     """Return, for each coefficient, 0 or the position (from 1) of the first reason that hides it."""
     why = np.full(len(estimate.names), hidden_fit(estimate, policy), dtype=np.uint8)
     for position, rule in enumerate(COEFFICIENT_RULES, start=len(FIT_RULES) + 1):
@@ -271,7 +273,7 @@ def _hidden(estimate: Estimate, policy: Policy) -> ByteArray:
     return why
 
 
-def _uncertain(estimate: Estimate, why: ByteArray, policy: Policy) -> ByteArray:
+def uncertain(estimate: Estimate, why: ByteArray, policy: Policy) -> ByteArray:
     """Return the same for what is shown of the uncertainty: one way of clustering must have enough clusters."""
     found = why.copy()
     if estimate.n_clusters and max(estimate.n_clusters.values()) < policy.min_persons:
@@ -279,14 +281,14 @@ def _uncertain(estimate: Estimate, why: ByteArray, policy: Policy) -> ByteArray:
     return found
 
 
-def _check_names(estimate: Estimate, why: ByteArray) -> None:
+def check_names(names: Sequence[str], why: ByteArray) -> None:
     """Refuse categories whose levels are likely to be persons' own values, or small units: names leave with a table.
 
     As of keys of tables: fractional numbers are never categories; of a category with ten or more levels most must be
     shown, and of any category some.
     """
     shown: dict[str, dict[str, bool]] = {}
-    for name, reason in zip(estimate.names, why.tolist(), strict=True):
+    for name, reason in zip(names, why.tolist(), strict=True):
         for factor in FACTORS.split(name):
             column, marked, level = factor.partition("::")
             if marked:
@@ -302,10 +304,10 @@ def _check_names(estimate: Estimate, why: ByteArray) -> None:
                 f"'{column}': none of its {len(levels):,} levels with a coefficient can be shown; nothing but "
                 "their names would leave. Group the levels, or absorb them: put the column after the |"
             )
-        _check_shown(f"levels of '{column}' with a coefficient", levels)
+        check_shown(f"levels of '{column}' with a coefficient", levels)
 
 
-def _check_shown(what: str, shown: Mapping[str, bool]) -> None:
+def check_shown(what: str, shown: Mapping[str, bool]) -> None:
     """Refuse ten or more names, most of which come without a number."""
     silent = sum(not each for each in shown.values())
     if silent >= 10 and 2 * silent > len(shown):
@@ -320,14 +322,14 @@ def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: P
     models, rows, values = list[int](), list[int](), list[FloatArray]()
     why, unsure = list[int](), list[int]()
     for number, (model, reasons) in enumerate(zip(table.models, hidden, strict=True)):
-        frame, uncertain = model.to_frame(table.level), _uncertain(model, reasons, policy)
+        frame, doubt = model.to_frame(table.level), uncertain(model, reasons, policy)
         for row, name in enumerate(table.rows):
             if name in model.names:
                 at = model.names.index(name)
                 models.append(number)
                 rows.append(row)
                 why.append(int(reasons[at]))
-                unsure.append(int(uncertain[at]))
+                unsure.append(int(doubt[at]))
                 values.append(frame.loc[name, list(COLUMNS)].to_numpy(dtype=np.float64))
     columns = _number_columns(values, why, unsure, policy)
     return ProtectedTable(
@@ -355,7 +357,9 @@ def _number_columns(
         "p": Rounding("probability", "decimals", PROBABILITY_PLACES),
     }
     return [
-        _column(*parts[part], numbers, unsure if part != COEFFICIENT else why, roundings.get(part, estimates), policy)
+        protected_column(
+            *parts[part], numbers, unsure if part != COEFFICIENT else why, roundings.get(part, estimates), policy
+        )
         for part, numbers in zip(parts, np.array(values).reshape(-1, len(parts)).T, strict=True)
     ]
 
@@ -367,7 +371,7 @@ def _fits(table: RegressionTable, policy: Policy) -> ProtectedTable:
     count = Rounding("count", "multiple", policy.count_base)
     measure = Rounding("ratio", "sigfig", policy.ratio_sigfig)
     columns = [
-        _column(
+        protected_column(
             name, "", [each.get(name, np.nan) for each in found], why, measure if name in MEASURES else count, policy
         )
         for name in dict.fromkeys(name for each in found for name in each)
@@ -380,7 +384,7 @@ def _fits(table: RegressionTable, policy: Policy) -> ProtectedTable:
     )
 
 
-def _column(
+def protected_column(
     statistic: str,
     part: str,
     numbers: Sequence[float] | FloatArray,

@@ -87,10 +87,8 @@ def gmm(
 
     Parameters
     ----------
-    formula : str
-        As in `feols`, with ``endogenous ~ instruments`` and without effects.
-    data, weights, where, person, n_jobs
-        As in `feols`.
+    formula, data, weights, where, person, n_jobs
+        As in `liml`.
     cov : Unadjusted, Robust ("HC0" or "HC1") or Clustered (by one column)
         Of the coefficients, and of the moments that the second step weights by.
 

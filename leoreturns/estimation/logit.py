@@ -68,30 +68,26 @@ def felogit(
     formula : str
         As in `feols`, with one effect and without instruments: ``"employed ~ x + C(tax_year) | person"``. The outcome
         is zero or one.
-    data : Panel, Scan or pandas.DataFrame
-        Person-periods.
+    data, where, ssc, split, person, n_jobs
+        As in `feols`.
     cov : Covariance
         `Unadjusted` (the inverse of the information), `Clustered` by columns that do not vary within the groups, or
         `Jackknifed`, whose refits are one Newton step from the estimate.
     weights : Weights, optional
         Of groups as a whole, the same on all their rows: "frequency", how many equal groups one stands for, or
         "probability".
-    where, ssc, split, person, n_jobs
-        As in `feols`.
 
     Returns
     -------
     LogitEstimate or Estimates
-        The second where the formula, or `split`, stands for several regressions. Coefficients are log odds ratios. The
-        effects are conditioned away, so that average partial effects are not identified.
+        As in `feols`. Coefficients are log odds ratios. The effects are conditioned away, so that average partial
+        effects are not identified.
 
     Raises
     ------
-    ValueError
-        For a text that is no formula.
     SupportError
-        For an outcome other than zero and one, no effect or several, covariances that do not carry over, and weights
-        that vary within groups or are those of errors' variances, which a logit has not.
+        As in `feols`, and for an outcome other than zero and one, no effect or several, covariances that do not carry
+        over, and weights that vary within groups or are those of errors' variances, which a logit has not.
     NotIdentifiedError
         If some combination of the regressors tells the outcomes within groups apart, so that its coefficient is
         infinite.

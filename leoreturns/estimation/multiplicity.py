@@ -7,7 +7,7 @@ keeping the replicates of each.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -26,6 +26,7 @@ from leoreturns.estimation.resampled import Resampled, covariance_of, replicates
 from leoreturns.estimation.scores import Collector, Gathered
 from leoreturns.estimation.wild import WildCluster, drawn_statistics
 from leoreturns.panel.panel import Panel
+from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.estimate import Estimate, Estimates
 
 Rate = Literal["benjamini-hochberg", "benjamini-yekutieli"]
@@ -43,10 +44,13 @@ class Drawing(Covariance):
     cov : Resampled or WildCluster
     draws : mapping of (regression, coefficient) -> (float, float64 of shape (B,))
         Filled by the fits: the statistic of no effect, and its draws under the null.
+    numbered : mapping of regression -> set of int
+        Filled by the fits that take all vectors of signs in place of draws: the keys of the clusters.
     """
 
     cov: Resampled | WildCluster
     draws: Draws = field(default_factory=dict)
+    numbered: dict[str, frozenset[int]] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -75,8 +79,10 @@ class Drawing(Covariance):
         first = all(regression != text for regression, _ in self.draws)  # not one of its first stages
         if isinstance(self.cov, WildCluster):
             if first:
-                statistics = drawn_statistics(design, fit, self.cov)
+                statistics, keys = drawn_statistics(design, fit, self.cov)
                 self.draws.update({(text, name): found for name, found in statistics.items()})
+                if statistics and self.cov.replicates_are_all(len(keys)):
+                    self.numbered[text] = frozenset(keys.tolist())
             clustered = Clustered(self.cov.cluster)
             return clustered.estimate(design, fit, gathered, inverse, ssc, variables)
         clusters = ClusterMoments(design, fit, self.cov.plan.unit)
@@ -101,7 +107,7 @@ def romano_wolf(
     ssc: SmallSample | None = None,
     person: str | None = None,
     n_jobs: int | None = None,
-) -> pd.DataFrame:
+) -> AdjustedTests:
     """Test several coefficients, of one regression or many, with control of the familywise error rate.
 
     Parameters
@@ -120,14 +126,15 @@ def romano_wolf(
 
     Returns
     -------
-    pandas.DataFrame
-        One row per hypothesis, by ``regression`` and ``name``: ``coefficient``, ``std_error``, ``t``, ``p`` of its own
-        test from the same draws, and ``p_adjusted``, below which the familywise error rate is controlled.
+    AdjustedTests
+        The p-values of the hypotheses alone are from the same draws; at the level of the adjusted ones the familywise
+        error rate is controlled.
 
     Raises
     ------
     SupportError
-        If a coefficient is in none of the regressions, or the draws of two regressions do not belong together.
+        If a coefficient is in none of the regressions, or all vectors of signs are taken of clusters that are not those
+        of the other regressions: signs that are numbered through, not drawn by key, do not belong together then.
 
     References
     ----------
@@ -140,31 +147,40 @@ def romano_wolf(
         raise SupportError("WildCluster draws for its own params alone: name the same coefficients there")
     drawing = Drawing(cov)
     found = feols(formula, data, cov=drawing, weights=weights, where=where, ssc=ssc, person=person, n_jobs=n_jobs)
-    frame = hypotheses(found, params).drop(columns="p")
-    observed = np.array([drawing.draws[each][0] for each in frame.index])
-    drawn = [drawing.draws[each][1] for each in frame.index]
-    if len({len(row) for row in drawn}) != 1:
-        raise SupportError("the regressions were drawn different numbers of times: their clusters are not the same")
-    under_null = np.abs(np.array(drawn))
+    models, tested = hypotheses(found, params)
+    _check_same_clusters(drawing.numbered, models)
+    observed = np.array([drawing.draws[each][0] for each in tested])
+    under_null = np.abs(np.array([drawing.draws[each][1] for each in tested]))
     under_null = under_null[:, np.isfinite(under_null).all(axis=0)]
-    # Where all sign vectors were taken, those of the estimate are among them.
-    fits = [found] if isinstance(found, Estimate) else list(found.values())
-    count = min(min(fit.n_clusters.values()) for fit in fits)
-    exact = isinstance(cov, WildCluster) and cov.signs == "rademacher" and len(drawn[0]) == 2**count
-    alone = [step_down(observed[at : at + 1], under_null[at : at + 1], exact=exact)[0] for at in range(len(frame))]
-    return frame.assign(t=observed, p=alone, p_adjusted=step_down(observed, under_null, exact=exact))
+    exact = bool(drawing.numbered)  # of all vectors of signs, those of the estimate are among them
+    alone = [step_down(observed[at : at + 1], under_null[at : at + 1], exact=exact)[0] for at in range(len(tested))]
+    adjusted = step_down(observed, under_null, exact=exact)
+    how = "Romano and Wolf's step-down"
+    return AdjustedTests(how, models, tested, observed, np.array(alone), adjusted)
 
 
-def hypotheses(estimates: Estimate | Estimates, params: Sequence[str]) -> pd.DataFrame:
-    """Return the coefficients tested, by regression and name: ``coefficient``, ``std_error``, ``t`` and ``p``."""
+def _check_same_clusters(numbered: Mapping[str, frozenset[int]], models: Mapping[str, Estimate]) -> None:
+    """Refuse regressions of which some take all vectors of signs, unless all do of the same clusters."""
+    shared = frozenset.intersection(*numbered.values()) if numbered else frozenset()
+    if numbered and (len(numbered) < len(models) or any(len(keys) > len(shared) for keys in numbered.values())):
+        counts = "; ".join(f"{min(model.n_clusters.values()):,} in '{label}'" for label, model in models.items())
+        raise SupportError(
+            f"all vectors of signs are taken, and the clusters of the regressions are not the same: {counts}, "
+            f"{len(shared):,} in all of them. Keep the rows that all have, or draw: signs='webb'"
+        )
+
+
+def hypotheses(
+    estimates: Estimate | Estimates, params: Sequence[str]
+) -> tuple[dict[str, Estimate], tuple[tuple[str, str], ...]]:
+    """Return the regressions by label, and the label and name of each coefficient tested."""
     if isinstance(params, str) or not params or "Intercept" in params:
         raise TypeError("params names the coefficients to test, such as params=['union'], the intercept not among them")
     fits = {estimates.formula: estimates} if isinstance(estimates, Estimate) else dict(estimates.results)
-    tested = [(label, name) for label, fit in fits.items() for name in params if name in fit.names]
+    tested = tuple((label, name) for label, fit in fits.items() for name in params if name in fit.names)
     if lost := [name for name in params if name not in {each for _, each in tested}]:
         raise SupportError(f"no regression has a coefficient {', '.join(map(repr, lost))}")
-    rows = [fits[label].to_frame().loc[name, ["coefficient", "std_error", "t", "p"]] for label, name in tested]
-    return pd.DataFrame(rows, index=pd.MultiIndex.from_tuples(tested, names=["regression", "name"]))
+    return {label: fits[label] for label in dict.fromkeys(label for label, _ in tested)}, tested
 
 
 def step_down(observed: FloatArray, draws: FloatArray, *, exact: bool) -> FloatArray:
@@ -191,7 +207,7 @@ def step_down(observed: FloatArray, draws: FloatArray, *, exact: bool) -> FloatA
 
 def false_discovery(
     estimates: Estimate | Estimates, params: Sequence[str], *, method: Rate = "benjamini-hochberg"
-) -> pd.DataFrame:
+) -> AdjustedTests:
     """Adjust the p-values of several coefficients for the rate of false discoveries.
 
     Parameters
@@ -204,9 +220,8 @@ def false_discovery(
 
     Returns
     -------
-    pandas.DataFrame
-        One row per hypothesis, by ``regression`` and ``name``: ``coefficient``, ``std_error``, ``t``, ``p`` and
-        ``p_adjusted``.
+    AdjustedTests
+        The p-values of the hypotheses alone are those of the estimates.
 
     References
     ----------
@@ -215,5 +230,8 @@ def false_discovery(
     """
     if method not in get_args(Rate):
         raise ValueError(f"method is one of {', '.join(map(repr, get_args(Rate)))}, not {method!r}")
-    frame = hypotheses(estimates, params)
-    return frame.assign(p_adjusted=stats.false_discovery_control(frame["p"].to_numpy(), method=SCIPY[method]))
+    models, tested = hypotheses(estimates, params)
+    t, p = (np.array([getattr(models[label], part)[name] for label, name in tested]) for part in ("tstats", "pvalues"))
+    adjusted = stats.false_discovery_control(p, method=SCIPY[method])
+    how = f"the rate of false discoveries ({method})"
+    return AdjustedTests(how, models, tested, t, p, adjusted)

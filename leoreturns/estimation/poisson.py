@@ -67,36 +67,30 @@ def fepois(
     ----------
     formula : str
         As in `feols`, without instruments: ``"earnings ~ x + C(route, ref='none') | person + tax_year"``.
-    data : Panel, Scan or pandas.DataFrame
-        Person-periods.
+    data, weights, where, ssc, split, person, n_jobs
+        As in `feols`.
     cov : Covariance
         `Unadjusted` (the inverse of the information), `Robust`, `Clustered`, `DriscollKraay`; under `Jackknifed` and
         `Resampled` each refit is one Newton step from the estimate.
-    weights : Weights, optional
-        Analytic, frequency or probability weights.
     offset, exposure : str, optional
         Column that is part of the index with the coefficient one; or whose logarithm is.
-    where, ssc, split, person, n_jobs
-        As in `feols`.
 
     Returns
     -------
     LikelihoodEstimate or Estimates
-        The second where the formula, or `split`, stands for several regressions. `percent()` has semi-elasticities.
+        As in `feols`. `percent()` has semi-elasticities.
 
     Raises
     ------
-    ValueError
-        For a text that is no formula.
     SupportError
-        For an outcome below zero, instruments, a covariance that does not carry over, and samples without a row.
+        As in `feols`, and for an outcome below zero, instruments, and a covariance that does not carry over.
     ConvergenceError
         If the search does not come to rest.
 
     Warns
     -----
     ClusterWarning
-        Where a coefficient rests on too few effective clusters for its covariance.
+        As in `feols`.
 
     Notes
     -----

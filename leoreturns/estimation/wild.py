@@ -141,8 +141,11 @@ class WildCluster(Covariance):
 
     def replicates_of(self, count: int) -> int:
         """Return the number of replicates: all vectors of signs of so many clusters where they are no more."""
-        every = self.signs == "rademacher" and count < 63 and 2**count <= self.n_replicates
-        return 2**count if every else self.n_replicates
+        return 2**count if self.replicates_are_all(count) else self.n_replicates
+
+    def replicates_are_all(self, count: int) -> bool:
+        """Whether all vectors of signs of so many clusters are taken, numbered through, in place of draws."""
+        return self.signs == "rademacher" and count < 63 and 2**count <= self.n_replicates
 
     def drawn(self, keys: UIntArray, start: int, stop: int, n_replicates: int) -> FloatArray:
         """Return the signs of clusters in some replicates; see `signs`."""
@@ -253,20 +256,24 @@ class _Test:
         return np.concatenate(tiles, axis=1)
 
 
-def drawn_statistics(design: Design, fit: Fit, plan: WildCluster) -> dict[str, tuple[float, FloatArray]]:
+def drawn_statistics(
+    design: Design, fit: Fit, plan: WildCluster
+) -> tuple[dict[str, tuple[float, FloatArray]], UIntArray]:
     """Return each tested coefficient's statistic, and those under the null of no effect: float64 of shape (B,).
 
-    The same clusters have the same signs in every regression, so that the statistics of several are drawn jointly.
+    The same clusters have the same signs in every regression, so that the statistics of several are drawn jointly; with
+    them come the clusters' keys.
     """
     clusters = ClusterMoments(design, fit, plan.cluster)
-    found = {}
+    found, keys = {}, np.empty(0, dtype=np.uint64)
     for name in plan.params:
         if name in fit.names:
             test = _Test.of(clusters, fit.names.index(name), plan)
+            keys = test.keys
             numerator, _, variance, *_ = test.replicates(plan)
             with np.errstate(divide="ignore", invalid="ignore"):
                 found[name] = (test.estimate / test.error, numerator / np.sqrt(variance))
-    return found
+    return found, keys
 
 
 def _restricted(matrix: FloatArray, target: FloatArray, j: int) -> tuple[FloatArray, FloatArray]:

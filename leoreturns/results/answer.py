@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, TypeAlias
 
 from leoreturns.errors import DisclosureError
+from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
@@ -17,12 +18,20 @@ from leoreturns.results.flow import SampleFlow
 from leoreturns.results.regression_table import RegressionTable
 
 Regressions: TypeAlias = (
-    Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart | EffectChart
+    Estimate
+    | Estimates
+    | RegressionTable
+    | SpecificationCurve
+    | AdjustedTests
+    | CoefficientChart
+    | SpecificationChart
+    | EffectChart
 )
 Result: TypeAlias = Aggregate | Chart | Regressions
 REGRESSIONS = {
     RegressionTable: "table of regressions",
     SpecificationCurve: "specification curve",
+    AdjustedTests: "adjusted tests",
     CoefficientChart: "chart of coefficients",
     SpecificationChart: "chart of a specification curve",
     EffectChart: "chart of effects",
