@@ -214,7 +214,7 @@ def protect_effects(chart: EffectChart, policy: Policy) -> ProtectedTable:
         One cell per effect by the keys of the estimate.
     """
     fit, n = chart.data, chart.data.n_effects
-    why = hidden(fit, policy)
+    why = hidden_coefficients(fit, policy)
     unsure = uncertain(fit, why, policy)[:n].tolist()
     frame = fit.bands(chart.along, chart.level)
     keys = {}
