@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import statsmodels
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matching_cases import births, pupils
 from scipy.optimize import linear_sum_assignment
 
 import leoreturns as lr
@@ -129,22 +127,6 @@ def test_kernels_refuse_what_does_not_fit() -> None:
 # ---- what any match must satisfy ------------------------------------------------------------------------------------
 
 
-def pupils(n: int, seed: int, *, whole: bool = False) -> pd.DataFrame:
-    draw = np.random.default_rng(seed)
-    points = draw.integers(0, 5, n).astype(float) if whole else draw.normal(size=n)
-    treated = draw.random(n) < 1 / (1 + np.exp(1 - 0.5 * points))
-    return pd.DataFrame(
-        {
-            "person": np.arange(n),
-            "points": points,
-            "region": draw.choice(["N", "S", "W"], n),
-            "school": draw.integers(0, 12, n),
-            "route": np.where(treated, "vocational", "academic"),
-            "pay": points + 0.3 * treated + draw.normal(size=n),
-        }
-    )
-
-
 @settings(max_examples=60, deadline=None)
 @given(
     seed=st.integers(0, 10_000), n=st.integers(30, 120), whole=st.booleans(), replace=st.booleans(),
@@ -215,16 +197,8 @@ def test_matches_do_not_depend_on_the_order_of_the_rows_or_threads(keywords: dic
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def births() -> pd.DataFrame:
-    path = Path(statsmodels.__file__).parent / "treatment" / "tests" / "results" / "cataneo2.csv"
-    if not path.exists():
-        pytest.skip("this statsmodels does not ship the birth weights")
-    return pd.read_csv(path).assign(id=lambda frame: np.arange(len(frame)))
-
-
-def test_stata_prints_the_same(births: pd.DataFrame) -> None:
-    found = lr.match("mbsmoke_", "mmarried_ + mage + I(mage**2) + fbaby_ + medu", births, estimand="ATE", person="id")
+def test_stata_prints_the_same() -> None:
+    found = lr.match("mbsmoke_", "mmarried_ + mage + I(mage**2) + fbaby_ + medu", births(), estimand="ATE", person="id")
     new = found.effect("bweight", cov=lr.AbadieImbens())
     old = found.effect("bweight", cov=lr.AbadieImbens(estimated=False))
     assert new.params["1 v 0"] == pytest.approx(PSMATCH, abs=5e-6)

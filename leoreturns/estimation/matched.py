@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, NoReturn
@@ -12,68 +12,22 @@ import numpy as np
 from leoreturns._typing import CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.balance import balance_of, effective_size
+from leoreturns.estimation.candidates import Candidates
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariance import Clustered, Robust, with_variances
-from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, right_side
-from leoreturns.estimation.design import Variables
+from leoreturns.estimation.covariates import cells_of, columns_of, right_side
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
 from leoreturns.estimation.ols import owners_of
-from leoreturns.estimation.propensity import Propensity, by_arm
+from leoreturns.estimation.propensity import by_arm
 from leoreturns.estimation.sample import restricted
 from leoreturns.estimation.variables import Numbers, Variable
-from leoreturns.panel.panel import Panel
 from leoreturns.results.balance import Balance
 from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.evidence import FitEvidence
 
 PAIR = "pair"
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Candidates:
-    """The units that may be matched: microdata, held inside.
-
-    Attributes
-    ----------
-    panel : Panel
-    units : Units
-    variables : Variables
-    cells : Cells
-    columns : Columns
-        Covariates of the match.
-    arms : int64 of shape (n,)
-        1 for the treated.
-    labels : tuple of str
-        Of the controls and of the treated.
-    strata : int64 of shape (n,)
-    score : float64 of shape (n,)
-    chances : Propensity, optional
-    estimand : "ATT", "ATC" or "ATE"
-    settings : mapping
-    identified : bool
-        Whether the data name the persons.
-    """
-
-    panel: Panel
-    units: Units
-    variables: Variables
-    cells: Cells
-    columns: Columns
-    arms: IntArray
-    labels: tuple[str, ...]
-    strata: IntArray
-    score: FloatArray
-    chances: Propensity | None
-    estimand: str
-    settings: Mapping[str, Any]
-    identified: bool
-
-    @property
-    def focal(self) -> tuple[int, ...]:
-        """Arms whose units get matches."""
-        return {"ATT": (1,), "ATC": (0,)}.get(self.estimand, (0, 1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,0 +1,181 @@
+"""Candidates: the units of two arms that may be matched, with their covariates, strata and score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from leoreturns._typing import FloatArray, IntArray, UIntArray
+from leoreturns.errors import SupportError
+from leoreturns.estimation.arms import numbered_arms
+from leoreturns.estimation.clouds import Cloud, Space, mahalanobis
+from leoreturns.estimation.coarsened import coarsened
+from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
+from leoreturns.estimation.design import Variables
+from leoreturns.estimation.formula import Specification, Term
+from leoreturns.estimation.match_rules import STRATA, Rules
+from leoreturns.estimation.points import Line, Points
+from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
+from leoreturns.estimation.sample import draw_sample
+from leoreturns.estimation.variables import Codes, Numbers
+from leoreturns.panel.panel import Panel
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Candidates:
+    """The units that may be matched: microdata, held inside.
+
+    Attributes
+    ----------
+    panel : Panel
+    units : Units
+    variables : Variables
+    cells : Cells
+    columns : Columns
+        Covariates of the match.
+    arms : int64 of shape (n,)
+        1 for the treated.
+    labels : tuple of str
+        Of the controls and of the treated.
+    strata : int64 of shape (n,)
+    score : float64 of shape (n,)
+        Zero for all where no score is needed.
+    chances : Propensity, optional
+        Of which the score is made, unless it only bounds another distance.
+    space : Space, optional
+        Where the distance is that of Mahalanobis.
+    estimand : "ATT", "ATC" or "ATE"
+    settings : mapping
+    identified : bool
+        Whether the data name the persons.
+    """
+
+    panel: Panel
+    units: Units
+    variables: Variables
+    cells: Cells
+    columns: Columns
+    arms: IntArray
+    labels: tuple[str, ...]
+    strata: IntArray
+    score: FloatArray
+    chances: Propensity | None
+    space: Space | None
+    estimand: str
+    settings: Mapping[str, Any]
+    identified: bool
+
+    @property
+    def focal(self) -> tuple[int, ...]:
+        """Arms whose units get matches."""
+        return {"ATT": (1,), "ATC": (0,)}.get(self.estimand, (0, 1))
+
+    @property
+    def keys(self) -> UIntArray:
+        """Keys of the persons, which decide between equals."""
+        return self.panel.keys[self.units.people]
+
+    def points(self, *, single: bool) -> tuple[Points, Points]:
+        """Return the points of both arms; with `single` every unit is one of its own."""
+        made, keys, n_strata = list[Points](), self.keys, int(self.strata.max()) + 1
+        for arm in (0, 1):
+            own = np.flatnonzero(self.arms == arm)
+            if self.space is None:
+                made.append(Line.of(own, self.score, self.strata, keys, n_strata, single=single))
+            else:
+                codes = self.cells.codes
+                made.append(Cloud.of(own, self.space, codes, self.strata, keys, n_strata, single=single))
+        return made[0], made[1]
+
+
+def reach_of(caliper: float | None, score: FloatArray) -> float:
+    """Return a caliper in units of the score."""
+    return np.inf if caliper is None else caliper * float(np.std(score, ddof=1))
+
+
+def candidates_of(
+    panel: Panel, specification: Specification, rules: Rules, where: str | None, *, identified: bool
+) -> Candidates:
+    """Draw the units on which everything is known, and estimate their score.
+
+    Parameters
+    ----------
+    panel : Panel
+    specification : Specification
+        The treatment and the covariates.
+    rules : Rules
+    where : str, optional
+        The condition on rows, for the settings.
+    identified : bool
+        Whether the data name the persons.
+    """
+    variables, terms, factor = Variables(panel), specification.terms, specification.outcome
+    arms = variables.coded(factor.columns)
+    known = [variables.coded((name,)) for name in rules.exact]
+    sample = draw_sample(
+        panel,
+        [
+            ("treatment known", [arms]),
+            ("covariates known", variables.of_terms(terms)),
+            ("exact columns known", known),
+        ],
+        None,
+        [],
+    )
+    units = Units.of(sample)
+    once_per_person(units)
+    codes, labels = numbered_arms(units.take(arms.codes, arms.level), arms, factor, "")
+    if len(labels) != 2:
+        raise SupportError(f"matching compares two arms, and '{arms.name}' has {len(labels)}; choose two by where=")
+    cells = cells_of(units, terms, variables, all_equal=rules.method == "exact")
+    columns = columns_of(cells, terms, variables)
+    coarse = None
+    if rules.method in STRATA:
+        made = coarsened(units, variables.of_terms(terms), rules.cuts or {}) if rules.method == "cem" else cells.codes
+        coarse = made.astype(np.int64)
+    strata = _strata(units, known, coarse)
+    score, chances, space = _scored(units, variables, terms, cells, columns, codes, labels, rules)
+    return Candidates(
+        panel, units, variables, cells, columns, codes, labels, strata, score, chances, space, rules.estimand,
+        {**rules.told(), "where": where}, identified,
+    )  # fmt: skip
+
+
+def _scored(
+    units: Units, variables: Variables, terms: Sequence[Term], cells: Cells, columns: Columns, arms: IntArray,
+    labels: tuple[str, ...], rules: Rules,
+) -> tuple[FloatArray, Propensity | None, Space | None]:  # fmt: skip
+    """Return the score of each unit, the chances that it is made of, and the coordinates of another distance."""
+    if rules.distance == "column" and rules.method not in STRATA:
+        return _column(units, variables, terms), None, None
+    counts = by_arm(cells, arms, 2, None)
+    score, chances = np.zeros(units.n), None
+    if rules.chances is not None:
+        chances = fit_propensity(columns.values, counts, labels, rules.chances)
+        score = (chances.eta[:, 0] if rules.linear else chances.chances[:, 1])[cells.codes]
+    if rules.distance != "mahalanobis":
+        return score, chances, None
+    bound = None if chances is None or rules.caliper is None else chances.eta[:, 0]
+    reach = reach_of(rules.caliper, score)
+    return score, None, mahalanobis(columns.values[:, 1:], counts.sum(axis=1), bound, reach)
+
+
+def _column(units: Units, variables: Variables, terms: Sequence[Term]) -> FloatArray:
+    found = variables.of_terms(terms)
+    if len(found) != 1 or not isinstance(found[0], Numbers):
+        raise SupportError("distance='column' takes one numeric column as covariates: the score")
+    return units.take(found[0].values, found[0].level).astype(np.float64) + 0.0
+
+
+def _strata(units: Units, exact: Sequence[Codes], more: IntArray | None) -> IntArray:
+    """Number the strata that occur, by the order of the columns' levels."""
+    pair = np.zeros(units.n, dtype=np.int64)
+    for codes in exact:
+        pair = pair * codes.n_levels + units.take(codes.codes, codes.level)
+        pair = np.unique(pair, return_inverse=True)[1]
+    if more is not None:
+        pair = np.unique(pair * (int(more.max(initial=0)) + 1) + more, return_inverse=True)[1]
+    return pair
