@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ import pandas as pd
 
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
-from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import Part, Study, estimated_part, study_of, times, warn_of_heavy
 from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust, with_variances
@@ -26,6 +24,7 @@ from leoreturns.estimation.ols import identified, owners_of
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.request import Request, learnt, request_of
 from leoreturns.estimation.sample import Sample, restricted
+from leoreturns.estimation.sandwich import clustered_sandwich
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
 from leoreturns.results.effect import EffectEstimate
@@ -290,22 +289,18 @@ def _covariance(
             out[np.ix_(at, at)] = own @ own.T * (n / (n - 1) if cov.kind == "HC1" else 1.0)
         return out, np.inf, {}
     assert isinstance(cov, Clustered)
-    variables, clusters = Variables(panel), {}
-    joint = np.zeros((len(means), len(means)))
-    for size in range(1, len(cov.clusters) + 1):
-        for columns in combinations(cov.clusters, size):
-            codes = variables.coded(columns, labelled=False)
-            sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
-            for place, entry in enumerate(means):
-                own = entry.part.study.units.take(codes.codes, codes.level)
-                sums[place] = np.bincount(own, _influence(entry), minlength=codes.n_levels)
-                seen[own] = True
-            clusters["^".join(columns)] = int(seen.sum())
-            joint += (-1.0) ** (size - 1) * (sums @ sums.T)
-    fewest = min(clusters[name] for name in cov.clusters)
-    if fewest < 2:
-        raise SupportError("a clustered covariance needs two clusters or more, and there is one")
-    return fewest / (fewest - 1) * joint, float(fewest - 1), {name: clusters[name] for name in cov.clusters}
+    variables = Variables(panel)
+
+    def sums_of(columns: tuple[str, ...]) -> tuple[FloatArray, int]:
+        codes = variables.coded(columns, labelled=False)
+        sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
+        for place, entry in enumerate(means):
+            own = entry.part.study.units.take(codes.codes, codes.level)
+            sums[place] = np.bincount(own, _influence(entry), minlength=codes.n_levels)
+            seen[own] = True
+        return sums, int(seen.sum())
+
+    return clustered_sandwich(cov.clusters, sums_of)
 
 
 def _evidence(effects: list[tuple[str, int, int]], means: list[_Named], shared: SampleEvidence) -> FitEvidence:
