@@ -1,8 +1,8 @@
 """Matching and treatment effects: time beside scikit-learn's neighbours, in one process.
 
 Run ``python -m benchmarks.bench_matching [treated]``. The score is given, so that matching alone is timed; scikit-learn
-matches with replacement, stratum by stratum, and gives no errors. In several covariates it is timed on its search alone,
-on covariates already turned, with two threads; ours on everything from the persons to the effect and its error.
+matches with replacement, stratum by stratum, and gives no errors. In several covariates its search alone is timed, on
+covariates already turned and with two threads; ours from the persons to the effect and its error.
 """
 
 from __future__ import annotations

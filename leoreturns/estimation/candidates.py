@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from leoreturns._typing import FloatArray, IntArray, UIntArray
+from leoreturns._typing import BoolArray, FloatArray, IntArray, UIntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import numbered_arms
 from leoreturns.estimation.clouds import Cloud, Space, mahalanobis
@@ -19,7 +19,7 @@ from leoreturns.estimation.formula import Specification, Term
 from leoreturns.estimation.match_rules import STRATA, Rules
 from leoreturns.estimation.points import Line, Points
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
-from leoreturns.estimation.sample import draw_sample
+from leoreturns.estimation.sample import draw_sample, restricted
 from leoreturns.estimation.variables import Codes, Numbers
 from leoreturns.panel.panel import Panel
 
@@ -41,6 +41,9 @@ class Candidates:
     labels : tuple of str
         Of the controls and of the treated.
     strata : int64 of shape (n,)
+        Those of equal exact columns; units off the common support have one of their own, without the other arm.
+    supported : bool of shape (n,)
+        Whether a unit is on the common support, if asked for.
     score : float64 of shape (n,)
         Zero for all where no score is needed.
     chances : Propensity, optional
@@ -61,6 +64,7 @@ class Candidates:
     arms: IntArray
     labels: tuple[str, ...]
     strata: IntArray
+    supported: BoolArray
     score: FloatArray
     chances: Propensity | None
     space: Space | None
@@ -71,7 +75,7 @@ class Candidates:
     @property
     def focal(self) -> tuple[int, ...]:
         """Arms whose units get matches."""
-        return {"ATT": (1,), "ATC": (0,)}.get(self.estimand, (0, 1))
+        return focal_arms(self.estimand)
 
     @property
     def keys(self) -> UIntArray:
@@ -97,7 +101,7 @@ def reach_of(caliper: float | None, score: FloatArray) -> float:
 
 
 def candidates_of(
-    panel: Panel, specification: Specification, rules: Rules, where: str | None, *, identified: bool
+    panel: Panel, specification: Specification, rules: Rules, arm: str | None, where: str | None, *, identified: bool
 ) -> Candidates:
     """Draw the units on which everything is known, and estimate their score.
 
@@ -107,6 +111,8 @@ def candidates_of(
     specification : Specification
         The treatment and the covariates.
     rules : Rules
+    arm : str, optional
+        The arm to be compared with that of reference; needed if there are several.
     where : str, optional
         The condition on rows, for the settings.
     identified : bool
@@ -128,8 +134,16 @@ def candidates_of(
     units = Units.of(sample)
     once_per_person(units)
     codes, labels = numbered_arms(units.take(arms.codes, arms.level), arms, factor, "")
-    if len(labels) != 2:
-        raise SupportError(f"matching compares two arms, and '{arms.name}' has {len(labels)}; choose two by where=")
+    if arm is not None or len(labels) > 2:
+        if arm not in labels[1:]:
+            raise SupportError(
+                f"matching compares two arms, and '{arms.name}' has {len(labels)}: arm= names the one to compare with "
+                f"{labels[0]}, {', '.join(map(repr, labels[1:]))}"
+            )
+        at = labels.index(arm)
+        compared = (codes == 0) | (codes == at)
+        units = Units.of(restricted(sample, units.rows[compared], f"{labels[0]} or {arm}"))
+        codes, labels = (codes[compared] == at).astype(np.int64), (labels[0], arm)
     cells = cells_of(units, terms, variables, all_equal=rules.method == "exact")
     columns = columns_of(cells, terms, variables)
     coarse = None
@@ -138,10 +152,35 @@ def candidates_of(
         coarse = made.astype(np.int64)
     strata = _strata(units, known, coarse)
     score, chances, space = _scored(units, variables, terms, cells, columns, codes, labels, rules)
+    supported = np.ones(units.n, dtype=bool)
+    if rules.common_support:
+        supported = _on_support(codes, strata, score, rules.estimand)
+        strata = np.where(supported, strata, int(strata.max()) + 1 + codes)
     return Candidates(
-        panel, units, variables, cells, columns, codes, labels, strata, score, chances, space, rules.estimand,
-        {**rules.told(), "where": where}, identified,
+        panel, units, variables, cells, columns, codes, labels, strata, supported, score, chances, space,
+        rules.estimand, {**rules.told(), "where": where}, identified,
     )  # fmt: skip
+
+
+def _on_support(arms: IntArray, strata: IntArray, score: FloatArray, estimand: str) -> BoolArray:
+    """Tell which units that need matches lie between the least and the greatest score of the other arm's in a stratum.
+
+    Dehejia and Wahba (1999); for everybody both arms are held to the other's range.
+    """
+    n_strata, out = int(strata.max()) + 1, np.ones(len(arms), dtype=bool)
+    for arm in focal_arms(estimand):
+        least, most = np.full(n_strata, np.inf), np.full(n_strata, -np.inf)
+        other = arms != arm
+        np.minimum.at(least, strata[other], score[other])
+        np.maximum.at(most, strata[other], score[other])
+        own = arms == arm
+        out[own] = (score[own] >= least[strata[own]]) & (score[own] <= most[strata[own]])
+    return out
+
+
+def focal_arms(estimand: str) -> tuple[int, ...]:
+    """Return the arms whose units get matches."""
+    return {"ATT": (1,), "ATC": (0,)}.get(estimand, (0, 1))
 
 
 def _scored(

@@ -1,6 +1,8 @@
-"""How candidates are matched: neighbours with and without replacement, optimal pairs, and strata."""
+"""How candidates are matched: neighbours with and without replacement, optimal pairs, kernels, subclasses, strata."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -10,15 +12,20 @@ from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.candidates import Candidates, reach_of
 from leoreturns.estimation.imputed import Sides
-from leoreturns.estimation.match_rules import STRATA, Rules
+from leoreturns.estimation.match_rules import SMOOTHED, STRATA, Rules
 from leoreturns.estimation.matched import Matched
 from leoreturns.estimation.points import Line, Points, runs_of_strata
+from leoreturns.estimation.smoothed import Kernel, received, rule_of_thumb
 
 
 def matched(candidates: Candidates, rules: Rules) -> Matched:
     """Match the candidates by the rules."""
     if rules.method in STRATA:
-        return _in_strata(candidates)
+        return Matched(candidates, _stratum_weights(candidates), None, None)
+    if rules.method == "subclass":
+        return _in_subclasses(candidates, rules.subclasses)
+    if rules.method in SMOOTHED:
+        return _smoothed(candidates, rules)
     if rules.replace and rules.method == "nearest":
         return _with_replacement(candidates, rules)
     return _without_replacement(candidates, rules)
@@ -96,7 +103,54 @@ def _pair(focus: Line, pool: Line, out: IntArray) -> None:
     ordered_map(run, runs_of_strata(focus.offsets), label="matching")
 
 
-def _in_strata(candidates: Candidates) -> Matched:
+def _smoothed(candidates: Candidates, rules: Rules) -> Matched:
+    """Weight the units of the other arm by their distance from each focal unit."""
+    points = candidates.points(single=False)
+    lines = [line for line in points if isinstance(line, Line)]
+    donors = np.isin(1 - candidates.arms, candidates.focal) & candidates.supported
+    kernel: Kernel = "uniform" if rules.method == "radius" else rules.kernel
+    if rules.method == "radius" or rules.bandwidth is not None:
+        bandwidth = reach_of(rules.bandwidth or rules.caliper, candidates.score)
+    else:
+        bandwidth = rule_of_thumb(candidates.score[donors], kernel)
+        told = bandwidth / reach_of(1.0, candidates.score)
+        candidates = replace(candidates, settings={**candidates.settings, "bandwidth": told})
+    weights = np.zeros(candidates.units.n)
+    for arm in candidates.focal:
+        focus, pool = lines[arm], lines[1 - arm]
+        shares, found = received(focus, pool, kernel, bandwidth, linear=rules.method == "local_linear")
+        weights[pool.members] += shares[pool.of_member]
+        weights[focus.members] += found[focus.of_member]
+    return Matched(candidates, weights, None, None)
+
+
+def _in_subclasses(candidates: Candidates, count: int) -> Matched:
+    """Weight the units of classes of the score, in which the focal units are equally many."""
+    focal = np.isin(candidates.arms, candidates.focal) & candidates.supported
+    if not focal.any():
+        return Matched(candidates, np.zeros(candidates.units.n), None, None)
+    edges = np.quantile(candidates.score[focal], np.arange(1, count) / count)
+    # As bins of coarsened matching do, a class includes its upper end.
+    classes = np.searchsorted(edges, candidates.score, side="left")
+    strata = np.unique(candidates.strata * count + classes, return_inverse=True)[1]
+    candidates = replace(candidates, strata=strata)
+    weights = _stratum_weights(candidates)
+    held = np.stack([np.bincount(classes[(candidates.arms == arm) & (weights > 0)], minlength=count) for arm in (0, 1)])
+    empty = np.flatnonzero((held == 0).any(axis=0))
+    if len(empty):
+        there = [np.bincount(classes[candidates.arms == arm], minlength=count) for arm in (0, 1)]
+        control, treated = candidates.labels
+        told = "; ".join(
+            f"subclass {at + 1} has {there[0][at]:,} of {control}, {there[1][at]:,} of {treated}" for at in empty
+        )
+        raise SupportError(
+            f"{len(empty):,} of {count:,} subclasses do not have both arms in a common stratum: {told}; take fewer "
+            "subclasses=, or common_support=True"
+        )
+    return Matched(candidates, weights, None, None, classes)
+
+
+def _stratum_weights(candidates: Candidates) -> FloatArray:
     """Weight the units of strata that have both arms so that each stratum counts as its focal units do."""
     n_strata = int(candidates.strata.max()) + 1
     counts = np.stack([np.bincount(candidates.strata[candidates.arms == arm], minlength=n_strata) for arm in (0, 1)])
@@ -104,5 +158,5 @@ def _in_strata(candidates: Candidates) -> Matched:
     target = counts.sum(axis=0) if candidates.estimand == "ATE" else counts[candidates.focal[0]]
     with np.errstate(divide="ignore", invalid="ignore"):
         factor = np.where(both, target / counts, 0.0)
-    weights = factor[candidates.arms, candidates.strata]
-    return Matched(candidates, weights, None, None)
+    found: FloatArray = factor[candidates.arms, candidates.strata]
+    return found

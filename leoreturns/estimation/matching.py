@@ -17,6 +17,7 @@ from leoreturns.estimation.match_rules import Distance, Estimand, Matching, Orde
 from leoreturns.estimation.matched import Matched
 from leoreturns.estimation.matchers import matched
 from leoreturns.estimation.ols import identified
+from leoreturns.estimation.smoothed import Kernel
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
 
@@ -36,6 +37,11 @@ def match(
     replace: bool = True,
     ties: bool = True,
     order: Order = "largest",
+    kernel: Kernel = "epanechnikov",
+    bandwidth: float | None = None,
+    subclasses: int = 5,
+    common_support: bool = False,
+    arm: str | None = None,
     where: str | None = None,
     person: str | None = None,
     n_jobs: int | None = None,
@@ -55,10 +61,14 @@ def match(
         One row per person.
     estimand : "ATT", "ATC" or "ATE"
         Whether the treated get matches, the controls, or both.
-    method : "nearest", "optimal", "exact" or "cem"
-        Nearest neighbours; pairs whose distances sum to the least (without replacement and caliper); strata of equal
-        covariates; strata of covariates that are equal once the numeric ones are put in bins (coarsened exact
-        matching, Iacus, King and Porro 2012).
+    method : str
+        ``"nearest"``: nearest neighbours. ``"optimal"``: pairs whose distances sum to the least (without replacement
+        and caliper). ``"radius"``: all units of the other arm within the caliper, equally. ``"kernel"``: all of them
+        about the score, weighted by their distance (Heckman, Ichimura and Todd 1997). ``"local_linear"``: the value at
+        the score of a line fitted with these weights. ``"subclass"``: classes of the score in which the units that the
+        estimand is about are equally many (Rosenbaum and Rubin 1984). ``"exact"``: strata of equal covariates.
+        ``"cem"``: strata of covariates that are equal once the numeric ones are put in bins (coarsened exact matching,
+        Iacus, King and Porro 2012).
     distance : str
         Differences of the chance of treatment by logit or probit, of its linear predictor, or of a column; or
         ``"mahalanobis"``, the distance in the covariates themselves, standardised by their covariance over all units.
@@ -79,6 +89,20 @@ def match(
     order : "largest", "smallest" or "closest"
         Without replacement: who chooses first, those of the largest or smallest score, or the closest pair. For the
         Mahalanobis distance the score is the linear predictor of a logit.
+    kernel : "epanechnikov", "biweight", "uniform" or "gaussian"
+        For ``"kernel"`` and ``"local_linear"``. The first three cost O(n log n); the Gaussian, every pair of units.
+    bandwidth : float, optional
+        Distance at which the kernel ends (for the Gaussian: its standard deviation), in standard deviations of the
+        score over all units. By default ``c s n^(-1/5)`` with the score's standard deviation among n donors or, if
+        smaller, IQR / 1.349 as s, and c = 2.345, 2.778, 1.843 and 1.059 for the four kernels: the rule for normal
+        scores (Silverman 1986).
+    subclasses : int
+        For ``"subclass"``.
+    common_support : bool
+        Whether units that need matches are left out where their score is beyond the least or the greatest of the other
+        arm's in their stratum.
+    arm : str, optional
+        Of several arms the one to compare with that of reference; the others are left out.
     where : str, optional
         Condition on rows, in the grammar of `Panel.where`.
     person : str, optional
@@ -94,7 +118,8 @@ def match(
     Raises
     ------
     SupportError
-        For several rows of a person, more or fewer than two arms, and where nobody has a match.
+        For several rows of a person, several arms without `arm`, subclasses that lack an arm, and where nobody has a
+        match.
 
     Notes
     -----
@@ -102,14 +127,14 @@ def match(
     """
     rules = Rules(
         estimand, method, distance, (exact,) if isinstance(exact, str) else tuple(exact), cuts, caliper, ratio, replace,
-        ties, order,
+        ties, order, kernel, bandwidth, subclasses, common_support,
     )  # fmt: skip
     specification = parse(f"{treatment} ~ {right_side(covariates)}")[0]
     with threads(n_jobs), single_threaded():
         # Outcomes are named later: a frame's columns are all read.
         others = [*rules.exact, *(data.columns if isinstance(data, pd.DataFrame) else ())]
         panel = estimation_panel(data, [specification], others, None, where=where, person=person)
-        candidates = candidates_of(panel, specification, rules, where, identified=identified(data, person))
+        candidates = candidates_of(panel, specification, rules, arm, where, identified=identified(data, person))
         found = matched(candidates, rules)
     if not found.weights.any():
         arms = " and ".join(f"{count['persons']:,} of {label}" for label, count in found.counts.items())
