@@ -1,4 +1,4 @@
-"""Matching: the kernels against brute force, what any match must satisfy, and published effects with their errors."""
+"""Matching on a score: the kernels against brute force, and published effects with their errors."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from matching_cases import births, pupils
 from scipy.optimize import linear_sum_assignment
 
@@ -122,55 +120,6 @@ def test_kernels_refuse_what_does_not_fit() -> None:
         falling, donors, both = np.array([2.0, 0.0]), np.zeros(3), np.array([0, 2])
         began, out = np.zeros(3, dtype=np.int64), np.empty((2, 1), dtype=np.int64)
         pairing.pair(falling, both, donors, np.array([0, 3]), 0, 1, began, np.empty((4, 30)), out)
-
-
-# ---- what any match must satisfy ------------------------------------------------------------------------------------
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 10_000), n=st.integers(30, 120), whole=st.booleans(), replace=st.booleans(),
-    ratio=st.integers(1, 3), caliper=st.sampled_from([None, 0.1, 1.0]), exact=st.sampled_from([(), ("region",)]),
-    order=st.sampled_from(["largest", "smallest", "closest"]), estimand=st.sampled_from(["ATT", "ATC"]),
-)  # fmt: skip
-def test_any_match_is_one(seed, n, whole, replace, ratio, caliper, exact, order, estimand) -> None:  # type: ignore[no-untyped-def]
-    frame = pupils(n, seed, whole=whole)
-    if frame["route"].nunique() < 2:
-        return
-    keywords = {"estimand": estimand, "distance": "column", "replace": replace, "ratio": ratio, "caliper": caliper}
-    try:
-        found = lr.match("route", "points", frame, exact=exact, order=order, person="person", **keywords)
-    except lr.SupportError:
-        treated, control = (frame[frame["route"] == label] for label in ("vocational", "academic"))
-        pairs = treated.merge(control, **({"on": list(exact)} if exact else {"how": "cross"}))
-        gaps = np.abs(pairs["points_x"] - pairs["points_y"])
-        assert not (gaps <= (np.inf if caliper is None else caliper * frame["points"].std())).any()
-        return
-    own = found.candidates
-    focal = own.focal[0]
-    # Every focal unit in the matched sample counts once, and its matches once together.
-    assert set(np.unique(found.weights[own.arms == focal])) <= {0.0, 1.0}
-    assert found.weights[own.arms != focal].sum() == pytest.approx(found.weights[own.arms == focal].sum(), rel=1e-12)
-    reach = np.inf if caliper is None else caliper * frame["points"].std()
-    if replace:
-        points, windows = found.sides.points[focal], found.sides.windows[focal]
-        for at in range(points.n):
-            near = windows.pool.scores[windows.start[at] : windows.stop[at]]
-            assert (np.abs(near - points.scores[at]) <= reach).all()
-        return
-    pairs = found.pairs
-    used = pairs[pairs >= 0]
-    assert len(np.unique(used)) == len(used)
-    unit, place = np.nonzero(pairs >= 0)
-    match = pairs[unit, place]
-    assert (own.arms[unit] == focal).all() and (own.arms[match] != focal).all()
-    assert (np.abs(own.score[unit] - own.score[match]) <= reach).all()
-    assert (own.strata[unit] == own.strata[match]).all()
-    # Nobody is left without a match while an unused unit of the other arm is within reach.
-    free = np.setdiff1d(np.flatnonzero(own.arms != focal), used)
-    for alone in np.flatnonzero((own.arms == focal) & (pairs[:, 0] < 0)):
-        same = free[own.strata[free] == own.strata[alone]]
-        assert not (np.abs(own.score[same] - own.score[alone]) <= reach).any()
 
 
 @pytest.mark.parametrize(

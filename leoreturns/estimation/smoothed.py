@@ -20,7 +20,7 @@ from leoreturns.estimation.points import Line, runs_of_strata
 
 Kernel = Literal["epanechnikov", "biweight", "uniform", "gaussian"]
 NO_WEIGHT = 1e-9  # mean weight of the donors within reach below which there is none: rounding of sums of powers
-NO_SLOPE = 1e-10  # variance of the donors' distances, in squared bandwidths, below which no line can be fitted
+NO_SLOPE = 1e-6  # variance of the donors' distances, in squared bandwidths, below which a line has no digits left
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def received(
     bandwidth : float
         In units of the score.
     linear : bool
-        Whether lines are fitted; where all donors have about one score, their mean is taken.
+        Whether lines are fitted; where the donors lie within a thousandth of a bandwidth, their mean is taken.
     """
     sums, held = kernel_sums(focus, pool, pool.counts.astype(np.float64), kernel, bandwidth, 3 if linear else 1)
     found: BoolArray = sums[:, 0] > NO_WEIGHT * held
