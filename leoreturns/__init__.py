@@ -51,6 +51,7 @@ from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.balance import Balance
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
@@ -58,6 +59,7 @@ from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 from leoreturns.results.likelihood import LikelihoodEstimate, LogitEstimate
+from leoreturns.results.overlap import Overlap
 from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
@@ -65,6 +67,7 @@ __all__ = [
     "Aggregate",
     "Answer",
     "Balance",
+    "BalanceChart",
     "BootstrapPlan",
     "Chart",
     "ClusterWarning",
@@ -88,6 +91,8 @@ __all__ = [
     "LogitEstimate",
     "Matched",
     "NotIdentifiedError",
+    "Overlap",
+    "OverlapChart",
     "Panel",
     "PanelError",
     "Policy",

@@ -78,6 +78,11 @@ class Candidates:
         return focal_arms(self.estimand)
 
     @property
+    def score_name(self) -> str | None:
+        """What the score is, in words; None if there is none."""
+        return self.settings.get("score")
+
+    @property
     def keys(self) -> UIntArray:
         """Keys of the persons, which decide between equals."""
         return self.panel.keys[self.units.people]
@@ -156,9 +161,11 @@ def candidates_of(
     if rules.common_support:
         supported = _on_support(codes, strata, score, rules.estimand)
         strata = np.where(supported, strata, int(strata.max()) + 1 + codes)
+    named = " + ".join(":".join(factor.text for factor in term) for term in terms)
+    settings = {**rules.told(), "score": rules.score_name(labels[1], named), "where": where}
     return Candidates(
         panel, units, variables, cells, columns, codes, labels, strata, supported, score, chances, space,
-        rules.estimand, {**rules.told(), "where": where}, identified,
+        rules.estimand, settings, identified,
     )  # fmt: skip
 
 

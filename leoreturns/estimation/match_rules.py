@@ -111,6 +111,16 @@ class Rules:
         """Whether the score is the linear predictor rather than the chance."""
         return self.distance.startswith("linear") or self.distance == "mahalanobis"
 
+    def score_name(self, arm: str, covariates: str) -> str | None:
+        """Return what the score is in words: of an arm given covariates, or the one column that is the score."""
+        if self.method in STRATA:
+            return None
+        if self.distance == "column":
+            return covariates
+        if self.chances is None:
+            return None
+        return f"{'linear predictor' if self.linear else 'chance'} of {arm} ({self.chances})"
+
     def told(self) -> dict[str, Any]:
         """Return the options that the method has as settings of a result."""
         names = ["method", "exact"]

@@ -10,7 +10,7 @@ import numpy as np
 
 from leoreturns._typing import BoolArray, CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.balance import balance_of, effective_size
+from leoreturns.estimation.balance import balance_of, effective_size, overlap_of
 from leoreturns.estimation.candidates import Candidates
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariance import Clustered, Robust, with_variances
@@ -18,6 +18,7 @@ from leoreturns.estimation.covariates import cells_of, columns_of, right_side
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
+from leoreturns.estimation.matched_evidence import evidence_of_weights
 from leoreturns.estimation.ols import owners_of
 from leoreturns.estimation.propensity import by_arm
 from leoreturns.estimation.sample import restricted
@@ -25,7 +26,7 @@ from leoreturns.estimation.sandwich import clustered_sandwich
 from leoreturns.estimation.variables import Numbers, Variable
 from leoreturns.results.balance import Balance
 from leoreturns.results.effect import EffectEstimate
-from leoreturns.results.evidence import FitEvidence
+from leoreturns.results.overlap import Overlap
 
 PAIR = "pair"
 
@@ -89,7 +90,22 @@ class Matched:
     def balance(self) -> Balance:
         """Return how alike the arms are in the covariates, before and after."""
         own = self.candidates
-        return balance_of(own.cells, own.columns, own.arms, own.labels, self.weights, None, own.estimand)
+        return balance_of(
+            own.cells, own.columns, own.arms, own.labels, self.weights, None, own.estimand, identified=own.identified
+        )
+
+    def overlap(self) -> Overlap:
+        """Return how the score of each arm was spread before matching, for an `OverlapChart`.
+
+        Raises
+        ------
+        SupportError
+            For a match without a score.
+        """
+        own = self.candidates
+        if own.score_name is None:
+            raise SupportError("there is a score where matches are chosen by it, or bounded by caliper=")
+        return overlap_of(own.score, own.score_name, own.arms, own.labels, identified=own.identified)
 
     def effect(
         self, outcome: str, *, cov: AbadieImbens | Clustered | Robust, adjust: str | None = None
@@ -344,7 +360,7 @@ class Matched:
             effects={},
             dropped=own.columns.dropped,
             fit={},
-            evidence=self._evidence(names, shared),
+            evidence=evidence_of_weights(names, self._weights_by_arm(), own.focal, len(own.columns.names), shared),
             flow=sample.flow,
             settings={
                 **own.settings,
@@ -355,42 +371,15 @@ class Matched:
             owners=owners_of(own.panel, [specification], own.settings["exact"]),
         )
 
+    def _weights_by_arm(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the weights of the treated and of the controls behind each part's numbers."""
+        arms, used = self.candidates.arms, self._used
+        return [
+            (self.weights[(arms == 1) & used & part], self.weights[(arms == 0) & used & part])
+            for _, part in self._parts()
+        ]
+
     def _persons(self, part: BoolArray) -> dict[str, int]:
         """Count the units of each arm in the matched sample, or a part of it."""
         arms = self.candidates.arms[self._used & part]
         return dict(zip(self.candidates.labels, np.bincount(arms, minlength=2).tolist(), strict=True))
-
-    def _evidence(self, names: tuple[str, ...], shared: SampleEvidence) -> FitEvidence:
-        """Return the persons behind each number, and their weights; the effect has the weaker arm's.
-
-        Behind a mean are those whose outcomes it has and those who were matched, over whom it is taken, whichever are
-        fewer. An effect that could be shown without one of its means would tell it.
-        """
-        own = self.candidates
-        parts, leverage = [], 0.0
-        for _, part in self._parts():
-            for arm in (1, 0):
-                weight = self.weights[(own.arms == arm) & self._used & part]
-                squares = (weight / weight.sum()) ** 2
-                total = squares.sum()
-                parts.append((len(weight), total**2 / (squares @ squares), squares.max() / total))
-                leverage = max(leverage, float(np.sqrt(squares.max())))
-        # By part, and the treated before the controls.
-        persons, effective, share = (np.array(column).reshape(-1, 2) for column in zip(*parts, strict=True))
-        over = [arm in own.focal for arm in (1, 0)]
-        behind = np.minimum(persons, persons[:, over].min(axis=1, keepdims=True)) if sum(over) == 1 else persons
-        rank = len(own.columns.names)
-        return FitEvidence(
-            names=names,
-            persons_off_mode=np.concatenate([behind.min(axis=1), behind.ravel()]).astype(np.int64),
-            effective_persons=np.concatenate([effective.min(axis=1), effective.ravel()]),
-            largest_share=np.concatenate([share.max(axis=1), share.ravel()]),
-            largest_leverage=leverage,
-            rank=rank,
-            df_persons=int(persons[0].sum()) - rank,
-            saturated=False,
-            entities=shared.entities,
-            fingerprint=shared.fingerprint,
-            sketch=shared.sketch,
-            identified=shared.fingerprint is not None,
-        )

@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from leoreturns.errors import SupportError
 from leoreturns.plots.axes import dress_axes
+from leoreturns.plots.balance import draw_balance, draw_overlap
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
 from leoreturns.plots.layout import Layout
 from leoreturns.plots.marks import draw_areas, draw_bars, draw_lines
 from leoreturns.plots.style import AREA_COLOURS, COLOURS, MAX_PANELS, TEXT_SIZE, own_style
 from leoreturns.plots.table import cells_of, grid_of, levels_of, name_of
 from leoreturns.plots.texts import texts_of
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
 from leoreturns.results.protected import ProtectedTable
@@ -24,13 +26,19 @@ from leoreturns.results.protected import ProtectedTable
 MARKS = {"trajectory": (draw_lines, COLOURS), "areas": (draw_areas, AREA_COLOURS), "gaps": (draw_bars, COLOURS)}
 
 
-def png_bytes(chart: Chart | CoefficientChart | SpecificationChart, table: ProtectedTable) -> bytes:
+def png_bytes(
+    chart: Chart | CoefficientChart | SpecificationChart | BalanceChart | OverlapChart, table: ProtectedTable
+) -> bytes:
     """Draw a chart (see `draw`) as a PNG without metadata; the same numbers give the same bytes."""
     match chart:
         case CoefficientChart():
             figure = draw_coefficients(chart, table)
         case SpecificationChart():
             figure = draw_specifications(chart, table)
+        case BalanceChart():
+            figure = draw_balance(chart, table)
+        case OverlapChart():
+            figure = draw_overlap(chart, table)
         case _:
             figure = draw(chart, table)
     stream = io.BytesIO()

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
@@ -19,12 +20,15 @@ from leoreturns.results.regression_table import RegressionTable
 Regressions: TypeAlias = (
     Estimate | Estimates | RegressionTable | SpecificationCurve | CoefficientChart | SpecificationChart
 )
-Result: TypeAlias = Aggregate | Chart | Regressions
-REGRESSIONS = {
+Comparisons: TypeAlias = BalanceChart | OverlapChart
+Result: TypeAlias = Aggregate | Chart | Regressions | Comparisons
+NAMES = {
     RegressionTable: "table of regressions",
     SpecificationCurve: "specification curve",
     CoefficientChart: "chart of coefficients",
     SpecificationChart: "chart of a specification curve",
+    BalanceChart: "chart of balance",
+    OverlapChart: "chart of overlap",
 }
 PLAIN = (str, int, float, bool, type(None))
 
@@ -123,7 +127,7 @@ class Answer:
                 what = ", ".join(result.statistics)
                 yield f"{name}: {what} of {result.variable or 'rows'} by {keys}, {result.n_cells:,} cells"
             else:
-                yield f"{name}: {REGRESSIONS[type(result)]}"
+                yield f"{name}: {NAMES[type(result)]}"
 
     def __repr__(self) -> str:
         lines = "\n".join(f"  {line}" for line in self._lines())
