@@ -82,7 +82,10 @@ def matching(treated: int) -> None:
             f"without replacement, {order}",
             lambda order=order: lr.match("arm", ["score"], panel, replace=False, order=order, **options),
         )
-    found = lr.match("arm", ["score"], panel, **options)
+    del options["caliper"]
+    for method in ("kernel", "local_linear", "subclass"):
+        report(method, lambda method=method: lr.match("arm", ["score"], panel, method=method, **options))
+    found = lr.match("arm", ["score"], panel, caliper=CALIPER, **options)
     report("effect with Abadie-Imbens errors", lambda: found.effect("pay", cov=lr.AbadieImbens()))
 
 
