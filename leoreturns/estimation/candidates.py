@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,35 @@ from leoreturns.estimation.variables import Codes, Numbers
 from leoreturns.panel.panel import Panel
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class Covariates:
+    """The covariates of units by cell, gathered once they are asked for: a column that is the score needs no cells.
+
+    Attributes
+    ----------
+    units : Units
+    variables : Variables
+    terms : sequence of Term
+    all_equal : bool
+        Whether equal rows must be one cell.
+    """
+
+    units: Units
+    variables: Variables
+    terms: Sequence[Term]
+    all_equal: bool
+
+    @cached_property
+    def cells(self) -> Cells:
+        """The distinct rows."""
+        return cells_of(self.units, self.terms, self.variables, all_equal=self.all_equal)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Their covariates."""
+        return columns_of(self.cells, self.terms, self.variables)
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Candidates:
     """The units that may be matched: microdata, held inside.
@@ -33,9 +63,7 @@ class Candidates:
     panel : Panel
     units : Units
     variables : Variables
-    cells : Cells
-    columns : Columns
-        Covariates of the match.
+    covariates : Covariates
     arms : int64 of shape (n,)
         1 for the treated.
     labels : tuple of str
@@ -59,8 +87,7 @@ class Candidates:
     panel: Panel
     units: Units
     variables: Variables
-    cells: Cells
-    columns: Columns
+    covariates: Covariates
     arms: IntArray
     labels: tuple[str, ...]
     strata: IntArray
@@ -71,6 +98,16 @@ class Candidates:
     estimand: str
     settings: Mapping[str, Any]
     identified: bool
+
+    @property
+    def cells(self) -> Cells:
+        """The distinct rows of covariates."""
+        return self.covariates.cells
+
+    @property
+    def columns(self) -> Columns:
+        """The covariates of each cell."""
+        return self.covariates.columns
 
     @property
     def focal(self) -> tuple[int, ...]:
@@ -149,14 +186,14 @@ def candidates_of(
         compared = (codes == 0) | (codes == at)
         units = Units.of(restricted(sample, units.rows[compared], f"{labels[0]} or {arm}"))
         codes, labels = (codes[compared] == at).astype(np.int64), (labels[0], arm)
-    cells = cells_of(units, terms, variables, all_equal=rules.method == "exact")
-    columns = columns_of(cells, terms, variables)
+    covariates = Covariates(units, variables, terms, rules.method == "exact")
     coarse = None
-    if rules.method in STRATA:
-        made = coarsened(units, variables.of_terms(terms), rules.cuts or {}) if rules.method == "cem" else cells.codes
-        coarse = made.astype(np.int64)
+    if rules.method == "cem":
+        coarse = coarsened(units, variables.of_terms(terms), rules.cuts or {})
+    elif rules.method == "exact":
+        coarse = covariates.cells.codes.astype(np.int64)
     strata = _strata(units, known, coarse)
-    score, chances, space = _scored(units, variables, terms, cells, columns, codes, labels, rules)
+    score, chances, space = _scored(covariates, codes, labels, rules)
     supported = np.ones(units.n, dtype=bool)
     if rules.common_support:
         supported = _on_support(codes, strata, score, rules.estimand)
@@ -164,8 +201,8 @@ def candidates_of(
     named = " + ".join(":".join(factor.text for factor in term) for term in terms)
     settings = {**rules.told(), "score": rules.score_name(labels[1], named), "where": where}
     return Candidates(
-        panel, units, variables, cells, columns, codes, labels, strata, supported, score, chances, space,
-        rules.estimand, settings, identified,
+        panel, units, variables, covariates, codes, labels, strata, supported, score, chances, space, rules.estimand,
+        settings, identified,
     )  # fmt: skip
 
 
@@ -191,14 +228,17 @@ def focal_arms(estimand: str) -> tuple[int, ...]:
 
 
 def _scored(
-    units: Units, variables: Variables, terms: Sequence[Term], cells: Cells, columns: Columns, arms: IntArray,
-    labels: tuple[str, ...], rules: Rules,
-) -> tuple[FloatArray, Propensity | None, Space | None]:  # fmt: skip
+    covariates: Covariates, arms: IntArray, labels: tuple[str, ...], rules: Rules
+) -> tuple[FloatArray, Propensity | None, Space | None]:
     """Return the score of each unit, the chances that it is made of, and the coordinates of another distance."""
-    if rules.distance == "column" and rules.method not in STRATA:
-        return _column(units, variables, terms), None, None
+    score = np.zeros(covariates.units.n)
+    if rules.method in STRATA:
+        return score, None, None
+    if rules.distance == "column":
+        return _column(covariates), None, None
+    cells, columns = covariates.cells, covariates.columns
     counts = by_arm(cells, arms, 2, None)
-    score, chances = np.zeros(units.n), None
+    chances = None
     if rules.chances is not None:
         chances = fit_propensity(columns.values, counts, labels, rules.chances)
         score = (chances.eta[:, 0] if rules.linear else chances.chances[:, 1])[cells.codes]
@@ -209,19 +249,25 @@ def _scored(
     return score, None, mahalanobis(columns.values[:, 1:], counts.sum(axis=1), bound, reach)
 
 
-def _column(units: Units, variables: Variables, terms: Sequence[Term]) -> FloatArray:
-    found = variables.of_terms(terms)
+def _column(covariates: Covariates) -> FloatArray:
+    found = covariates.variables.of_terms(covariates.terms)
     if len(found) != 1 or not isinstance(found[0], Numbers):
         raise SupportError("distance='column' takes one numeric column as covariates: the score")
-    return units.take(found[0].values, found[0].level).astype(np.float64) + 0.0
+    return covariates.units.take(found[0].values, found[0].level).astype(np.float64) + 0.0
 
 
 def _strata(units: Units, exact: Sequence[Codes], more: IntArray | None) -> IntArray:
     """Number the strata that occur, by the order of the columns' levels."""
     pair = np.zeros(units.n, dtype=np.int64)
     for codes in exact:
-        pair = pair * codes.n_levels + units.take(codes.codes, codes.level)
-        pair = np.unique(pair, return_inverse=True)[1]
-    if more is not None:
-        pair = np.unique(pair * (int(more.max(initial=0)) + 1) + more, return_inverse=True)[1]
-    return pair
+        pair = renumbered(pair * codes.n_levels + units.take(codes.codes, codes.level))
+    return pair if more is None else renumbered(pair * (int(more.max(initial=0)) + 1) + more)
+
+
+def renumbered(codes: IntArray) -> IntArray:
+    """Number the codes that occur from 0, in their order."""
+    if int(codes.max(initial=0)) > 4 * len(codes):
+        return np.unique(codes, return_inverse=True)[1]
+    numbers = np.cumsum(np.bincount(codes) > 0) - 1
+    found: IntArray = numbers[codes]
+    return found

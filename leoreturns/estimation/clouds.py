@@ -48,15 +48,16 @@ class Cloud(Points):
         Parameters
         ----------
         units : int64 of shape (m,)
-            Those of the arm, as places in the other arrays.
+            Those of the arm, as places in the other arrays, ascending.
         space : Space
             Coordinates of the cells.
         cells, strata, keys : of shape (n,)
+            Keys ascend.
         n_strata : int
         single : bool
             Whether every unit is a point of its own, equal covariates or not.
         """
-        members = units[np.lexsort((keys[units], cells[units], strata[units]))]
+        members = units[np.lexsort((cells[units], strata[units]))]
         cell, stratum = cells[members], strata[members]
         new = np.ones(len(members), dtype=bool)
         if not single:

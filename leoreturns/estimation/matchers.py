@@ -10,7 +10,7 @@ from leoreturns._core import pairing
 from leoreturns._parallel import ordered_map
 from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.candidates import Candidates, reach_of
+from leoreturns.estimation.candidates import Candidates, reach_of, renumbered
 from leoreturns.estimation.imputed import Sides
 from leoreturns.estimation.match_rules import SMOOTHED, STRATA, Rules
 from leoreturns.estimation.matched import Matched
@@ -132,8 +132,7 @@ def _in_subclasses(candidates: Candidates, count: int) -> Matched:
     edges = np.quantile(candidates.score[focal], np.arange(1, count) / count)
     # As bins of coarsened matching do, a class includes its upper end.
     classes = np.searchsorted(edges, candidates.score, side="left")
-    strata = np.unique(candidates.strata * count + classes, return_inverse=True)[1]
-    candidates = replace(candidates, strata=strata)
+    candidates = replace(candidates, strata=renumbered(candidates.strata * count + classes))
     weights = _stratum_weights(candidates)
     held = np.stack([np.bincount(classes[(candidates.arms == arm) & (weights > 0)], minlength=count) for arm in (0, 1)])
     empty = np.flatnonzero((held == 0).any(axis=0))

@@ -112,19 +112,29 @@ class Line(Points):
         Parameters
         ----------
         units : int64 of shape (m,)
-            Those of the arm, as places in the other arrays.
+            Those of the arm, as places in the other arrays, ascending.
         scores, strata, keys : of shape (n,)
+            Keys ascend.
         n_strata : int
         single : bool
             Whether every unit is a point of its own, equal scores or not.
         """
-        members = units[np.lexsort((keys[units], scores[units], strata[units]))]
-        own, stratum = scores[members], strata[members]
+        order, ends = by_stratum(strata[units], n_strata)
+        members = units[order]
+        own = scores[members]
+
+        def sort(bounds: tuple[int, int]) -> None:
+            for start, stop in pairwise(ends[bounds[0] : bounds[1] + 1].tolist()):
+                inside = np.argsort(own[start:stop], kind="stable")
+                members[start:stop], own[start:stop] = members[start:stop][inside], own[start:stop][inside]
+
+        ordered_map(sort, runs_of_strata(ends), label="matching")
         new = np.ones(len(members), dtype=bool)
         if not single:
-            new[1:] = (own[1:] != own[:-1]) | (stratum[1:] != stratum[:-1])
+            new[1:] = own[1:] != own[:-1]
+            new[ends[:-1][ends[:-1] < len(members)]] = True
         first = np.flatnonzero(new)
-        offsets = np.searchsorted(stratum[first], np.arange(n_strata + 1)).astype(np.int64)
+        offsets = np.searchsorted(first, ends).astype(np.int64)
         counts = np.diff(np.append(first, len(members)))
         return cls(members, np.cumsum(new) - 1, keys[members[first]], counts, offsets, own[first])
 
@@ -218,6 +228,14 @@ class Windows:
         with np.errstate(invalid="ignore", divide="ignore"):
             found: FloatArray = out / (self.sizes - 1)
         return found
+
+
+def by_stratum(strata: IntArray, n_strata: int) -> tuple[IntArray, IntArray]:
+    """Return the places in the order of their strata, and where each stratum begins and ends."""
+    # Integers of two bytes are sorted by their digits.
+    narrow = strata.astype(np.uint16) if n_strata <= 1 << 16 else strata
+    ends = np.concatenate([[0], np.cumsum(np.bincount(strata, minlength=n_strata))])
+    return np.argsort(narrow, kind="stable"), ends
 
 
 def runs_of_strata(offsets: IntArray) -> list[tuple[int, int]]:
