@@ -34,6 +34,20 @@ def strata_of(draw: np.random.Generator, whole: bool, least: int = 0) -> tuple[n
     return np.concatenate(focus), ends[0], np.concatenate(pool), ends[1]
 
 
+def test_sorting_keeps_the_order_of_equals_within_strata() -> None:
+    draw = np.random.default_rng(1)
+    scores, ends = draw.integers(-3, 3, 200) / 4, np.array([0, 0, 50, 51, 200])
+    members = draw.permutation(200)
+    strata = np.repeat(np.arange(4), np.diff(ends))
+    wanted = np.lexsort((np.arange(200), scores, strata))
+    found, moved = scores + 0.0, members.copy()
+    neighbours.sort(found, moved, ends, 0, 4, np.empty((2, 149), dtype=np.uint64), np.empty((2, 149)))
+    np.testing.assert_array_equal(found, scores[wanted])
+    np.testing.assert_array_equal(moved, members[wanted])
+    with pytest.raises(ValueError, match="room too short"):
+        neighbours.sort(found, moved, ends, 0, 4, np.empty((2, 9), dtype=np.uint64), np.empty((2, 9)))
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_windows_are_the_nearest(seed: int) -> None:
     draw = np.random.default_rng(seed)

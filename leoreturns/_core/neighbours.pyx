@@ -11,6 +11,48 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
 from leoreturns._core._greedy cimport closest_first, in_turn
+from leoreturns._core._sort cimport sort_keys
+from leoreturns._core._types cimport ordered, unordered
+
+
+def sort(
+    double[::1] scores not None, int64_t[::1] members not None, const int64_t[::1] offsets not None, int64_t first,
+    int64_t last, uint64_t[:, ::1] keys not None, double[:, ::1] along not None,
+):
+    """Sort the scores of strata ``first:last``, and their members with them; equal scores keep their order.
+
+    Parameters
+    ----------
+    scores : float64 of shape (n,), INOUT
+        Without NaN and negative zero.
+    members : int64 of shape (n,), INOUT
+        Below 2^53.
+    offsets : int64 of shape (n_strata + 1,), IN
+    keys : uint64 of shape (2, longest), OUT
+        Room; longest is the scores of the largest of these strata.
+    along : float64 of shape (2, longest), OUT
+        Room.
+    """
+    cdef int64_t s, i, n, base, n_strata = offsets.shape[0] - 1, longest = keys.shape[1]
+    if scores.shape[0] != members.shape[0] or offsets[n_strata] != scores.shape[0] or first < 0 or last > n_strata:
+        raise ValueError("strata and scores differ in length")
+    if keys.shape[0] != 2 or along.shape[0] != 2 or along.shape[1] != longest:
+        raise ValueError("room too short")
+    for s in range(first, last):
+        if offsets[s + 1] - offsets[s] > longest:
+            raise ValueError("room too short")
+    with nogil:
+        for s in range(first, last):
+            base, n = offsets[s], offsets[s + 1] - offsets[s]
+            if n == 0:
+                continue
+            for i in range(n):
+                keys[0, i] = ordered(scores[base + i])
+                along[0, i] = <double>members[base + i]
+            sort_keys(n, &keys[0, 0], &along[0, 0], &keys[1, 0], &along[1, 0], True)
+            for i in range(n):
+                scores[base + i] = unordered(keys[0, i])
+                members[base + i] = <int64_t>along[0, i]
 
 
 cdef int64_t first_at_least(const double* x, int64_t n, double value) noexcept nogil:

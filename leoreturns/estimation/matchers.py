@@ -48,7 +48,8 @@ def _received_weights(candidates: Candidates, sides: Sides) -> FloatArray:
     weights = np.zeros(candidates.units.n)
     for arm in (0, 1):
         points = sides.points[arm]
-        weights[points.members] += sides.received(arm, 1)[points.of_member]
+        if 1 - arm in sides.windows:
+            weights[points.members] = sides.received(arm, 1)[points.of_member]
         if arm in sides.windows:
             weights[points.members] += sides.matched(arm)
     return weights

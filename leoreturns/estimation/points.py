@@ -121,12 +121,11 @@ class Line(Points):
         """
         order, ends = by_stratum(strata[units], n_strata)
         members = units[order]
-        own = scores[members]
+        own = scores[members] + 0.0  # -0.0 becomes 0.0
 
         def sort(bounds: tuple[int, int]) -> None:
-            for start, stop in pairwise(ends[bounds[0] : bounds[1] + 1].tolist()):
-                inside = np.argsort(own[start:stop], kind="stable")
-                members[start:stop], own[start:stop] = members[start:stop][inside], own[start:stop][inside]
+            longest = int(np.diff(ends[bounds[0] : bounds[1] + 1]).max(initial=0))
+            kernel.sort(own, members, ends, *bounds, np.empty((2, longest), dtype=np.uint64), np.empty((2, longest)))
 
         ordered_map(sort, runs_of_strata(ends), label="matching")
         new = np.ones(len(members), dtype=bool)
