@@ -8,6 +8,8 @@ and what confounding it would take to explain the difference away.
 """
 
 import warnings
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 from linearmodels.datasets import wage_panel
@@ -44,6 +46,29 @@ print(matched.counts)
 matched.balance()
 
 # %%
+# As figures, drawn at release from protected numbers: how far apart the covariates are before and after, and how the
+# score is spread in each arm, in bins of persons enough.
+overlap: lr.Overlap = matched.overlap()
+print(overlap)
+charts = {
+    "balance": lr.BalanceChart(matched.balance(), labels={"educ": "Years of schooling"}),
+    "overlap": lr.OverlapChart(overlap),
+}
+with TemporaryDirectory() as folder:
+    released = lr.release(charts, policy="ons-srs", to=Path(folder) / "out")
+    print(released)
+
+# %%
+# By the distance in the covariates themselves, for men whose chances are close.
+close = lr.match("union", covariates, men, estimand="ATT", distance="mahalanobis", caliper=0.2)
+print(close)
+
+# %%
+# All other men about a score, weighted by their distance, and classes of the score.
+kernel = lr.match("union", covariates, men, estimand="ATT", method="kernel", common_support=True)
+quintiles = lr.match("union", covariates, men, estimand="ATT", method="subclass", subclasses=5)
+
+# %%
 # Strata of covariates that are equal once years of schooling and experience are put in bins.
 strata = lr.match("union", covariates, men, estimand="ATT", method="cem", cuts={"educ": [10.5, 12.5], "exper": 4})
 print(strata)
@@ -63,8 +88,14 @@ found["dml"] = lr.treatment_effect(
 )  # fmt: skip
 matching: lr.EffectEstimate = matched.effect("lwage", cov=lr.AbadieImbens(), adjust=covariates)
 found["matching"] = matching
+found["Mahalanobis"] = close.effect("lwage", cov=lr.AbadieImbens(), adjust=covariates)
+found["kernel"] = kernel.effect("lwage", cov=lr.Robust("HC1"))
 found["weights"] = weighted.effect("lwage", cov=lr.Robust("HC1"))
 pd.concat({method: estimate.to_frame().iloc[[0]] for method, estimate in found.items()})
+
+# %%
+# In quintiles of the score each has an effect of its own besides.
+quintiles.effect("lwage", cov=lr.Robust("HC1")).to_frame().iloc[:6]
 
 # %%
 # Year by year

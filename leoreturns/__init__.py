@@ -56,6 +56,7 @@ from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer
 from leoreturns.results.balance import Balance
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.bounds import BoundsEstimate
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
@@ -64,6 +65,7 @@ from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.joint import Joint
 from leoreturns.results.likelihood import LikelihoodEstimate, LogitEstimate
+from leoreturns.results.overlap import Overlap
 from leoreturns.results.regression_table import RegressionTable, table
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "Aggregate",
     "Answer",
     "Balance",
+    "BalanceChart",
     "BootstrapPlan",
     "BoundsEstimate",
     "Chart",
@@ -100,6 +103,8 @@ __all__ = [
     "Matched",
     "Needs",
     "NotIdentifiedError",
+    "Overlap",
+    "OverlapChart",
     "Panel",
     "PanelError",
     "PlannedSample",

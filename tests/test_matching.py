@@ -1,16 +1,12 @@
-"""Matching: the kernels against brute force, what any match must satisfy, and published effects with their errors."""
+"""Matching on a score: the kernels against brute force, and published effects with their errors."""
 
 from __future__ import annotations
 
 import pickle
-from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import statsmodels
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from matching_cases import births, pupils
 from scipy.optimize import linear_sum_assignment
 
 import leoreturns as lr
@@ -36,6 +32,20 @@ def strata_of(draw: np.random.Generator, whole: bool, least: int = 0) -> tuple[n
         pool.append(scores_of(draw, int(draw.integers(least * n, least * n + 9)), whole))
     ends = [np.concatenate([[0], np.cumsum([len(part) for part in parts])]) for parts in (focus, pool)]
     return np.concatenate(focus), ends[0], np.concatenate(pool), ends[1]
+
+
+def test_sorting_keeps_the_order_of_equals_within_strata() -> None:
+    draw = np.random.default_rng(1)
+    scores, ends = draw.integers(-3, 3, 200) / 4, np.array([0, 0, 50, 51, 200])
+    members = draw.permutation(200)
+    strata = np.repeat(np.arange(4), np.diff(ends))
+    wanted = np.lexsort((np.arange(200), scores, strata))
+    found, moved = scores + 0.0, members.copy()
+    neighbours.sort(found, moved, ends, 0, 4, np.empty((2, 149), dtype=np.uint64), np.empty((2, 149)))
+    np.testing.assert_array_equal(found, scores[wanted])
+    np.testing.assert_array_equal(moved, members[wanted])
+    with pytest.raises(ValueError, match="room too short"):
+        neighbours.sort(found, moved, ends, 0, 4, np.empty((2, 9), dtype=np.uint64), np.empty((2, 9)))
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -126,71 +136,6 @@ def test_kernels_refuse_what_does_not_fit() -> None:
         pairing.pair(falling, both, donors, np.array([0, 3]), 0, 1, began, np.empty((4, 30)), out)
 
 
-# ---- what any match must satisfy ------------------------------------------------------------------------------------
-
-
-def pupils(n: int, seed: int, *, whole: bool = False) -> pd.DataFrame:
-    draw = np.random.default_rng(seed)
-    points = draw.integers(0, 5, n).astype(float) if whole else draw.normal(size=n)
-    treated = draw.random(n) < 1 / (1 + np.exp(1 - 0.5 * points))
-    return pd.DataFrame(
-        {
-            "person": np.arange(n),
-            "points": points,
-            "region": draw.choice(["N", "S", "W"], n),
-            "school": draw.integers(0, 12, n),
-            "route": np.where(treated, "vocational", "academic"),
-            "pay": points + 0.3 * treated + draw.normal(size=n),
-        }
-    )
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    seed=st.integers(0, 10_000), n=st.integers(30, 120), whole=st.booleans(), replace=st.booleans(),
-    ratio=st.integers(1, 3), caliper=st.sampled_from([None, 0.1, 1.0]), exact=st.sampled_from([(), ("region",)]),
-    order=st.sampled_from(["largest", "smallest", "closest"]), estimand=st.sampled_from(["ATT", "ATC"]),
-)  # fmt: skip
-def test_any_match_is_one(seed, n, whole, replace, ratio, caliper, exact, order, estimand) -> None:  # type: ignore[no-untyped-def]
-    frame = pupils(n, seed, whole=whole)
-    if frame["route"].nunique() < 2:
-        return
-    keywords = {"estimand": estimand, "distance": "column", "replace": replace, "ratio": ratio, "caliper": caliper}
-    try:
-        found = lr.match("route", "points", frame, exact=exact, order=order, person="person", **keywords)
-    except lr.SupportError:
-        treated, control = (frame[frame["route"] == label] for label in ("vocational", "academic"))
-        pairs = treated.merge(control, **({"on": list(exact)} if exact else {"how": "cross"}))
-        gaps = np.abs(pairs["points_x"] - pairs["points_y"])
-        assert not (gaps <= (np.inf if caliper is None else caliper * frame["points"].std())).any()
-        return
-    own = found.candidates
-    focal = own.focal[0]
-    # Every focal unit in the matched sample counts once, and its matches once together.
-    assert set(np.unique(found.weights[own.arms == focal])) <= {0.0, 1.0}
-    assert found.weights[own.arms != focal].sum() == pytest.approx(found.weights[own.arms == focal].sum(), rel=1e-12)
-    reach = np.inf if caliper is None else caliper * frame["points"].std()
-    if replace:
-        points, windows = found.sides.points[focal], found.sides.windows[focal]
-        for at in range(points.n):
-            near = windows.pool.scores[windows.start[at] : windows.stop[at]]
-            assert (np.abs(near - points.scores[at]) <= reach).all()
-        return
-    pairs = found.pairs
-    used = pairs[pairs >= 0]
-    assert len(np.unique(used)) == len(used)
-    unit, place = np.nonzero(pairs >= 0)
-    match = pairs[unit, place]
-    assert (own.arms[unit] == focal).all() and (own.arms[match] != focal).all()
-    assert (np.abs(own.score[unit] - own.score[match]) <= reach).all()
-    assert (own.strata[unit] == own.strata[match]).all()
-    # Nobody is left without a match while an unused unit of the other arm is within reach.
-    free = np.setdiff1d(np.flatnonzero(own.arms != focal), used)
-    for alone in np.flatnonzero((own.arms == focal) & (pairs[:, 0] < 0)):
-        same = free[own.strata[free] == own.strata[alone]]
-        assert not (np.abs(own.score[same] - own.score[alone]) <= reach).any()
-
-
 @pytest.mark.parametrize(
     "keywords",
     [
@@ -215,16 +160,8 @@ def test_matches_do_not_depend_on_the_order_of_the_rows_or_threads(keywords: dic
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def births() -> pd.DataFrame:
-    path = Path(statsmodels.__file__).parent / "treatment" / "tests" / "results" / "cataneo2.csv"
-    if not path.exists():
-        pytest.skip("this statsmodels does not ship the birth weights")
-    return pd.read_csv(path).assign(id=lambda frame: np.arange(len(frame)))
-
-
-def test_stata_prints_the_same(births: pd.DataFrame) -> None:
-    found = lr.match("mbsmoke_", "mmarried_ + mage + I(mage**2) + fbaby_ + medu", births, estimand="ATE", person="id")
+def test_stata_prints_the_same() -> None:
+    found = lr.match("mbsmoke_", "mmarried_ + mage + I(mage**2) + fbaby_ + medu", births(), estimand="ATE", person="id")
     new = found.effect("bweight", cov=lr.AbadieImbens())
     old = found.effect("bweight", cov=lr.AbadieImbens(estimated=False))
     assert new.params["1 v 0"] == pytest.approx(PSMATCH, abs=5e-6)

@@ -1,6 +1,15 @@
 from numpy import float64, int64, uint64
 from numpy.typing import NDArray
 
+def sort(
+    scores: NDArray[float64],
+    members: NDArray[int64],
+    offsets: NDArray[int64],
+    first: int,
+    last: int,
+    keys: NDArray[uint64],
+    along: NDArray[float64],
+) -> None: ...
 def nearest(
     focus: NDArray[float64],
     focus_offsets: NDArray[int64],

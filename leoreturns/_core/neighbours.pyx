@@ -10,7 +10,49 @@ of all at every step: O(n log n).
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t, uint64_t
 
-from leoreturns._core._heap cimport pop, push
+from leoreturns._core._greedy cimport closest_first, in_turn
+from leoreturns._core._sort cimport sort_keys
+from leoreturns._core._types cimport ordered, unordered
+
+
+def sort(
+    double[::1] scores not None, int64_t[::1] members not None, const int64_t[::1] offsets not None, int64_t first,
+    int64_t last, uint64_t[:, ::1] keys not None, double[:, ::1] along not None,
+):
+    """Sort the scores of strata ``first:last``, and their members with them; equal scores keep their order.
+
+    Parameters
+    ----------
+    scores : float64 of shape (n,), INOUT
+        Without NaN and negative zero.
+    members : int64 of shape (n,), INOUT
+        Below 2^53.
+    offsets : int64 of shape (n_strata + 1,), IN
+    keys : uint64 of shape (2, longest), OUT
+        Room; longest is the scores of the largest of these strata.
+    along : float64 of shape (2, longest), OUT
+        Room.
+    """
+    cdef int64_t s, i, n, base, n_strata = offsets.shape[0] - 1, longest = keys.shape[1]
+    if scores.shape[0] != members.shape[0] or offsets[n_strata] != scores.shape[0] or first < 0 or last > n_strata:
+        raise ValueError("strata and scores differ in length")
+    if keys.shape[0] != 2 or along.shape[0] != 2 or along.shape[1] != longest:
+        raise ValueError("room too short")
+    for s in range(first, last):
+        if offsets[s + 1] - offsets[s] > longest:
+            raise ValueError("room too short")
+    with nogil:
+        for s in range(first, last):
+            base, n = offsets[s], offsets[s + 1] - offsets[s]
+            if n == 0:
+                continue
+            for i in range(n):
+                keys[0, i] = ordered(scores[base + i])
+                along[0, i] = <double>members[base + i]
+            sort_keys(n, &keys[0, 0], &along[0, 0], &keys[1, 0], &along[1, 0], True)
+            for i in range(n):
+                scores[base + i] = unordered(keys[0, i])
+                members[base + i] = <int64_t>along[0, i]
 
 
 cdef int64_t first_at_least(const double* x, int64_t n, double value) noexcept nogil:
@@ -108,70 +150,38 @@ cdef int64_t find(int64_t* links, int64_t at) noexcept nogil:
     return at
 
 
-cdef int64_t nearest_free(
-    double x, const double* pool, const uint64_t* keys, int64_t n, int64_t* up, int64_t* down, double* distance,
-) noexcept nogil:
-    """Return the nearest donor still free, or -1.
+cdef struct Line:
+    # The donors of a stratum. ``up[i]`` leads to the first free one at or after i (n: none), ``down[i + 1]`` to the last
+    # at or before i (0: none).
+    const double* focus
+    const double* pool
+    const uint64_t* keys
+    int64_t n
+    double caliper
+    int64_t* up
+    int64_t* down
 
-    ``up[i]`` leads to the first free donor at or after i (n: none), ``down[i + 1]`` to the last at or before i (0: none).
-    """
-    cdef int64_t at = first_at_least(pool, n, x)
-    cdef int64_t above = find(up, at), below = find(down, at) - 1
-    cdef double right = pool[above] - x if above < n else INFINITY
-    cdef double left = x - pool[below] if below >= 0 else INFINITY
+
+cdef int64_t nearest_free(void* donors, int64_t unit, double* distance) noexcept nogil:
+    """Return the nearest donor still free, or -1."""
+    cdef Line* line = <Line*>donors
+    cdef double x = line.focus[unit]
+    cdef int64_t at = first_at_least(line.pool, line.n, x)
+    cdef int64_t above = find(line.up, at), below = find(line.down, at) - 1
+    cdef double right = line.pool[above] - x if above < line.n else INFINITY
+    cdef double left = x - line.pool[below] if below >= 0 else INFINITY
     distance[0] = min(left, right)
-    if above >= n and below < 0:
+    if (above >= line.n and below < 0) or distance[0] > line.caliper:
         return -1
-    if left < right or (left == right and keys[below] < keys[above]):
+    if left < right or (left == right and line.keys[below] < line.keys[above]):
         return below
     return above
 
 
-cdef void take(int64_t* up, int64_t* down, int64_t at) noexcept nogil:
-    up[at] = at + 1
-    down[at + 1] = at
-
-
-cdef void in_turn(
-    const double* focus, const int64_t* order, int64_t n_focus, const double* pool, const uint64_t* keys, int64_t n,
-    double caliper, int64_t* up, int64_t* down, int64_t* out, int64_t stride,
-) noexcept nogil:
-    """Give each focal unit its nearest free donor, in the order named."""
-    cdef int64_t turn, i, donor
-    cdef double distance
-    for turn in range(n_focus):
-        i = order[turn]
-        donor = nearest_free(focus[i], pool, keys, n, up, down, &distance)
-        if donor >= 0 and distance <= caliper:
-            take(up, down, donor)
-            out[i * stride] = donor
-
-
-cdef void closest_first(
-    const double* focus, const int64_t* order, int64_t n_focus, const double* pool, const uint64_t* keys, int64_t n,
-    double caliper, int64_t* up, int64_t* down, int64_t* out, int64_t stride, double* distances, double* turns,
-) noexcept nogil:
-    """Match the closest free pair of all, again and again; ``order`` decides between pairs equally close."""
-    cdef int64_t turn, i, donor, size = 0
-    cdef double distance, held
-    for turn in range(n_focus):
-        donor = nearest_free(focus[order[turn]], pool, keys, n, up, down, &distance)
-        if donor >= 0 and distance <= caliper:
-            push(distances, turns, &size, distance, turn)
-    while size > 0:
-        held = distances[0]
-        turn = <int64_t>turns[0]
-        i = order[turn]
-        pop(distances, turns, &size)
-        donor = nearest_free(focus[i], pool, keys, n, up, down, &distance)
-        if donor < 0 or distance > caliper:
-            continue
-        if distance > held:
-            # The donor seen before is gone: wait for the turn of the next one.
-            push(distances, turns, &size, distance, turn)
-            continue
-        take(up, down, donor)
-        out[i * stride] = donor
+cdef void take(void* donors, int64_t at) noexcept nogil:
+    cdef Line* line = <Line*>donors
+    line.up[at] = at + 1
+    line.down[at + 1] = at
 
 
 def without_replacement(
@@ -203,6 +213,7 @@ def without_replacement(
     """
     cdef int64_t s, i, a, n, base, n_focus = focus.shape[0], n_pool = pool.shape[0], k = out.shape[1], place, lead
     cdef int64_t n_strata = focus_offsets.shape[0] - 1
+    cdef Line line
     if pool_offsets.shape[0] != n_strata + 1 or focus_offsets[n_strata] > n_focus or pool_offsets[n_strata] > n_pool:
         raise ValueError("strata and units differ in length")
     if order.shape[0] != n_focus or out.shape[0] != n_focus or keys.shape[0] != n_pool:
@@ -230,17 +241,15 @@ def without_replacement(
             for i in range(n + 1):
                 links[0, lead + i] = i
                 links[1, lead + i] = i
+            line = Line(&focus[a], &pool[base], &keys[base], n, caliper, &links[0, lead], &links[1, lead])
             for place in range(k):
                 if closest:
                     closest_first(
-                        &focus[a], &order[a], focus_offsets[s + 1] - a, &pool[base], &keys[base], n, caliper,
-                        &links[0, lead], &links[1, lead], &out[a, place], k, &room[0, a], &room[1, a],
+                        &line, nearest_free, take, &order[a], focus_offsets[s + 1] - a, &out[a, place], k, &room[0, a],
+                        &room[1, a],
                     )
                 else:
-                    in_turn(
-                        &focus[a], &order[a], focus_offsets[s + 1] - a, &pool[base], &keys[base], n, caliper,
-                        &links[0, lead], &links[1, lead], &out[a, place], k,
-                    )
+                    in_turn(&line, nearest_free, take, &order[a], focus_offsets[s + 1] - a, &out[a, place], k)
             for i in range(a, focus_offsets[s + 1]):
                 for place in range(k):
                     if out[i, place] >= 0:

@@ -7,7 +7,7 @@ import numpy as np
 from leoreturns.disclosure.estimates import (
     PROBABILITY_PLACES,
     REASONS,
-    check_names,
+    check_levels,
     check_shown,
     hidden_coefficients,
     protected_column,
@@ -52,7 +52,7 @@ def protect_tests(tests: AdjustedTests, policy: Policy) -> ProtectedTable:
     labels, names = (tuple(dict.fromkeys(column)) for column in zip(*tests.tested, strict=True))
     for label in labels:
         own = [number for number, (of, _) in enumerate(places) if of == label]
-        check_names([tests.tested[number][1] for number in own], why[own])
+        check_levels([tests.tested[number][1] for number in own], why[own] > 0)
     check_shown(
         "regressions", {label: any(not why[at] for at, (of, _) in enumerate(places) if of == label) for label in labels}
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.adjusted import protect_tests
+from leoreturns.disclosure.balances import protect_balance, protect_overlap
 from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.estimates import protect_curve, protect_effects, protect_regressions, written
@@ -19,7 +20,8 @@ from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.results.adjusted import AdjustedTests
-from leoreturns.results.answer import Answer, Regressions, Result
+from leoreturns.results.answer import Answer, AnyChart, Comparisons, Regressions, Result
+from leoreturns.results.balance_chart import BalanceChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
@@ -79,7 +81,8 @@ def release(
     ----------
     results : Answer, or mapping of name -> result
         An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
-        `SpecificationCurve`, or the charts of the last two and of effects; `AdjustedTests`.
+        `SpecificationCurve`, or the charts of the last two and of effects; `AdjustedTests`; a `BalanceChart` or an
+        `OverlapChart`.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
@@ -140,11 +143,19 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
     if isinstance(result, Regressions):
         yield from _of_regressions(name, result, policy)
         return
+    if isinstance(result, Comparisons):
+        drawn = (
+            protect_balance(result.data, policy)
+            if isinstance(result, BalanceChart)
+            else protect_overlap(result.data, policy)
+        )
+        yield _drawn(name, result, drawn)
+        return
     if isinstance(result, Chart):
         table = protect(result.data, policy)
         if result.kind == "gaps":
             table = protect_gaps(result, table, policy)
-        yield _Output(name, table, {f"{name}.png": _png(result, table), f"{name}_data.csv": csv_bytes(table)})
+        yield _drawn(name, result, table)
         return
     table = protect(result, policy)
     yield _table(name, table)
@@ -152,10 +163,11 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
         yield _table(f"{name}_contrast{number}", protect_contrast(result, contrast, table, policy))
 
 
-def _png(chart: Chart | CoefficientChart | SpecificationChart | EffectChart, table: ProtectedTable) -> bytes:
+def _drawn(name: str, chart: AnyChart, table: ProtectedTable) -> _Output:
+    """Return a figure with its numbers."""
     from leoreturns.plots import png_bytes  # matplotlib takes its time, and most sessions draw nothing
 
-    return png_bytes(chart, table)
+    return _Output(name, table, {f"{name}.png": png_bytes(chart, table), f"{name}_data.csv": csv_bytes(table)})
 
 
 def _table(name: str, table: ProtectedTable) -> _Output:
@@ -166,13 +178,13 @@ def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[
     """Yield the coefficients of regressions, with the figure or the table to be read, and their counts and fit."""
     if isinstance(result, CoefficientChart):
         drawn, _ = protect_regressions(result.data, policy)
-        yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        yield _drawn(name, result, drawn)
         return
     if isinstance(result, SpecificationChart | EffectChart):
         drawn = (
             protect_effects(result, policy) if isinstance(result, EffectChart) else protect_curve(result.data, policy)
         )
-        yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
+        yield _drawn(name, result, drawn)
         return
     if isinstance(result, SpecificationCurve):
         yield _table(name, protect_curve(result, policy))

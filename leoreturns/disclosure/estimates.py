@@ -151,7 +151,7 @@ def protect_regressions(table: RegressionTable, policy: Policy) -> tuple[Protect
     """
     hidden = [hidden_coefficients(model, policy) for model in table.models]
     for model, why in zip(table.models, hidden, strict=True):
-        check_names(model.names, why)
+        check_levels(model.names, why > 0)
     check_shown("regressions", {name: not why.all() for name, why in zip(table.headings, hidden, strict=True)})
     return _coefficients(table, hidden, policy), _fits(table, policy)
 
@@ -281,14 +281,14 @@ def uncertain(estimate: Estimate, why: ByteArray, policy: Policy) -> ByteArray:
     return found
 
 
-def check_names(names: Sequence[str], why: ByteArray) -> None:
+def check_levels(names: Sequence[str], hidden: BoolArray) -> None:
     """Refuse categories whose levels are likely to be persons' own values, or small units: names leave with a table.
 
     As of keys of tables: fractional numbers are never categories; of a category with ten or more levels most must be
     shown, and of any category some.
     """
     shown: dict[str, dict[str, bool]] = {}
-    for name, reason in zip(names, why.tolist(), strict=True):
+    for name, reason in zip(names, hidden.tolist(), strict=True):
         for factor in FACTORS.split(name):
             column, marked, level = factor.partition("::")
             if marked:

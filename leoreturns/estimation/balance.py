@@ -8,6 +8,9 @@ from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.estimation.covariates import Cells, Columns
 from leoreturns.estimation.propensity import by_arm
 from leoreturns.results.balance import Balance
+from leoreturns.results.overlap import Overlap
+
+BINS = 50  # at least, and at most 125: narrow ones, which a release merges
 
 
 def balance_of(
@@ -18,6 +21,8 @@ def balance_of(
     weights: FloatArray,
     base: FloatArray | None,
     estimand: str,
+    *,
+    identified: bool = False,
 ) -> Balance:
     """Compare the covariates of two arms.
 
@@ -35,6 +40,8 @@ def balance_of(
     base : float64 of shape (n,), optional
         Sampling weights.
     estimand : str
+    identified : bool
+        Whether the data name the persons.
     """
     parts = [by_arm(cells, arms, 2, weight) for weight in (base, weights)]
     values = columns.values[:, 1:]
@@ -43,6 +50,7 @@ def balance_of(
     spread = _spread(values, parts[0], sizes, estimand)
     before, after = (np.array([_compared(x, part, s) for x, s in zip(values.T, spread, strict=True)]) for part in parts)
     counts = np.bincount(arms, minlength=2)
+    persons = [by_arm(cells, arms, 2, used) for used in (None, np.not_equal(weights, 0).astype(np.float64))]
     return Balance(
         columns.names[1:],
         before.reshape(-1, 6),
@@ -50,7 +58,49 @@ def balance_of(
         dict(zip(labels, counts.tolist(), strict=True)),
         {label: effective_size(weights[arms == arm]) for arm, label in enumerate(labels)},
         estimand,
+        np.array([[_off_mode(x, part) for part in persons] for x in values.T], dtype=np.int64).reshape(-1, 2),
+        {label: _largest_share(weights[arms == arm]) for arm, label in enumerate(labels)},
+        identified,
     )
+
+
+def overlap_of(score: FloatArray, name: str, arms: IntArray, labels: tuple[str, ...], *, identified: bool) -> Overlap:
+    """Count the persons of each arm by bins of their score.
+
+    Parameters
+    ----------
+    score : float64 of shape (n,)
+    name : str
+        What it is, in words.
+    arms : int64 of shape (n,)
+    labels : tuple of str
+    identified : bool
+        Whether the data name the persons.
+    """
+    width = _round_width(float(score.max() - score.min()) / BINS)
+    place = np.floor(score / width).astype(np.int64)
+    first, n_bin = int(place.min()), int(place.max() - place.min()) + 1
+    counts = np.bincount(arms * n_bin + place - first, minlength=len(labels) * n_bin).reshape(len(labels), n_bin)
+    return Overlap(name, labels, np.asarray(np.arange(first, first + n_bin + 1) * width), counts, identified)
+
+
+def _round_width(least: float) -> float:
+    """Return the least of 1, 2 and 5 times a power of ten that is not below a number."""
+    if not least > 0.0:
+        return 1.0
+    power = 10.0 ** np.floor(np.log10(least))
+    return float(next(digit * power for digit in (1, 2, 5, 10) if least <= digit * power))
+
+
+def _off_mode(x: FloatArray, persons: FloatArray) -> int:
+    """Return how many persons of an arm have another value than its most frequent one, in the arm that has fewer."""
+    place = np.unique(x, return_inverse=True)[1]
+    return int(min(arm.sum() - np.bincount(place, arm).max() for arm in persons.T))
+
+
+def _largest_share(weights: FloatArray) -> float:
+    squares = weights**2
+    return float(squares.max() / squares.sum()) if squares.any() else 1.0
 
 
 def effective_size(weights: FloatArray) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 
 from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.points import Points, Windows, nearest_windows
+from leoreturns.estimation.points import Points, Windows
 
 KNOWN_CHANCES = ", or take the chances as known: lr.AbadieImbens(estimated=False)"
 
@@ -45,7 +45,7 @@ class AbadieImbens:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sides:
-    """The two arms on the line, and the matches of the arms that need them.
+    """The points of the two arms, and the matches of the arms that need them.
 
     Attributes
     ----------
@@ -55,13 +55,11 @@ class Sides:
         Matches of that arm's points in the other arm.
     n_matches : int
         Matches wanted for each unit.
-    caliper : float
     """
 
     points: tuple[Points, Points]
     windows: dict[int, Windows]
     n_matches: int
-    caliper: float
 
     def matched(self, arm: int) -> BoolArray:
         """Return which members of an arm have a match."""
@@ -158,8 +156,9 @@ def variance(
         if arm in sides.windows:
             gaps = imputed.gaps[arm][sides.matched(arm)] * (1 if arm else -1) - imputed.effect
             total += float(gaps @ gaps)
-        spread = _spread(points, outcome, cov.neighbours, factor != 0)
-        total += float(points.counts @ (factor * spread))
+        needed = np.flatnonzero(factor)
+        spread = _spread(points, outcome, cov.neighbours, needed)
+        total += float(points.counts[needed] @ (factor[needed] * spread))
     if imputed.n < 2:
         raise SupportError("a single unit has a match: the effect has no variance; widen caliper= or the exact strata")
     found = total / imputed.n**2
@@ -173,12 +172,12 @@ def variance(
     return found
 
 
-def _spread(points: Points, outcome: FloatArray, neighbours: int, needed: BoolArray) -> FloatArray:
-    """Return the variance of the outcome about each point of an arm."""
-    windows = nearest_windows(points, points, neighbours, caliper=np.inf, ties=True)
-    _enough(windows.sizes[needed], points.counts[needed])
+def _spread(points: Points, outcome: FloatArray, neighbours: int, needed: IntArray) -> FloatArray:
+    """Return the variance of the outcome about some points of an arm."""
+    windows = points.nearest(points, neighbours, asked=needed)
+    _enough(windows.sizes, points.counts[needed])
     centred = outcome - outcome[points.members].mean()
-    return np.where(needed, windows.covariances(centred, centred), 0.0)
+    return windows.covariances(centred, centred)
 
 
 def _enough(sizes: IntArray, counts: IntArray, remedy: str = "") -> None:
@@ -209,7 +208,7 @@ def _of_estimated_chances(
         points = sides.points[arm]
         members, of_member = points.members, points.of_member
         p, f = chance[members], slope[members]
-        both = [nearest_windows(points, sides.points[other], neighbours, caliper=np.inf, ties=True) for other in (0, 1)]
+        both = [points.nearest(sides.points[other], neighbours) for other in (0, 1)]
         compared = both[1 - arm].sizes > 0  # the others' strata have one arm only, and no part in the effect
         for windows in both:
             _enough(windows.sizes[compared], points.counts[compared], KNOWN_CHANCES)
@@ -223,7 +222,7 @@ def _of_estimated_chances(
                 pull[j] += float(weight @ np.where(compared, both[other].covariances(x, centred), 0.0)[of_member])
         if not everybody:
             own = sides.points[1 - arm]
-            matches = sides.windows.get(arm) or nearest_windows(points, own, sides.n_matches, caliper=np.inf, ties=True)
+            matches = sides.windows.get(arm) or points.nearest(own, sides.n_matches)
             means = matches.means(own.totals(outcome))[of_member]
             gaps = (outcome[members] - means) * (1 if arm else -1) - imputed.effect
             sign = 1.0 if focal == 1 else -1.0

@@ -2,78 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, NoReturn
 
 import numpy as np
 
-from leoreturns._typing import CodeArray, FloatArray, IntArray
+from leoreturns._typing import BoolArray, CodeArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
-from leoreturns.estimation.balance import balance_of, effective_size
+from leoreturns.estimation.balance import balance_of, effective_size, overlap_of
+from leoreturns.estimation.candidates import Candidates
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariance import Clustered, Robust, with_variances
-from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, right_side
-from leoreturns.estimation.design import Variables
+from leoreturns.estimation.covariates import cells_of, columns_of, right_side
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
+from leoreturns.estimation.matched_evidence import evidence_of_weights
 from leoreturns.estimation.ols import owners_of
-from leoreturns.estimation.propensity import Propensity, by_arm
+from leoreturns.estimation.propensity import by_arm
 from leoreturns.estimation.sample import restricted
+from leoreturns.estimation.sandwich import clustered_sandwich
 from leoreturns.estimation.variables import Numbers, Variable
-from leoreturns.panel.panel import Panel
 from leoreturns.results.balance import Balance
 from leoreturns.results.effect import EffectEstimate
-from leoreturns.results.evidence import FitEvidence
+from leoreturns.results.overlap import Overlap
 
 PAIR = "pair"
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Candidates:
-    """The units that may be matched: microdata, held inside.
-
-    Attributes
-    ----------
-    panel : Panel
-    units : Units
-    variables : Variables
-    cells : Cells
-    columns : Columns
-        Covariates of the match.
-    arms : int64 of shape (n,)
-        1 for the treated.
-    labels : tuple of str
-        Of the controls and of the treated.
-    strata : int64 of shape (n,)
-    score : float64 of shape (n,)
-    chances : Propensity, optional
-    estimand : "ATT", "ATC" or "ATE"
-    settings : mapping
-    identified : bool
-        Whether the data name the persons.
-    """
-
-    panel: Panel
-    units: Units
-    variables: Variables
-    cells: Cells
-    columns: Columns
-    arms: IntArray
-    labels: tuple[str, ...]
-    strata: IntArray
-    score: FloatArray
-    chances: Propensity | None
-    estimand: str
-    settings: Mapping[str, Any]
-    identified: bool
-
-    @property
-    def focal(self) -> tuple[int, ...]:
-        """Arms whose units get matches."""
-        return {"ATT": (1,), "ATC": (0,)}.get(self.estimand, (0, 1))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,30 +39,42 @@ class Matched:
     ----------
     candidates : Candidates
     weights : float64 of shape (n,)
-        What each unit counts: 1 for a unit that has matches, its shares for a match, 0 for the others.
+        What each unit counts: 1 for a unit that has matches, its shares for a match, 0 for the others. Shares of local
+        lines may be negative.
     sides : Sides, optional
         With replacement: the matches of every unit.
     pairs : int64 of shape (n, ratio), optional
         Without replacement: the matches of every focal unit, -1 for none.
+    subclasses : int64 of shape (n,), optional
+        Class of the score of every unit, from 0.
     """
 
     candidates: Candidates
     weights: FloatArray
     sides: Sides | None
     pairs: IntArray | None
+    subclasses: IntArray | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a matched sample holds persons and is not pickled; take its balance, its effects")
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """Units of each arm: all, those with a place in the matched sample, and those left out."""
+        """Units of each arm: all, those with a place in the matched sample, those left out, and why."""
+        own, used = self.candidates, self._used
         found = {}
-        for arm, label in enumerate(self.candidates.labels):
-            own = self.candidates.arms == arm
-            used = int((self.weights[own] > 0).sum())
-            found[label] = {"persons": int(own.sum()), "matched": used, "left out": int(own.sum()) - used}
+        for arm, label in enumerate(own.labels):
+            among = own.arms == arm
+            persons, matched = int(among.sum()), int((used & among).sum())
+            found[label] = {"persons": persons, "matched": matched, "left out": persons - matched}
+            if own.settings.get("common_support"):
+                found[label]["off support"] = int((among & ~own.supported).sum())
         return found
+
+    @property
+    def _used(self) -> BoolArray:
+        """Which units have a place in the matched sample."""
+        return np.not_equal(self.weights, 0)
 
     def __repr__(self) -> str:
         told = self.candidates.settings
@@ -123,7 +90,22 @@ class Matched:
     def balance(self) -> Balance:
         """Return how alike the arms are in the covariates, before and after."""
         own = self.candidates
-        return balance_of(own.cells, own.columns, own.arms, own.labels, self.weights, None, own.estimand)
+        return balance_of(
+            own.cells, own.columns, own.arms, own.labels, self.weights, None, own.estimand, identified=own.identified
+        )
+
+    def overlap(self) -> Overlap:
+        """Return how the score of each arm was spread before matching, for an `OverlapChart`.
+
+        Raises
+        ------
+        SupportError
+            For a match without a score.
+        """
+        own = self.candidates
+        if own.score_name is None:
+            raise SupportError("there is a score where matches are chosen by it, or bounded by caliper=")
+        return overlap_of(own.score, own.score_name, own.arms, own.labels, identified=own.identified)
 
     def effect(
         self, outcome: str, *, cov: AbadieImbens | Clustered | Robust, adjust: str | None = None
@@ -135,8 +117,10 @@ class Matched:
         outcome : str
             A numeric column; persons in whom it is missing must be left out before matching.
         cov : AbadieImbens, Clustered or Robust
-            With replacement `AbadieImbens`. Without, ``Clustered("pair")`` or ``Clustered("pair", "school")`` (Abadie
-            and Spiess 2022); in strata ``Robust("HC1")`` or ``Clustered``, given the weights.
+            For nearest neighbours with replacement `AbadieImbens`; without, ``Clustered("pair")`` or
+            ``Clustered("pair", "school")`` (Abadie and Spiess 2022). In strata, subclasses, and by radius, kernel or
+            local line ``Robust("HC1")`` or ``Clustered``: these take the weights as given. That the score was estimated
+            and the classes or the bandwidth were chosen is not in them.
         adjust : str, optional
             Covariates of a linear model of the outcome among the matches, by which what a match and its unit differ
             in is taken out (Abadie and Imbens 2011): the right side of a formula.
@@ -144,7 +128,8 @@ class Matched:
         Returns
         -------
         EffectEstimate
-            The effect, then the mean of each arm; with replacement the means have no errors.
+            The effect, then the mean of each arm; of nearest neighbours with replacement the means have no errors. In
+            subclasses each has an effect and means of its own besides.
 
         Raises
         ------
@@ -165,18 +150,14 @@ class Matched:
             value = variance(self.sides, y, imputed, cov, self._scores())
             means, joint, df = imputed.means, np.full((3, 3), np.nan), np.inf
             clusters: dict[str, int] = {}
-            effect, joint[0, 0] = imputed.effect, value
+            joint[0, 0] = value
+            values = np.array([imputed.effect, means[1], means[0]])
             name = "Abadie-Imbens (2016)" if cov.estimated and own.chances is not None else "Abadie-Imbens (2006)"
         else:
-            if isinstance(cov, AbadieImbens) or not isinstance(cov, Robust | Clustered):
-                raise SupportError("without replacement cov is lr.Clustered('pair') or lr.Clustered('pair', 'school')")
-            means, joint, df, clusters = self._weighted(y, fitted, cov)
-            effect, name = means[1] - means[0], cov.name
-        treated, control = own.labels[1], own.labels[0]
-        return self._estimate(
-            outcome, (f"{treated} v {control}", f"mean {treated}", f"mean {control}"),
-            np.array([effect, means[1], means[0]]), joint, name, df, clusters, {"adjust": adjust},
-        )  # fmt: skip
+            given = self._given_weights(cov)
+            name = given.name
+            values, joint, df, clusters = self._weighted(y, fitted, given)
+        return self._estimate(outcome, values, joint, name, df, clusters, {"adjust": adjust})
 
     def differences(self, outcome: str) -> FloatArray:
         """Return each pair's outcome less that of its matches, the treated first: for `rosenbaum_bounds`.
@@ -257,51 +238,76 @@ class Matched:
         at = own.cells.codes
         return own.columns.values[at], own.chances.chances[at, 1], own.chances.slopes[1, at, 0], own.chances.inverse
 
+    def _given_weights(self, cov: AbadieImbens | Clustered | Robust) -> Clustered | Robust:
+        """Return the covariance if it is one of weights, and for pairs one of pairs."""
+        if self.pairs is None and not isinstance(cov, Clustered | Robust):
+            raise SupportError(
+                "the errors of weighted units are given by cov=lr.Robust('HC1') or lr.Clustered('school')"
+            )
+        if isinstance(cov, Clustered) or (self.pairs is None and isinstance(cov, Robust)):
+            return cov
+        raise SupportError(
+            "units of a pair are alike, which clusters of pairs take into account (Abadie and Spiess 2022): without "
+            "replacement cov is lr.Clustered('pair') or lr.Clustered('pair', 'school')"
+        )
+
+    def _parts(self) -> list[tuple[str, BoolArray]]:
+        """Return everybody, then each subclass, with what follows its name."""
+        parts = [("", np.ones(len(self.weights), dtype=bool))]
+        if self.subclasses is not None:
+            count = int(self.subclasses.max()) + 1
+            parts += [(f" [subclass {at + 1}]", np.equal(self.subclasses, at)) for at in range(count)]
+        return parts
+
+    def _names(self) -> tuple[str, ...]:
+        """Return the names of the effects, then of the means of each part."""
+        control, treated = self.candidates.labels
+        parts = [after for after, _ in self._parts()]
+        means = [f"mean {label}{after}" for after in parts for label in (treated, control)]
+        return (*(f"{treated} v {control}{after}" for after in parts), *means)
+
     def _weighted(
         self, y: FloatArray, fitted: tuple[FloatArray | None, FloatArray | None], cov: Robust | Clustered
-    ) -> tuple[tuple[float, float], FloatArray, float, dict[str, int]]:
-        """Return the weighted means of the arms and their covariance, given the weights.
+    ) -> tuple[FloatArray, FloatArray, float, dict[str, int]]:
+        """Return the effects and weighted means of all parts and their covariance, given the weights.
 
         With a model an arm's mean is what the model expects of the units that the effect is taken over, and what is
         left of the arm's own outcomes. Only the model's coefficients are taken as known.
         """
         own = self.candidates
-        target = ((self.weights > 0) & np.isin(own.arms, own.focal)).astype(np.float64)
-        target /= target.sum()
-        influences, means = [], []
-        for arm in (0, 1):
-            weight = np.where(own.arms == arm, self.weights, 0.0)
-            weight /= weight.sum()
-            model = fitted[arm]
-            left = y if model is None else y - model
-            mean, influence = float(weight @ left), weight * (left - weight @ left)
-            if model is not None:
-                expected = float(target @ model)
-                mean, influence = mean + expected, influence + target * (model - expected)
-            influences.append(influence)
-            means.append(mean)
-        rows = np.stack([influences[1] - influences[0], influences[1], influences[0]])
+        means, influences = [], []
+        for _, part in self._parts():
+            target = (self._used & part & np.isin(own.arms, own.focal)).astype(np.float64)
+            target /= target.sum()
+            for arm in (1, 0):
+                weight = np.where((own.arms == arm) & part, self.weights, 0.0)
+                weight /= weight.sum()
+                model = fitted[arm]
+                left = y if model is None else y - model
+                mean, influence = float(weight @ left), weight * (left - weight @ left)
+                if model is not None:
+                    expected = float(target @ model)
+                    mean, influence = mean + expected, influence + target * (model - expected)
+                influences.append(influence)
+                means.append(mean)
+        # Effects are differences of means.
+        effects: FloatArray = np.kron(np.eye(len(means) // 2), np.array([1.0, -1.0]))
+        turn = np.vstack([effects, np.eye(len(means))])
+        rows: FloatArray = turn @ np.stack(influences)
         joint, df, clusters = self._sandwich(rows, cov)
-        return (means[0], means[1]), with_variances(joint), df, clusters
+        return turn @ means, with_variances(joint), df, clusters
 
     def _sandwich(self, rows: FloatArray, cov: Robust | Clustered) -> tuple[FloatArray, float, dict[str, int]]:
-        used = self.weights > 0
+        used = self._used
         if isinstance(cov, Robust):
             n = int(used.sum())
             return rows @ rows.T * (n / (n - 1) if cov.kind == "HC1" else 1.0), np.inf, {}
-        joint = np.zeros((3, 3))
-        counts: dict[str, int] = {}
-        for size in range(1, len(cov.clusters) + 1):
-            for names in combinations(cov.clusters, size):
-                codes = self._clusters(names)
-                sums = np.stack([np.bincount(codes[used], row[used]) for row in rows])
-                joint += (-1.0) ** (size - 1) * (sums @ sums.T)
-                counts["^".join(names)] = len(np.unique(codes[used]))
-        fewest = min(counts[name] for name in cov.clusters)
-        if fewest < 2:
-            raise SupportError("a clustered covariance needs two clusters or more, and there is one")
-        clusters = {name: counts[name] for name in cov.clusters}
-        return joint * fewest / (fewest - 1), float(fewest - 1), clusters
+
+        def sums_of(columns: tuple[str, ...]) -> tuple[FloatArray, int]:
+            codes = self._clusters(columns)[used]
+            return np.stack([np.bincount(codes, row[used]) for row in rows]), len(np.unique(codes))
+
+        return clustered_sandwich(cov.clusters, sums_of)
 
     def _clusters(self, names: tuple[str, ...]) -> CodeArray:
         """Number the combinations of some columns, the pair among them."""
@@ -329,11 +335,11 @@ class Matched:
         return out
 
     def _estimate(
-        self, outcome: str, names: tuple[str, ...], values: FloatArray, joint: FloatArray, cov_name: str, df: float,
-        clusters: dict[str, int], settings: dict[str, Any],
+        self, outcome: str, values: FloatArray, joint: FloatArray, cov_name: str, df: float, clusters: dict[str, int],
+        settings: dict[str, Any],
     ) -> EffectEstimate:  # fmt: skip
-        own = self.candidates
-        used = np.flatnonzero(self.weights > 0)
+        own, names = self.candidates, self._names()
+        used = np.flatnonzero(self.weights)
         sample = restricted(own.units.sample, own.units.rows[used], "in the matched sample")
         shared = SampleEvidence.of(sample, own.variables, known_persons=own.identified)
         specification = parse(f"{outcome} ~ 1")[0]
@@ -354,45 +360,26 @@ class Matched:
             effects={},
             dropped=own.columns.dropped,
             fit={},
-            evidence=self._evidence(names, shared),
+            evidence=evidence_of_weights(names, self._weights_by_arm(), own.focal, len(own.columns.names), shared),
             flow=sample.flow,
             settings={
                 **own.settings,
                 **settings,
                 "estimand": own.estimand,
-                "persons by arm": {"": {arm: count["matched"] for arm, count in self.counts.items()}},
+                "persons by arm": {after.strip(" []"): self._persons(part) for after, part in self._parts()},
             },
             owners=owners_of(own.panel, [specification], own.settings["exact"]),
         )
 
-    def _evidence(self, names: tuple[str, ...], shared: SampleEvidence) -> FitEvidence:
-        """Return the persons behind each number, and their weights; the effect has the weaker arm's.
+    def _weights_by_arm(self) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the weights of the treated and of the controls behind each part's numbers."""
+        arms, used = self.candidates.arms, self._used
+        return [
+            (self.weights[(arms == 1) & used & part], self.weights[(arms == 0) & used & part])
+            for _, part in self._parts()
+        ]
 
-        Behind a mean are those whose outcomes it has and those who were matched, over whom it is taken, whichever are
-        fewer. An effect that could be shown without one of its means would tell it.
-        """
-        own = self.candidates
-        parts = []
-        for arm in (1, 0):
-            weight = self.weights[(own.arms == arm) & (self.weights > 0)]
-            squares = (weight / weight.sum()) ** 2
-            parts.append((len(weight), squares.sum(), squares @ squares, squares.max()))
-        persons, total, fourth, largest = (np.array(column) for column in zip(*parts, strict=True))
-        effective, share = total**2 / fourth, largest / total
-        over = [arm in own.focal for arm in (1, 0)]
-        behind = np.minimum(persons, persons[over].min() if sum(over) == 1 else persons)
-        rank = len(own.columns.names)
-        return FitEvidence(
-            names=names,
-            persons_off_mode=np.array([behind.min(), *behind], dtype=np.int64),
-            effective_persons=np.array([effective.min(), *effective]),
-            largest_share=np.array([share.max(), *share]),
-            largest_leverage=float(np.sqrt(largest.max())),
-            rank=rank,
-            df_persons=int(persons.sum()) - rank,
-            saturated=False,
-            entities=shared.entities,
-            fingerprint=shared.fingerprint,
-            sketch=shared.sketch,
-            identified=shared.fingerprint is not None,
-        )
+    def _persons(self, part: BoolArray) -> dict[str, int]:
+        """Count the units of each arm in the matched sample, or a part of it."""
+        arms = self.candidates.arms[self._used & part]
+        return dict(zip(self.candidates.labels, np.bincount(arms, minlength=2).tolist(), strict=True))

@@ -1,10 +1,12 @@
-"""Scores of an arm on a line: sorted within exact strata, equal ones as one point, and the neighbours among them."""
+"""Points of an arm: its units within exact strata, equal ones as one, and the neighbours among them on a line."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 
@@ -16,16 +18,15 @@ RUN_POINTS = 1 << 16  # of the strata that one thread takes at a time
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Points:
-    """The points of an arm, ascending within their stratum.
+class Points(ABC):
+    """The points of an arm, stratum by stratum.
 
     Attributes
     ----------
     members : int64 of shape (n,)
-        Units of the arm in the order of their points; equal scores by key.
+        Units of the arm in the order of their points; equal ones by key.
     of_member : int64 of shape (n,)
         Point of each of them.
-    scores : float64 of shape (n_points,)
     keys : uint64 of shape (n_points,)
         Smallest key of the units at a point.
     counts : int64 of shape (n_points,)
@@ -35,54 +36,148 @@ class Points:
 
     members: IntArray
     of_member: IntArray
-    scores: FloatArray
     keys: UIntArray
     counts: IntArray
     offsets: IntArray
 
-    @classmethod
-    def of(
-        cls, units: IntArray, scores: FloatArray, strata: IntArray, keys: UIntArray, n_strata: int, *, single: bool
-    ) -> Points:
-        """Sort the units of an arm.
-
-        Parameters
-        ----------
-        units : int64 of shape (m,)
-            Those of the arm, as places in the other arrays.
-        scores, strata, keys : of shape (n,)
-        n_strata : int
-        single : bool
-            Whether every unit is a point of its own, equal scores or not.
-        """
-        members = units[np.lexsort((keys[units], scores[units], strata[units]))]
-        own, stratum = scores[members], strata[members]
-        new = np.ones(len(members), dtype=bool)
-        if not single:
-            new[1:] = (own[1:] != own[:-1]) | (stratum[1:] != stratum[:-1])
-        first = np.flatnonzero(new)
-        offsets = np.searchsorted(stratum[first], np.arange(n_strata + 1))
-        counts = np.diff(np.append(first, len(members)))
-        return cls(members, np.cumsum(new) - 1, own[first], keys[members[first]], counts, offsets.astype(np.int64))
-
     @property
     def n(self) -> int:
         """Number of points."""
-        return len(self.scores)
+        return len(self.keys)
+
+    @property
+    def strata(self) -> IntArray:
+        """Stratum of each point."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
 
     def totals(self, values: FloatArray) -> FloatArray:
         """Add up values of units by point."""
         return np.bincount(self.of_member, values[self.members], minlength=self.n).astype(np.float64)
 
+    @abstractmethod
+    def nearest(
+        self, pool: Self, k: int, *, caliper: float = np.inf, ties: bool = True, asked: IntArray | None = None
+    ) -> Windows:
+        """Find the k nearest units of a pool, another arm or the same one, for all points or those asked for.
+
+        Parameters
+        ----------
+        pool : Points
+            In the same strata.
+        k : int
+        caliper : float
+            Largest difference of scores.
+        ties : bool
+            Whether units as far as the k-th are all taken; without, the smallest keys.
+        asked : int64, optional
+            Points.
+        """
+
+    @abstractmethod
+    def take_own(self, pool: Self, turns: IntArray, *, caliper: float, closest: bool, out: IntArray) -> None:
+        """Give every point donors of its own, each point being one unit.
+
+        Parameters
+        ----------
+        pool : Points
+            In the same strata.
+        turns : int64 of shape (n,)
+            Places of the points in their stratum, in the order in which they choose.
+        caliper : float
+            Largest difference of scores.
+        closest : bool
+            Whether the closest free pair is matched first.
+        out : int64 of shape (n, k), OUT
+            Points of the pool, -1 for none.
+        """
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Line(Points):
+    """Points on a line, ascending within their stratum.
+
+    Attributes
+    ----------
+    scores : float64 of shape (n_points,)
+    """
+
+    scores: FloatArray
+
+    @classmethod
+    def of(
+        cls, units: IntArray, scores: FloatArray, strata: IntArray, keys: UIntArray, n_strata: int, *, single: bool
+    ) -> Line:
+        """Sort the units of an arm.
+
+        Parameters
+        ----------
+        units : int64 of shape (m,)
+            Those of the arm, as places in the other arrays, ascending.
+        scores, strata, keys : of shape (n,)
+            Keys ascend.
+        n_strata : int
+        single : bool
+            Whether every unit is a point of its own, equal scores or not.
+        """
+        order, ends = by_stratum(strata[units], n_strata)
+        members = units[order]
+        own = scores[members] + 0.0  # -0.0 becomes 0.0
+
+        def sort(bounds: tuple[int, int]) -> None:
+            longest = int(np.diff(ends[bounds[0] : bounds[1] + 1]).max(initial=0))
+            kernel.sort(own, members, ends, *bounds, np.empty((2, longest), dtype=np.uint64), np.empty((2, longest)))
+
+        ordered_map(sort, runs_of_strata(ends), label="matching")
+        new = np.ones(len(members), dtype=bool)
+        if not single:
+            new[1:] = own[1:] != own[:-1]
+            new[ends[:-1][ends[:-1] < len(members)]] = True
+        first = np.flatnonzero(new)
+        offsets = np.searchsorted(first, ends).astype(np.int64)
+        counts = np.diff(np.append(first, len(members)))
+        return cls(members, np.cumsum(new) - 1, keys[members[first]], counts, offsets, own[first])
+
+    def nearest(
+        self, pool: Line, k: int, *, caliper: float = np.inf, ties: bool = True, asked: IntArray | None = None
+    ) -> Windows:
+        """Find the k nearest units of a pool: a window of the sorted scores."""
+        start, stop = np.empty(self.n, dtype=np.int64), np.empty(self.n, dtype=np.int64)
+
+        def run(bounds: tuple[int, int]) -> None:
+            kernel.nearest(
+                self.scores, self.offsets, pool.scores, pool.offsets, pool.counts, pool.keys, k, caliper, ties, *bounds,
+                start, stop,
+            )  # fmt: skip
+
+        ordered_map(run, runs_of_strata(self.offsets), label="matching")
+        if asked is not None:
+            start, stop = start[asked], stop[asked]
+        held = np.concatenate([[0], np.cumsum(pool.counts)])
+        return Windows(pool, start, stop, None, held[stop] - held[start])
+
+    def take_own(self, pool: Line, turns: IntArray, *, caliper: float, closest: bool, out: IntArray) -> None:
+        """Give every point donors of its own."""
+        links = np.empty((2, pool.n + len(pool.offsets) - 1), dtype=np.int64)
+        room = np.empty((2, self.n if closest else 0))
+
+        def run(bounds: tuple[int, int]) -> None:
+            kernel.without_replacement(
+                self.scores, self.offsets, turns, pool.scores, pool.offsets, pool.keys, caliper, closest, *bounds,
+                links, room, out,
+            )  # fmt: skip
+
+        ordered_map(run, runs_of_strata(self.offsets), label="matching")
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Windows:
-    """Neighbours of points: for each, the points ``start:stop`` of a pool.
+    """Neighbours of points: for each, the points ``start:stop`` of a pool, or ``places[start:stop]``.
 
     Attributes
     ----------
     pool : Points
     start, stop : int64 of shape (n,)
+    places : int64, optional
     sizes : int64 of shape (n,)
         Units in the window.
     """
@@ -90,13 +185,15 @@ class Windows:
     pool: Points
     start: IntArray
     stop: IntArray
+    places: IntArray | None
     sizes: IntArray
 
     def steps(self) -> Iterator[tuple[IntArray, IntArray]]:
         """Give, for the first, second, ... point of the windows, which windows have it and the point."""
         for step in range(int((self.stop - self.start).max(initial=0))):
             has = np.flatnonzero(self.start + step < self.stop)
-            yield has, self.start[has] + step
+            at = self.start[has] + step
+            yield has, at if self.places is None else self.places[at]
 
     def totals(self, values: FloatArray) -> FloatArray:
         """Add up over each window values that the pool has by point."""
@@ -132,21 +229,12 @@ class Windows:
         return found
 
 
-def nearest_windows(focus: Points, pool: Points, k: int, *, caliper: float, ties: bool) -> Windows:
-    """Find the k nearest units of a pool for every point of another arm, or of the same one."""
-    start, stop = np.empty(focus.n, dtype=np.int64), np.empty(focus.n, dtype=np.int64)
-    n_strata = len(focus.offsets) - 1
-
-    def run(bounds: tuple[int, int]) -> None:
-        kernel.nearest(
-            focus.scores, focus.offsets, pool.scores, pool.offsets, pool.counts, pool.keys, k, caliper, ties, *bounds,
-            start, stop,
-        )  # fmt: skip
-
-    ordered_map(run, runs_of_strata(focus.offsets), label="matching")
-    held = np.concatenate([[0], np.cumsum(pool.counts)])
-    assert n_strata == len(pool.offsets) - 1
-    return Windows(pool, start, stop, held[stop] - held[start])
+def by_stratum(strata: IntArray, n_strata: int) -> tuple[IntArray, IntArray]:
+    """Return the places in the order of their strata, and where each stratum begins and ends."""
+    # Integers of two bytes are sorted by their digits.
+    narrow = strata.astype(np.uint16) if n_strata <= 1 << 16 else strata
+    ends = np.concatenate([[0], np.cumsum(np.bincount(strata, minlength=n_strata))])
+    return np.argsort(narrow, kind="stable"), ends
 
 
 def runs_of_strata(offsets: IntArray) -> list[tuple[int, int]]:

@@ -5,8 +5,17 @@ reach. Figures are drawn on their own canvas under matplotlib's default style; p
 settings are as before afterwards.
 """
 
+from leoreturns.plots.balance import draw_balance, draw_overlap
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.figure import draw, png_bytes
 
-__all__ = ["draw", "draw_coefficients", "draw_effects", "draw_specifications", "png_bytes"]
+__all__ = [
+    "draw",
+    "draw_balance",
+    "draw_coefficients",
+    "draw_effects",
+    "draw_overlap",
+    "draw_specifications",
+    "png_bytes",
+]

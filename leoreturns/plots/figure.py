@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from leoreturns.errors import SupportError
 from leoreturns.plots.axes import dress_axes
+from leoreturns.plots.balance import draw_balance, draw_overlap
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.layout import Layout
@@ -17,6 +18,8 @@ from leoreturns.plots.marks import draw_areas, draw_bars, draw_lines
 from leoreturns.plots.style import AREA_COLOURS, COLOURS, MAX_PANELS, TEXT_SIZE, own_style
 from leoreturns.plots.table import cells_of, grid_of, levels_of, name_of
 from leoreturns.plots.texts import texts_of
+from leoreturns.results.answer import AnyChart
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.protected import ProtectedTable
@@ -25,7 +28,7 @@ from leoreturns.results.protected import ProtectedTable
 MARKS = {"trajectory": (draw_lines, COLOURS), "areas": (draw_areas, AREA_COLOURS), "gaps": (draw_bars, COLOURS)}
 
 
-def png_bytes(chart: Chart | CoefficientChart | SpecificationChart | EffectChart, table: ProtectedTable) -> bytes:
+def png_bytes(chart: AnyChart, table: ProtectedTable) -> bytes:
     """Draw a chart (see `draw`) as a PNG without metadata; the same numbers give the same bytes."""
     match chart:
         case CoefficientChart():
@@ -34,6 +37,10 @@ def png_bytes(chart: Chart | CoefficientChart | SpecificationChart | EffectChart
             figure = draw_specifications(chart, table)
         case EffectChart():
             figure = draw_effects(chart, table)
+        case BalanceChart():
+            figure = draw_balance(chart, table)
+        case OverlapChart():
+            figure = draw_overlap(chart, table)
         case _:
             figure = draw(chart, table)
     stream = io.BytesIO()

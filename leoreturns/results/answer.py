@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from leoreturns.errors import DisclosureError
 from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
 from leoreturns.results.curve import SpecificationCurve
@@ -27,14 +28,18 @@ Regressions: TypeAlias = (
     | SpecificationChart
     | EffectChart
 )
-Result: TypeAlias = Aggregate | Chart | Regressions
-REGRESSIONS = {
+Comparisons: TypeAlias = BalanceChart | OverlapChart
+AnyChart: TypeAlias = Chart | CoefficientChart | SpecificationChart | EffectChart | Comparisons
+Result: TypeAlias = Aggregate | Chart | Regressions | Comparisons
+NAMES = {
     RegressionTable: "table of regressions",
     SpecificationCurve: "specification curve",
     AdjustedTests: "adjusted tests",
     CoefficientChart: "chart of coefficients",
     SpecificationChart: "chart of a specification curve",
     EffectChart: "chart of effects",
+    BalanceChart: "chart of balance",
+    OverlapChart: "chart of overlap",
 }
 PLAIN = (str, int, float, bool, type(None))
 
@@ -133,7 +138,7 @@ class Answer:
                 what = ", ".join(result.statistics)
                 yield f"{name}: {what} of {result.variable or 'rows'} by {keys}, {result.n_cells:,} cells"
             else:
-                yield f"{name}: {REGRESSIONS[type(result)]}"
+                yield f"{name}: {NAMES[type(result)]}"
 
     def __repr__(self) -> str:
         lines = "\n".join(f"  {line}" for line in self._lines())

@@ -9,7 +9,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from leoreturns._typing import FloatArray
+from leoreturns._typing import FloatArray, IntArray
 from leoreturns.results.estimate import INSIDE_ONLY
 from leoreturns.results.flow import MASKED_BELOW
 
@@ -31,6 +31,12 @@ class Balance:
         After: effective persons, ``(sum w)^2 / sum w^2`` (Kish 1965).
     estimand : str
         Whose spread standardises: the treated's for ATT, the controls' for ATC, else the mean of both variances.
+    off_mode : int64 of shape (k, 2)
+        Before and after: persons whose value is not the most frequent of their arm, in the arm that has fewer.
+    largest_share : mapping of arm -> float
+        After: the part of an arm's squared weights that one person makes up.
+    identified : bool
+        Whether the data name the persons; a release needs them.
     """
 
     names: tuple[str, ...]
@@ -39,6 +45,9 @@ class Balance:
     persons: Mapping[str, int]
     effective: Mapping[str, float]
     estimand: str
+    off_mode: IntArray
+    largest_share: Mapping[str, float]
+    identified: bool = False
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per covariate, the measures before and after."""
