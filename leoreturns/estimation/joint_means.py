@@ -46,7 +46,8 @@ class Parts:
     Attributes
     ----------
     keys : mapping of name -> tuple of labels
-        What tells them apart: the column of groups and that of years, with their labels in order.
+        What tells them apart: outcomes where there are several, the column of groups and that of years, with their
+        labels in order.
     parts : mapping of labels -> Part
         By a label of each key.
     """
@@ -327,9 +328,11 @@ def _sizes(study: Study) -> dict[str, int]:
 
 
 def _nobs(studies: Sequence[Study], weights: Weights | None) -> int:
-    if weights is not None and weights.kind == "frequency":
-        return int(sum(study.weights.sum() for study in studies if study.weights is not None))
-    return sum(study.units.n for study in studies)
+    """Count the rows of all parts, each once; frequency weights count those that a row stands for."""
+    rows, first = np.unique(np.concatenate([study.units.rows for study in studies]), return_index=True)
+    if weights is None or weights.kind != "frequency":
+        return len(rows)
+    return int(np.concatenate([study.weights for study in studies if study.weights is not None])[first].sum())
 
 
 def _whole_sample(panel: Panel, studies: Sequence[Study]) -> Sample:

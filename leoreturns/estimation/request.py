@@ -37,8 +37,8 @@ class Request:
     allow_later: tuple[str, ...] = ()
 
 
-def request_of(
-    outcome: str,
+def requests_of(
+    outcomes: Sequence[str],
     treatment: str,
     method: Method,
     estimand: Estimand,
@@ -48,8 +48,8 @@ def request_of(
     link: Link,
     score: ScoreLink,
     trim: float | None,
-) -> Request:
-    """Check what was asked for."""
+) -> list[Request]:
+    """Check what was asked for; return a request for each outcome."""
     for name, value, allowed in (
         ("method", method, METHODS),
         ("estimand", estimand, ESTIMANDS),
@@ -58,10 +58,12 @@ def request_of(
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
     check_covariance(cov, method, weights)
-    if path is not None and isinstance(cov, Robust):
+    if not outcomes or len(set(outcomes)) < len(outcomes):
+        raise ValueError("outcome is a formula, or several that differ")
+    several = "several outcomes" if len(outcomes) > 1 else f"several values of '{path}'"
+    if (path is not None or len(outcomes) > 1) and isinstance(cov, Robust):
         raise SupportError(
-            f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
-            "school"
+            f"rows of a person under {several} are not independent: use lr.Clustered('person') or the school"
         )
     if estimand == "ATO" and method not in ("ipw", "ipwra", "aipw"):
         raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
@@ -69,10 +71,15 @@ def request_of(
         raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
     if trim is not None and not 0 < trim < 0.5:
         raise ValueError(f"trim is a chance between 0 and 0.5, not {trim}")
-    parsed = [parse(text) for text in (outcome, treatment)]
-    if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
+    *outcome, arms = [parse(text) for text in (*outcomes, treatment)]
+    if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in (*outcome, arms)):
         raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
-    return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+    if len({found[0].outcome.text for found in outcome}) < len(outcome):
+        raise ValueError("an outcome has one model: name each of several once")
+    return [
+        Request(found[0], arms[0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+        for found in outcome
+    ]
 
 
 def in_tuple(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -20,15 +20,15 @@ from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.joint_means import Parts, put_together
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.propensity import ScoreLink
-from leoreturns.estimation.request import Request, in_tuple, learnt, request_of
+from leoreturns.estimation.request import Request, in_tuple, learnt, requests_of
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Label
-from leoreturns.results.effect import EffectEstimate
+from leoreturns.results.effect import OUTCOME, EffectEstimate
 
 
 def treatment_effect(
-    outcome: str,
+    outcome: str | Sequence[str],
     treatment: str,
     data: Panel | pd.DataFrame,
     *,
@@ -52,9 +52,11 @@ def treatment_effect(
 
     Parameters
     ----------
-    outcome : str
+    outcome : str or sequence of str
         ``"log_earnings ~ sex + ks4_points"``: the outcome and the covariates of its model, which ``"ra"``,
-        ``"ipwra"`` and ``"aipw"`` use.
+        ``"ipwra"`` and ``"aipw"`` use. Several give an effect on each with their joint covariance: on placebo outcomes,
+        from before the treatment, `EffectEstimate.bands` has p-values adjusted for all of them and
+        `EffectEstimate.joint_test` a test that none is affected.
     treatment : str
         ``"C(ks5_route, ref='academic') ~ sex + ks4_points"``: the arms and the covariates of their model (not used by
         ``"ra"``). Without ``ref`` the first label is what the others are compared with.
@@ -119,36 +121,46 @@ def treatment_effect(
     take the estimation of all models into account (stacked moment conditions; see `doubly_robust`). With ``Robust``
     they are Stata's; tests then use the normal distribution.
     """
-    request = request_of(outcome, treatment, method, estimand, cov, path, weights, link, score, trim)
-    request = replace(learnt(request, learners, folds), allow_later=in_tuple(allow_later))
+    outcomes = in_tuple(outcome)
+    requests = [
+        replace(learnt(request, learners, folds), allow_later=in_tuple(allow_later))
+        for request in requests_of(outcomes, treatment, method, estimand, cov, path, weights, link, score, trim)
+    ]
     with threads(n_jobs), single_threaded():
-        others = [*cov.columns, by, path, *request.treatment.outcome.columns]
-        specifications = [parse(text)[0] for text in (outcome, treatment)]
+        others = [*cov.columns, by, path, *requests[0].treatment.outcome.columns]
+        specifications = [parse(text)[0] for text in (*outcomes, treatment)]
         panel = estimation_panel(data, specifications, others, weights, where=where, person=person)
-        return requested_effect(panel, request, cov, by, path, where, identified(data, person))
+        return requested_effect(panel, requests, cov, by, path, where, identified(data, person))
 
 
 def requested_effect(
     panel: Panel,
-    request: Request,
+    requests: Sequence[Request],
     cov: Covariance,
     by: str | None,
     path: str | None,
     where: str | None,
     known_persons: bool,
 ) -> EffectEstimate:
-    """Estimate what was asked for on a panel."""
+    """Estimate what was asked for, on one outcome or several, on a panel."""
     found: dict[tuple[Label, ...], Part] = {}
-    for labels, part in _split(panel, by, path).items():
-        told = ", ".join(map(str, labels))
-        if request.method == "dml":
-            found[labels] = crossfitted_part(study_of(part, told, request, None), request)
-        else:
-            found[labels] = estimated_part(part, told, request)
-    parts = Parts({name: panel.key(name).labels for name in (by, path) if name is not None}, found)
-    if request.method != "ra":
+    keys = {name: panel.key(name).labels for name in (by, path) if name is not None}
+    texts = [request.outcome.outcome.text for request in requests if request.outcome is not None]
+    if len(texts) > 1:
+        keys = {OUTCOME: tuple(texts), **keys}
+    split = _split(panel, by, path)
+    for text, request in zip(texts, requests, strict=True):
+        for labels, part in split.items():
+            labels = (text, *labels) if len(texts) > 1 else labels
+            told = ", ".join(map(str, labels))
+            if request.method == "dml":
+                found[labels] = crossfitted_part(study_of(part, told, request, None), request)
+            else:
+                found[labels] = estimated_part(part, told, request)
+    parts = Parts(keys, found)
+    if requests[0].method != "ra":
         warn_of_heavy(parts.told(), stacklevel=4)
-    return put_together(parts, panel, [request], cov, where, known_persons)
+    return put_together(parts, panel, requests, cov, where, known_persons)
 
 
 def _split(panel: Panel, by: str | None, path: str | None) -> dict[tuple[Label, ...], Panel]:

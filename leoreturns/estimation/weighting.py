@@ -186,7 +186,7 @@ class Weighted:
             )
         asked = replace(request, outcome=specification, clusters=tuple(cov.columns))
         with threads(n_jobs), single_threaded():
-            return requested_effect(self.panel, asked, cov, None, None, self.where, self.identified)
+            return requested_effect(self.panel, [asked], cov, None, None, self.where, self.identified)
 
     def _place(self, arm: str | None) -> int:
         labels = self.part.study.labels
