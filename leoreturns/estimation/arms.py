@@ -36,6 +36,7 @@ from leoreturns.estimation.doubly_robust import (
     target_of,
 )
 from leoreturns.estimation.formula import NOT_GIVEN, Factor
+from leoreturns.estimation.overlap import Trim, beyond_support, within_trim
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.sample import draw_sample, restricted
@@ -61,6 +62,10 @@ class Study:
     regressors: Columns
     scored: Columns
 
+    def persons(self) -> FloatArray:
+        """Count persons by cell and arm."""
+        return by_arm(self.cells, self.arms, len(self.labels), None)
+
     def sums(self) -> Arms:
         """Add up weights and outcomes by cell and arm."""
         return Arms(
@@ -85,8 +90,8 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     chances = chances_of(study, study.sums().counts, request)
     notes: dict[str, object] = {}
     if request.trim is not None and chances is not None:
-        rare = chances.chances.min(axis=1) < request.trim
-        kept = ~rare[study.cells.codes]
+        whole = study.sums().counts.sum(axis=1)
+        kept = within_trim(chances.chances, whole, request.trim)[study.cells.codes]
         refuse_emptied(study, kept, request.trim)
         notes["trimmed"] = int((~kept).sum())
         study = study_of(panel, label, request, study.units.rows[kept])
@@ -94,6 +99,7 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     if chances is not None:
         refuse_impossible(study, chances.chances, request.estimand)
         notes["smallest chance"] = float(chances.chances.min())
+        notes["beyond common support"] = beyond_support(chances.chances, study.persons(), study.labels)
     return Part(study, effects_of(study, study.sums(), chances, request), notes)
 
 
@@ -118,12 +124,12 @@ def effects_of(study: Study, arms: Arms, chances: Propensity | None, request: Re
     return found
 
 
-def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
+def refuse_emptied(study: Study, kept: BoolArray, trim: Trim) -> None:
     """Refuse a trim that leaves an arm without persons."""
     left = np.bincount(study.arms[kept], minlength=len(study.labels))
     if not left.all():
         raise SupportError(
-            f"trim={trim} leaves {int(kept.sum()):,} of {study.units.n:,} persons, and none of "
+            f"trim={trim!r} leaves {int(kept.sum()):,} of {study.units.n:,} persons, and none of "
             f"{study.labels[int(left.argmin())]}; lower trim="
         )
 

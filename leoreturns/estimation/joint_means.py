@@ -18,6 +18,7 @@ from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Mean, Metho
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import Specification
 from leoreturns.estimation.ols import owners_of
+from leoreturns.estimation.overlap import weight_figures
 from leoreturns.estimation.redrawn import Redrawn
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.resampled import Resampled, drawn_covariance
@@ -102,9 +103,7 @@ def put_together(
     means, effects = _named(parts, request)
     rows = [(comparison, means[at].labels) for comparison, at, _ in effects]
     rows += [(entry.comparison, entry.labels) for entry in means]
-    names = tuple(
-        f"{comparison} [{', '.join(map(str, labels))}]" if labels else comparison for comparison, labels in rows
-    )
+    names = tuple(_name(*row) for row in rows)
     values, turn = np.array([entry.mean.value for entry in means]), _differences(effects, len(means))
     if isinstance(cov, Resampled):
         drawn = _replicates(parts, means, Redrawn(_studies(parts), panel, request, cov.plan))
@@ -138,7 +137,7 @@ def put_together(
         evidence=_evidence(names, effects, means, shared),
         flow=sample.flow,
         settings={
-            **_settings(parts, panel, request, where),
+            **_settings(parts, means, panel, request, where),
             **({"eigenvalues set to zero": True} if covariance is not turned else {}),
             **found.notes,
         },
@@ -151,6 +150,10 @@ def put_together(
         keys=_keys(parts, rows),
         n_effects=len(effects),
     )
+
+
+def _name(comparison: str, labels: tuple[Label, ...]) -> str:
+    return f"{comparison} [{', '.join(map(str, labels))}]" if labels else comparison
 
 
 def _studies(parts: Parts) -> list[Study]:
@@ -302,7 +305,9 @@ def _squares(entry: Named) -> tuple[float, float, float]:
     return float(weight.sum()), float(weight @ weight), float(weight.max())
 
 
-def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -> dict[str, Any]:
+def _settings(
+    parts: Parts, means: Sequence[Named], panel: Panel, request: Request, where: str | None
+) -> dict[str, Any]:
     """Return the options behind the numbers, and counts of each part."""
     told = parts.told()
     return {
@@ -311,6 +316,7 @@ def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -
         "treatment model": request.score if request.method not in ("ra", *BALANCING) else None,
         "cells": sum(part.study.cells.n for part in told.values()),
         "persons by arm": {label: _sizes(part.study) for label, part in told.items()},
+        "weights": _weights(means),
         "where": where,
         **({"later than the treatment": list(request.allow_later)} if request.allow_later else {}),
         **{
@@ -320,6 +326,19 @@ def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -
         },
         **{name: made for name, made in panel.settings.items() if name == "definitions"},
     }
+
+
+def _weights(means: Sequence[Named]) -> dict[str, dict[str, float]]:
+    """Return what the weights behind each mean are worth: of the persons whose outcomes it has."""
+    found = {}
+    for entry in means:
+        study = entry.part.study
+        own = study.arms == entry.arm
+        weights = entry.mean.multiple[study.cells.codes[own], entry.arm]
+        found[_name(entry.comparison, entry.labels)] = weight_figures(
+            times(weights, None if study.weights is None else study.weights[own])
+        )
+    return found
 
 
 def _sizes(study: Study) -> dict[str, int]:

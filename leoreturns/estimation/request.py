@@ -12,6 +12,7 @@ from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import Specification, parse
+from leoreturns.estimation.overlap import OPTIMAL, Trim
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.resampled import Resampled
 from leoreturns.panel.units import PERSON
@@ -29,7 +30,7 @@ class Request:
     estimand: Estimand
     link: Link
     score: ScoreLink
-    trim: float | None
+    trim: Trim | None
     clusters: tuple[str, ...]
     weights: Weights | None
     learners: tuple[Any, Any] | None = None
@@ -47,7 +48,7 @@ def requests_of(
     weights: Weights | None,
     link: Link,
     score: ScoreLink,
-    trim: float | None,
+    trim: Trim | None,
 ) -> list[Request]:
     """Check what was asked for; return a request for each outcome."""
     for name, value, allowed in (
@@ -69,8 +70,7 @@ def requests_of(
         raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
     if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
         raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
-    if trim is not None and not 0 < trim < 0.5:
-        raise ValueError(f"trim is a chance between 0 and 0.5, not {trim}")
+    check_trim(trim)
     *outcome, arms = [parse(text) for text in (*outcomes, treatment)]
     if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in (*outcome, arms)):
         raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
@@ -101,6 +101,13 @@ def learnt(request: Request, learners: tuple[Any, Any] | None, folds: int) -> Re
 def of_moments(cov: Covariance) -> bool:
     """Whether a covariance is made of what each unit adds to the errors."""
     return isinstance(cov, Clustered) or (isinstance(cov, Robust) and cov.kind in ("HC0", "HC1"))
+
+
+def check_trim(trim: object) -> None:
+    """Refuse what is no chance."""
+    number = isinstance(trim, int | float) and 0 < trim < 0.5
+    if trim is not None and trim != OPTIMAL and not number:
+        raise ValueError(f"trim is a chance between 0 and 0.5, or 'optimal', not {trim!r}")
 
 
 def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -> None:

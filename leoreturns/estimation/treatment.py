@@ -19,6 +19,7 @@ from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.joint_means import Parts, put_together
 from leoreturns.estimation.ols import identified
+from leoreturns.estimation.overlap import Trim
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.request import Request, in_tuple, learnt, requests_of
 from leoreturns.estimation.solve import single_threaded
@@ -41,7 +42,7 @@ def treatment_effect(
     weights: Weights | None = None,
     link: Link = "linear",
     score: ScoreLink = "logit",
-    trim: float | None = None,
+    trim: Trim | None = None,
     learners: tuple[Any, Any] | None = None,
     folds: int = 5,
     allow_later: str | Sequence[str] = (),
@@ -82,9 +83,9 @@ def treatment_effect(
         Model of the outcome.
     score : "logit" or "probit"
         Model of two arms; several have the multinomial logit.
-    trim : float, optional
-        Units with a chance of any arm below it are left out and the chances estimated again; 0.1 is the rule of Crump
-        et al. (2009).
+    trim : float or "optimal", optional
+        Units with a chance of any arm below it are left out and the chances estimated again; 0.1 is the rule of thumb
+        of Crump et al. (2009), "optimal" their rule itself (see `overlap.within_trim`).
     learners : (regressor, classifier), optional
         For ``"dml"``: learners of the outcome in each arm and of the arms, with scikit-learn's methods; by default the
         models of `link` and `score`.
