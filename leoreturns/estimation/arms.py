@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leoreturns._typing import BoolArray, FloatArray, IntArray
+from leoreturns._typing import BoolArray, FloatArray, IntArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError, WeightWarning
 from leoreturns.estimation.balance import effective_size
 from leoreturns.estimation.cell_models import Link
@@ -36,6 +36,7 @@ from leoreturns.estimation.doubly_robust import (
     target_of,
 )
 from leoreturns.estimation.formula import NOT_GIVEN, Factor
+from leoreturns.estimation.linked import LinkWeights
 from leoreturns.estimation.overlap import Trim, beyond_support, within_trim
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
 from leoreturns.estimation.request import Request
@@ -193,7 +194,7 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
     used = request.outcome.terms if request.outcome is not None and request.method in MODELLED else ()
     scored = request.treatment.terms if request.method != "ra" else ()
     refuse_later(panel, request.treatment.outcome, names_of((*used, *scored)), request.allow_later)
-    weighting = None if request.weights is None else (request.weights, numbers(panel, request.weights.column))
+    weighting = None if request.weights is None else weights_on(panel, request.weights)
     required: list[tuple[str, Sequence[Variable]]] = [
         ("outcome known", outcome),
         ("treatment known", [arms]),
@@ -222,6 +223,13 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
         columns_of(cells, used, variables),
         columns_of(cells, scored, variables),
     )
+
+
+def weights_on(panel: Panel, weights: Weights | LinkWeights) -> tuple[Weights, Numbers]:
+    """Return weights along a panel: a column, or those of linked persons."""
+    if isinstance(weights, LinkWeights):
+        return Weights(weights.column, weights.kind), weights.on(panel)
+    return weights, numbers(panel, weights.column)
 
 
 def _numbers(units: Units, variable: Variable) -> FloatArray:

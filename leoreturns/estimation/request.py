@@ -12,6 +12,7 @@ from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import Specification, parse
+from leoreturns.estimation.linked import LinkWeights
 from leoreturns.estimation.overlap import OPTIMAL, Trim
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.resampled import Resampled
@@ -32,7 +33,7 @@ class Request:
     score: ScoreLink
     trim: Trim | None
     clusters: tuple[str, ...]
-    weights: Weights | None
+    weights: Weights | LinkWeights | None
     learners: tuple[Any, Any] | None = None
     folds: int = 5
     allow_later: tuple[str, ...] = ()
@@ -45,7 +46,7 @@ def requests_of(
     estimand: Estimand,
     cov: Covariance,
     path: str | None,
-    weights: Weights | None,
+    weights: Weights | LinkWeights | None,
     link: Link,
     score: ScoreLink,
     trim: Trim | None,
@@ -68,8 +69,7 @@ def requests_of(
         )
     if estimand == "ATO" and method not in ("ipw", "ipwra", "aipw"):
         raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
-    if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
-        raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
+    check_weights(weights)
     check_trim(trim)
     *outcome, arms = [parse(text) for text in (*outcomes, treatment)]
     if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in (*outcome, arms)):
@@ -103,6 +103,19 @@ def of_moments(cov: Covariance) -> bool:
     return isinstance(cov, Clustered) or (isinstance(cov, Robust) and cov.kind in ("HC0", "HC1"))
 
 
+def column_of(weights: Weights | LinkWeights | None) -> Weights | None:
+    """Return weights that are a column of the data."""
+    return weights if isinstance(weights, Weights) else None
+
+
+def check_weights(weights: object) -> None:
+    """Refuse weights that are none of persons."""
+    if weights is not None and (not isinstance(weights, Weights | LinkWeights) or weights.kind == "analytic"):
+        raise TypeError(
+            "weights are lr.Weights(column, 'probability'), lr.Weights(column, 'frequency') or lr.link_weights(...)"
+        )
+
+
 def check_trim(trim: object) -> None:
     """Refuse what is no chance."""
     number = isinstance(trim, int | float) and 0 < trim < 0.5
@@ -110,7 +123,7 @@ def check_trim(trim: object) -> None:
         raise ValueError(f"trim is a chance between 0 and 0.5, or 'optimal', not {trim!r}")
 
 
-def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -> None:
+def check_covariance(cov: Covariance, method: Method, weights: Weights | LinkWeights | None) -> None:
     """Refuse covariances that are neither of stacked moments nor of a bootstrap that estimates all of it again."""
     if not (of_moments(cov) or isinstance(cov, Resampled)):
         raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1'), lr.Clustered(...) or lr.Resampled(plan)")
@@ -118,6 +131,11 @@ def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -
         raise SupportError(
             "a bootstrap would fit the learners anew in every fold of every replicate; cross-fitted estimates have the "
             "covariance of their moments: cov=lr.Clustered(...)"
+        )
+    if isinstance(weights, LinkWeights) and not isinstance(cov, Clustered):
+        raise SupportError(
+            "weights of linked persons were estimated from others too, whom errors take into account one by one: use "
+            "lr.Clustered('person') or the school"
         )
     if isinstance(cov, Resampled) and weights is not None and weights.kind == "frequency" and cov.plan.unit == PERSON:
         raise SupportError(

@@ -17,11 +17,13 @@ from leoreturns.estimation.crossfit import crossfitted_part
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
-from leoreturns.estimation.joint_means import Parts, put_together
+from leoreturns.estimation.joint_covariance import Parts
+from leoreturns.estimation.joint_means import put_together
+from leoreturns.estimation.linked import LinkWeights
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.overlap import Trim
 from leoreturns.estimation.propensity import ScoreLink
-from leoreturns.estimation.request import Request, in_tuple, learnt, requests_of
+from leoreturns.estimation.request import Request, column_of, in_tuple, learnt, requests_of
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Label
@@ -39,7 +41,7 @@ def treatment_effect(
     by: str | None = None,
     path: str | None = None,
     where: str | None = None,
-    weights: Weights | None = None,
+    weights: Weights | LinkWeights | None = None,
     link: Link = "linear",
     score: ScoreLink = "logit",
     trim: Trim | None = None,
@@ -77,8 +79,9 @@ def treatment_effect(
         A column: an effect for each of its values, groups or years, with their joint covariance.
     where : str, optional
         Condition on rows, in the grammar of `Panel.where`.
-    weights : Weights, optional
-        Probability or frequency weights.
+    weights : Weights or LinkWeights, optional
+        Probability or frequency weights, taken as known; or those of `link_weights`, whose estimation the errors take
+        into account.
     link : "linear", "logit" or "poisson"
         Model of the outcome.
     score : "logit" or "probit"
@@ -130,7 +133,7 @@ def treatment_effect(
     with threads(n_jobs), single_threaded():
         others = [*cov.columns, by, path, *requests[0].treatment.outcome.columns]
         specifications = [parse(text)[0] for text in (*outcomes, treatment)]
-        panel = estimation_panel(data, specifications, others, weights, where=where, person=person)
+        panel = estimation_panel(data, specifications, others, column_of(weights), where=where, person=person)
         return requested_effect(panel, requests, cov, by, path, where, identified(data, person))
 
 

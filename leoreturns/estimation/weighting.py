@@ -19,10 +19,11 @@ from leoreturns.estimation.covariates import right_side
 from leoreturns.estimation.doubly_robust import Estimand
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
+from leoreturns.estimation.linked import LinkWeights
 from leoreturns.estimation.ols import identified
 from leoreturns.estimation.overlap import Trim, beyond_support, weight_figures
 from leoreturns.estimation.propensity import ScoreLink, fit_propensity
-from leoreturns.estimation.request import Request, check_covariance, check_trim, in_tuple
+from leoreturns.estimation.request import Request, check_covariance, check_trim, check_weights, column_of, in_tuple
 from leoreturns.estimation.resampled import Resampled
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.treatment import requested_effect
@@ -43,7 +44,7 @@ def weight(
     estimand: Estimand,
     score: ScoreLink = "logit",
     trim: Trim | None = None,
-    weights: Weights | None = None,
+    weights: Weights | LinkWeights | None = None,
     where: str | None = None,
     allow_later: str | Sequence[str] = (),
     person: str | None = None,
@@ -85,6 +86,7 @@ def weight(
     formula = f"{treatment} ~ {right_side(covariates)}"
     specification = parse(formula)[0]
     check_trim(trim)
+    check_weights(weights)
     own = "ipw" if method == "overlap" else method
     request = Request(
         None, specification, own, estimand, "linear", score, trim, (), weights, allow_later=in_tuple(allow_later)
@@ -92,7 +94,7 @@ def weight(
     with threads(n_jobs), single_threaded():
         # Outcomes are named later: a frame's columns are all read.
         others = list(data.columns) if isinstance(data, pd.DataFrame) else []
-        panel = estimation_panel(data, [specification], others, weights, where=where, person=person)
+        panel = estimation_panel(data, [specification], others, column_of(weights), where=where, person=person)
         part = estimated_part(panel, "", request)
         warn_of_heavy({"": part}, stacklevel=3)
         return Weighted(panel, request, part, where, identified(data, person))
