@@ -32,6 +32,7 @@ from leoreturns.estimation.doubly_robust import (
     Arms,
     Estimand,
     Mean,
+    Method,
     potential_mean,
     target_of,
 )
@@ -46,6 +47,7 @@ from leoreturns.panel.panel import Panel
 
 MAX_ARMS = 20
 IMPOSSIBLE = 1e-13  # a chance whose inverse, as a weight, leaves no digit to the others
+FEW = 20  # persons of an arm, below which errors that hold in large samples are too small
 HEAVY, TIMES = 0.02, 10  # share of an arm's weight in one person's hand, and times that before, that are too much
 
 
@@ -155,30 +157,39 @@ def refuse_impossible(study: Study, chances: FloatArray, estimand: Estimand) -> 
         )
 
 
-def warn_of_heavy(parts: Mapping[str, Part], stacklevel: int) -> None:
-    """Warn of the arm in which one person has most of the weight, if it is too much."""
-    found = []
+def warn_of_weights(parts: Mapping[str, Part], method: Method, stacklevel: int) -> None:
+    """Warn of the arm in which one person has most of the weight, and of that with the fewest persons, if it is bad."""
+    heavy, few = [], []
     for part, entry in parts.items():
-        study = entry.study
+        study, where = entry.study, f" in {part}" if part else ""
         for arm, *means in entry.effects:
             for own, mean in zip((arm, 0), means, strict=True):
                 members = study.arms == own
                 base = np.ones(int(members.sum())) if study.weights is None else study.weights[members]
                 weights = np.abs(mean.multiple[study.cells.codes[members], own]) * base
+                told = study.labels[own] + where, len(weights), effective_size(weights)
                 share = float(weights.max() / weights.sum())
-                if share > max(HEAVY, TIMES * float(base.max() / base.sum())):
-                    where = f" in {part}" if part else ""
-                    found.append((share, study.labels[own] + where, len(weights), effective_size(weights)))
-    if not found:
-        return
-    share, label, persons, effective = max(found)
-    warnings.warn(
-        f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight, and the largest weight is "
-        f"{share:.1%} of all: the arms hardly overlap; trim=, band or leave out covariates, or take the overlap "
-        "population, estimand='ATO'",
-        WeightWarning,
-        stacklevel=stacklevel,
-    )
+                if method != "ra" and share > max(HEAVY, TIMES * float(base.max() / base.sum())):
+                    heavy.append((share, *told))
+                if len(weights) < FEW:
+                    few.append((len(weights), *told))
+    if heavy:
+        share, label, persons, effective = max(heavy)
+        warnings.warn(
+            f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight, and the largest weight is "
+            f"{share:.1%} of all: the arms hardly overlap; trim=, band or leave out covariates, or take the overlap "
+            "population, estimand='ATO'",
+            WeightWarning,
+            stacklevel=stacklevel,
+        )
+    if few:
+        _, label, persons, effective = min(few)
+        warnings.warn(
+            f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight: errors that hold in large "
+            "samples are too small for so few; join arms, groups or years",
+            WeightWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def times(values: FloatArray, weights: FloatArray | None) -> FloatArray:

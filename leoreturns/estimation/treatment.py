@@ -10,7 +10,7 @@ import pandas as pd
 
 from leoreturns._parallel import threads
 from leoreturns._typing import Weights
-from leoreturns.estimation.arms import Part, estimated_part, study_of, warn_of_heavy
+from leoreturns.estimation.arms import Part, estimated_part, study_of, warn_of_weights
 from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Covariance
 from leoreturns.estimation.crossfit import crossfitted_part
@@ -117,7 +117,8 @@ def treatment_effect(
     Warns
     -----
     WeightWarning
-        If one person has more than 2% of an arm's weight, and ten times as much as without the adjustment.
+        If one person has more than 2% of an arm's weight, and ten times as much as without the adjustment; and for arms
+        of fewer than 20 persons.
 
     Notes
     -----
@@ -162,8 +163,7 @@ def requested_effect(
             else:
                 found[labels] = estimated_part(part, told, request)
     parts = Parts(keys, found)
-    if requests[0].method != "ra":
-        warn_of_heavy(parts.told(), stacklevel=4)
+    warn_of_weights(parts.told(), requests[0].method, stacklevel=4)
     return put_together(parts, panel, requests, cov, where, known_persons)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, chances_of, estimated_part, warn_of_heavy
+from leoreturns.estimation.arms import Part, chances_of, estimated_part, warn_of_weights
 from leoreturns.estimation.balance import balance_of, effective_size
 from leoreturns.estimation.covariance import Clustered, Robust
 from leoreturns.estimation.covariates import right_side
@@ -96,7 +96,7 @@ def weight(
         others = list(data.columns) if isinstance(data, pd.DataFrame) else []
         panel = estimation_panel(data, [specification], others, column_of(weights), where=where, person=person)
         part = estimated_part(panel, "", request)
-        warn_of_heavy({"": part}, stacklevel=3)
+        warn_of_weights({"": part}, own, stacklevel=3)
         return Weighted(panel, request, part, where, identified(data, person))
 
 
