@@ -21,6 +21,8 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Robust, Smal
 from leoreturns.estimation.decompose import gelbach
 from leoreturns.estimation.effects import FixedEffects, fixed_effects
 from leoreturns.estimation.imputed import AbadieImbens
+from leoreturns.estimation.linked import LinkWeights
+from leoreturns.estimation.linking import link_weights
 from leoreturns.estimation.logit import felogit
 from leoreturns.estimation.matched import Matched
 from leoreturns.estimation.matching import match
@@ -99,6 +101,7 @@ __all__ = [
     "Joint",
     "LeoReturnsError",
     "LikelihoodEstimate",
+    "LinkWeights",
     "LogitEstimate",
     "Matched",
     "Needs",
@@ -146,6 +149,7 @@ __all__ = [
     "jointly",
     "labour_outcomes",
     "liml",
+    "link_weights",
     "main_activities",
     "match",
     "minimum_detectable_effect",

@@ -57,7 +57,7 @@ class ClusterWarning(UserWarning):
 
 
 class WeightWarning(UserWarning):
-    """One person has much of the weight of an arm: the arms hardly overlap."""
+    """The weight of an arm lies in few hands: the arms hardly overlap, or it has few persons."""
 
 
 @contextmanager

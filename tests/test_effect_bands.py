@@ -75,7 +75,7 @@ def test_estimates_without_variance_take_no_part() -> None:
     assert np.isnan(LargestOf(np.zeros((2, 2)), np.inf).critical(0.95))
 
 
-def careers(n: int = 900) -> lr.Panel:
+def careers(n: int = 700) -> lr.Panel:
     draw = np.random.default_rng(8)
     people = pd.DataFrame(
         {

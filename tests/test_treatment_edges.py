@@ -203,6 +203,72 @@ def test_exploding_weights_are_warned_of_with_numbers() -> None:
     assert caught[0].filename == __file__
 
 
+@pytest.mark.parametrize("method", ["ra", "ipw", "ipwra", "aipw", "entropy", "tilting"])
+def test_three_treated_persons_are_warned_of_with_numbers(method: str) -> None:
+    frame = pupils()
+    treated = frame.index[frame["route"] == "vocational"]
+    frame.loc[treated[3:], "route"] = "academic"
+    told = r"the 3 persons of vocational are worth [123]\.\d of equal weight: errors that hold in large samples"
+    with pytest.warns(lr.WeightWarning, match=told) as caught:
+        found = effect_of(frame, method, "ATT")
+    assert caught[0].filename == __file__
+    assert found.settings["persons by arm"][""]["vocational"] == 3
+    assert "vocational 3" not in found.summary()
+
+
+def test_three_treated_persons_leave_a_fold_without_any() -> None:
+    frame = pupils()
+    treated = frame.index[frame["route"] == "vocational"]
+    frame.loc[treated[3:], "route"] = "academic"
+    with pytest.raises(lr.NotIdentifiedError, match="the outcome of vocational is not identified"):
+        effect_of(frame, "dml")
+
+
+@pytest.mark.parametrize("method", ["ra", "ipw", "ipwra", "aipw", "dml", "entropy", "tilting"])
+def test_a_stratum_without_overlap_is_told(method: str) -> None:
+    frame = pupils()
+    frame.loc[frame["region"] == "W", "route"] = "academic"
+    formulas = {"outcome": "pay ~ region", "treatment": "C(route, ref='academic') ~ region"}
+    told = {
+        "ra": "the outcome of vocational is not identified",
+        "entropy": "no weights on the",
+        "tilting": "no weights",
+    }
+    wanted = told.get(method, r"for \d+ units they tell it for certain")
+    with pytest.raises((lr.NotIdentifiedError, lr.SupportError), match=wanted):
+        effect_of(frame, method, **formulas)
+
+
+@pytest.mark.parametrize("constant", [1.0, "all"])
+@pytest.mark.parametrize("method", ["ra", "ipw", "ipwra", "entropy"])
+def test_a_constant_covariate_is_left_out_and_said_so(method: str, constant: object) -> None:
+    frame = pupils().assign(c=constant)
+    formulas = {"outcome": "pay ~ points + c", "treatment": "C(route, ref='academic') ~ points + c"}
+    found, plain = effect_of(frame, method, **formulas), effect_of(frame, method)
+    assert found.dropped == {"c": "the same for everybody"}
+    assert "Left out: c, the same for everybody" in found.summary()
+    np.testing.assert_allclose(found.values, plain.values, rtol=1e-10)
+
+
+def test_missing_covariates_are_counted() -> None:
+    frame = pupils()
+    holes = frame.assign(points=frame["points"].where(frame.index % 4 > 0))
+    found, plain = effect_of(holes, "ipwra"), effect_of(frame[frame.index % 4 > 0], "ipwra")
+    assert (found.flow.steps[-1].label, found.flow.steps[-1].persons) == ("covariates known", 300)
+    np.testing.assert_allclose(found.values, plain.values, rtol=1e-12)
+    with pytest.raises(lr.SupportError, match="no rows are left"):
+        effect_of(frame.assign(points=np.nan), "ipw")
+
+
+def test_many_arms_have_logits_alone() -> None:
+    frame = pupils().assign(route=lambda own: np.where(own.index % 3, own["route"], "technical"))
+    for method in ("ipw", "dml"):
+        with pytest.raises(lr.SupportError, match="3 arms need score='logit', the multinomial logit"):
+            effect_of(frame, method, score="probit")
+    with pytest.raises(lr.SupportError, match="multinomial logit"):
+        lr.weight("route", "points", frame, method="ipw", estimand="ATE", score="probit", **PERSON)
+
+
 def test_nothing_is_said_of_weights_that_are_alike(recwarn: pytest.WarningsRecorder) -> None:
     frame = pupils()
     for method in ("ra", "ipw", "ipwra", "aipw", "dml", "entropy", "tilting"):

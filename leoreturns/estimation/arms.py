@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from leoreturns._typing import BoolArray, FloatArray, IntArray
+from leoreturns._typing import BoolArray, FloatArray, IntArray, Weights
 from leoreturns.errors import NotIdentifiedError, SupportError, WeightWarning
 from leoreturns.estimation.balance import effective_size
 from leoreturns.estimation.cell_models import Link
@@ -32,10 +32,13 @@ from leoreturns.estimation.doubly_robust import (
     Arms,
     Estimand,
     Mean,
+    Method,
     potential_mean,
     target_of,
 )
 from leoreturns.estimation.formula import NOT_GIVEN, Factor
+from leoreturns.estimation.linked import LinkWeights
+from leoreturns.estimation.overlap import Trim, beyond_support, within_trim
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.sample import draw_sample, restricted
@@ -44,6 +47,7 @@ from leoreturns.panel.panel import Panel
 
 MAX_ARMS = 20
 IMPOSSIBLE = 1e-13  # a chance whose inverse, as a weight, leaves no digit to the others
+FEW = 20  # persons of an arm, below which errors that hold in large samples are too small
 HEAVY, TIMES = 0.02, 10  # share of an arm's weight in one person's hand, and times that before, that are too much
 
 
@@ -60,6 +64,10 @@ class Study:
     weights: FloatArray | None
     regressors: Columns
     scored: Columns
+
+    def persons(self) -> FloatArray:
+        """Count persons by cell and arm."""
+        return by_arm(self.cells, self.arms, len(self.labels), None)
 
     def sums(self) -> Arms:
         """Add up weights and outcomes by cell and arm."""
@@ -85,8 +93,8 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     chances = chances_of(study, study.sums().counts, request)
     notes: dict[str, object] = {}
     if request.trim is not None and chances is not None:
-        rare = chances.chances.min(axis=1) < request.trim
-        kept = ~rare[study.cells.codes]
+        whole = study.sums().counts.sum(axis=1)
+        kept = within_trim(chances.chances, whole, request.trim)[study.cells.codes]
         refuse_emptied(study, kept, request.trim)
         notes["trimmed"] = int((~kept).sum())
         study = study_of(panel, label, request, study.units.rows[kept])
@@ -94,6 +102,7 @@ def estimated_part(panel: Panel, label: str, request: Request) -> Part:
     if chances is not None:
         refuse_impossible(study, chances.chances, request.estimand)
         notes["smallest chance"] = float(chances.chances.min())
+        notes["beyond common support"] = beyond_support(chances.chances, study.persons(), study.labels)
     return Part(study, effects_of(study, study.sums(), chances, request), notes)
 
 
@@ -118,12 +127,12 @@ def effects_of(study: Study, arms: Arms, chances: Propensity | None, request: Re
     return found
 
 
-def refuse_emptied(study: Study, kept: BoolArray, trim: float) -> None:
+def refuse_emptied(study: Study, kept: BoolArray, trim: Trim) -> None:
     """Refuse a trim that leaves an arm without persons."""
     left = np.bincount(study.arms[kept], minlength=len(study.labels))
     if not left.all():
         raise SupportError(
-            f"trim={trim} leaves {int(kept.sum()):,} of {study.units.n:,} persons, and none of "
+            f"trim={trim!r} leaves {int(kept.sum()):,} of {study.units.n:,} persons, and none of "
             f"{study.labels[int(left.argmin())]}; lower trim="
         )
 
@@ -148,30 +157,39 @@ def refuse_impossible(study: Study, chances: FloatArray, estimand: Estimand) -> 
         )
 
 
-def warn_of_heavy(parts: Mapping[str, Part], stacklevel: int) -> None:
-    """Warn of the arm in which one person has most of the weight, if it is too much."""
-    found = []
+def warn_of_weights(parts: Mapping[str, Part], method: Method, stacklevel: int) -> None:
+    """Warn of the arm in which one person has most of the weight, and of that with the fewest persons, if it is bad."""
+    heavy, few = [], []
     for part, entry in parts.items():
-        study = entry.study
+        study, where = entry.study, f" in {part}" if part else ""
         for arm, *means in entry.effects:
             for own, mean in zip((arm, 0), means, strict=True):
                 members = study.arms == own
                 base = np.ones(int(members.sum())) if study.weights is None else study.weights[members]
                 weights = np.abs(mean.multiple[study.cells.codes[members], own]) * base
+                told = study.labels[own] + where, len(weights), effective_size(weights)
                 share = float(weights.max() / weights.sum())
-                if share > max(HEAVY, TIMES * float(base.max() / base.sum())):
-                    where = f" in {part}" if part else ""
-                    found.append((share, study.labels[own] + where, len(weights), effective_size(weights)))
-    if not found:
-        return
-    share, label, persons, effective = max(found)
-    warnings.warn(
-        f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight, and the largest weight is "
-        f"{share:.1%} of all: the arms hardly overlap; trim=, band or leave out covariates, or take the overlap "
-        "population, estimand='ATO'",
-        WeightWarning,
-        stacklevel=stacklevel,
-    )
+                if method != "ra" and share > max(HEAVY, TIMES * float(base.max() / base.sum())):
+                    heavy.append((share, *told))
+                if len(weights) < FEW:
+                    few.append((len(weights), *told))
+    if heavy:
+        share, label, persons, effective = max(heavy)
+        warnings.warn(
+            f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight, and the largest weight is "
+            f"{share:.1%} of all: the arms hardly overlap; trim=, band or leave out covariates, or take the overlap "
+            "population, estimand='ATO'",
+            WeightWarning,
+            stacklevel=stacklevel,
+        )
+    if few:
+        _, label, persons, effective = min(few)
+        warnings.warn(
+            f"the {persons:,} persons of {label} are worth {effective:,.1f} of equal weight: errors that hold in large "
+            "samples are too small for so few; join arms, groups or years",
+            WeightWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def times(values: FloatArray, weights: FloatArray | None) -> FloatArray:
@@ -187,7 +205,7 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
     used = request.outcome.terms if request.outcome is not None and request.method in MODELLED else ()
     scored = request.treatment.terms if request.method != "ra" else ()
     refuse_later(panel, request.treatment.outcome, names_of((*used, *scored)), request.allow_later)
-    weighting = None if request.weights is None else (request.weights, numbers(panel, request.weights.column))
+    weighting = None if request.weights is None else weights_on(panel, request.weights)
     required: list[tuple[str, Sequence[Variable]]] = [
         ("outcome known", outcome),
         ("treatment known", [arms]),
@@ -216,6 +234,13 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
         columns_of(cells, used, variables),
         columns_of(cells, scored, variables),
     )
+
+
+def weights_on(panel: Panel, weights: Weights | LinkWeights) -> tuple[Weights, Numbers]:
+    """Return weights along a panel: a column, or those of linked persons."""
+    if isinstance(weights, LinkWeights):
+        return Weights(weights.column, weights.kind), weights.on(panel)
+    return weights, numbers(panel, weights.column)
 
 
 def _numbers(units: Units, variable: Variable) -> FloatArray:

@@ -24,6 +24,8 @@ from leoreturns.estimation.variables import Codes
 from leoreturns.panel.levels import number_distinct
 from leoreturns.panel.panel import Panel
 
+CONSTANT = "the same for everybody"
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Units:
@@ -187,7 +189,7 @@ def columns_of(cells: Cells, terms: Sequence[Term], variables: Variables) -> Col
     """
     units, first = cells.units, cells.first
     block = Block(units.rows[first], units.people[first], np.array([0, cells.n]))
-    names, columns = [INTERCEPT], [np.ones(cells.n)]
+    names, columns, dropped = [INTERCEPT], [np.ones(cells.n)], dict[str, str]()
     for part in _columns(units.sample, terms, variables):
         if isinstance(part, Dense):
             out = np.empty(cells.n)
@@ -197,11 +199,15 @@ def columns_of(cells: Cells, terms: Sequence[Term], variables: Variables) -> Col
             continue
         slots = np.empty(cells.n, dtype=np.int32)
         part.read(block, 0, slots)
+        if not part.n_columns:
+            dropped[part.name] = CONSTANT
         names += part.names
         columns += [(slots == at).astype(np.float64) for at in range(part.n_columns)]
     matrix = np.column_stack(columns)
     kept = told_apart(matrix, np.bincount(cells.codes, minlength=cells.n).astype(np.float64))
-    dropped = {name: "collinear with the columns before it" for name, own in zip(names, kept, strict=True) if not own}
+    for name, column, own in zip(names, columns, kept, strict=True):
+        if not own:
+            dropped[name] = CONSTANT if np.ptp(column) == 0 else "collinear with the columns before it"
     return Columns(tuple(name for name, own in zip(names, kept, strict=True) if own), matrix[:, kept], dropped)
 
 

@@ -19,6 +19,7 @@ from leoreturns.estimation.arms import Part, Study, refuse_emptied, refuse_impos
 from leoreturns.estimation.cell_models import fit_cells
 from leoreturns.estimation.covariates import Cells
 from leoreturns.estimation.doubly_robust import assembled, target_of
+from leoreturns.estimation.overlap import beyond_support, within_trim
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.sample import restricted
@@ -44,7 +45,8 @@ def crossfitted_part(study: Study, request: Request) -> Part:
     kept = np.ones(study.units.n, dtype=bool)
     notes: dict[str, object] = {"folds": request.folds}
     if request.trim is not None:
-        kept = (chances.min(axis=1) >= request.trim)[codes]
+        weight = np.bincount(codes, study.weights, minlength=len(found)).astype(np.float64)
+        kept = within_trim(chances, weight, request.trim)[codes]
         notes["trimmed"] = int((~kept).sum())
         refuse_emptied(study, kept, request.trim)
         used = np.zeros(len(found), dtype=bool)
@@ -53,6 +55,7 @@ def crossfitted_part(study: Study, request: Request) -> Part:
     study = _restricted(study, codes, of_cell, kept)
     refuse_impossible(study, chances, request.estimand)
     notes["smallest chance"] = float(chances[study.cells.codes].min())
+    notes["beyond common support"] = beyond_support(chances, study.persons(), study.labels)
     arms = study.sums()
     model = Propensity(chances, *(np.empty(0),) * 2, np.zeros((n_arms, len(chances), n_arms - 1)), *(np.empty(0),) * 2)
     effects = []

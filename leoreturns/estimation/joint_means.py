@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from leoreturns._typing import FloatArray, Weights
-from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, Study, times
-from leoreturns.estimation.covariance import Clustered, Covariance, Found, Robust, with_variances
+from leoreturns.estimation.arms import Study, times
+from leoreturns.estimation.covariance import Covariance, with_variances
 from leoreturns.estimation.design import Variables
-from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Mean, Method
+from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Method
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import Specification
+from leoreturns.estimation.joint_covariance import Effects, Named, Parts, covariance_of_means, replicates_of_means
+from leoreturns.estimation.linked import LINKED, LinkWeights
 from leoreturns.estimation.ols import owners_of
+from leoreturns.estimation.overlap import weight_figures
 from leoreturns.estimation.redrawn import Redrawn
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.resampled import Resampled, drawn_covariance
@@ -39,60 +39,6 @@ NAMES: dict[Method, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Parts:
-    """The parts of the data, each estimated with models of its own.
-
-    Attributes
-    ----------
-    keys : mapping of name -> tuple of labels
-        What tells them apart: the column of groups and that of years, with their labels in order.
-    parts : mapping of labels -> Part
-        By a label of each key.
-    """
-
-    keys: Mapping[str, tuple[Label, ...]]
-    parts: Mapping[tuple[Label, ...], Part]
-
-    def told(self) -> dict[str, Part]:
-        """Return the parts by their labels in words."""
-        return {", ".join(map(str, labels)): part for labels, part in self.parts.items()}
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Named:
-    """A mean of one part: of the outcomes of an arm, over the persons of another or the same.
-
-    Attributes
-    ----------
-    comparison : str
-        Such as "mean vocational".
-    labels : tuple
-        Of the part.
-    part : Part
-    place : (int, int)
-        Which of the part's effects it belongs to, and whether it is the base of it (1) or not (0).
-    arm, over : int
-    """
-
-    comparison: str
-    labels: tuple[Label, ...]
-    part: Part
-    place: tuple[int, int]
-    arm: int
-    over: int
-
-    @property
-    def mean(self) -> Mean:
-        """The mean and what units do to it."""
-        number, is_base = self.place
-        _, own, base = self.part.effects[number]
-        return base if is_base else own
-
-
-Effects = list[tuple[str, int, int]]  # comparison, and the places of the means that it is the difference of
-
-
 def put_together(
     parts: Parts, panel: Panel, requests: Sequence[Request], cov: Covariance, where: str | None, known_persons: bool
 ) -> EffectEstimate:
@@ -101,18 +47,16 @@ def put_together(
     means, effects = _named(parts, request)
     rows = [(comparison, means[at].labels) for comparison, at, _ in effects]
     rows += [(entry.comparison, entry.labels) for entry in means]
-    names = tuple(
-        f"{comparison} [{', '.join(map(str, labels))}]" if labels else comparison for comparison, labels in rows
-    )
+    names = tuple(_name(*row) for row in rows)
     values, turn = np.array([entry.mean.value for entry in means]), _differences(effects, len(means))
     if isinstance(cov, Resampled):
-        drawn = _replicates(parts, means, Redrawn(_studies(parts), panel, request, cov.plan))
+        drawn = replicates_of_means(parts, means, Redrawn(parts.studies(), panel, request, cov.plan))
         found = drawn_covariance(*drawn, values, turn, names, cov.plan)
     else:
-        found = _covariance(parts, means, panel, cov)
+        found = covariance_of_means(parts, means, panel, request, cov)
     turned = turn @ found.cov @ turn.T
     covariance = with_variances(turned)
-    studies = _studies(parts)
+    studies = parts.studies()
     sample = _whole_sample(panel, studies)
     shared = SampleEvidence.of(sample, Variables(panel), known_persons=known_persons)
     return EffectEstimate(
@@ -137,7 +81,7 @@ def put_together(
         evidence=_evidence(names, effects, means, shared),
         flow=sample.flow,
         settings={
-            **_settings(parts, panel, request, where),
+            **_settings(parts, means, panel, request, where),
             **({"eigenvalues set to zero": True} if covariance is not turned else {}),
             **found.notes,
         },
@@ -145,15 +89,15 @@ def put_together(
         owners=owners_of(
             panel,
             [*map(_outcome_of, requests), request.treatment],
-            [*cov.columns, *([request.weights.column] if request.weights else [])],
+            [*cov.columns, *_columns_of(request.weights)],
         ),
         keys=_keys(parts, rows),
         n_effects=len(effects),
     )
 
 
-def _studies(parts: Parts) -> list[Study]:
-    return [part.study for part in parts.parts.values()]
+def _name(comparison: str, labels: tuple[Label, ...]) -> str:
+    return f"{comparison} [{', '.join(map(str, labels))}]" if labels else comparison
 
 
 def _differences(effects: Effects, n_means: int) -> FloatArray:
@@ -201,62 +145,6 @@ def _keys(parts: Parts, rows: Sequence[tuple[str, tuple[Label, ...]]]) -> dict[s
     }
 
 
-# ---- covariance -----------------------------------------------------------------------------------------------------
-
-
-def _influence(entry: Named) -> FloatArray:
-    """Return what each unit adds to a mean."""
-    study = entry.part.study
-    place = study.cells.codes, study.arms
-    return times(entry.mean.constant[place] + entry.mean.multiple[place] * study.outcome, study.weights)
-
-
-def _covariance(parts: Parts, means: Sequence[Named], panel: Panel, cov: Covariance) -> Found:
-    """Return the covariance of the means, the degrees of freedom of tests, and the number of clusters."""
-    if isinstance(cov, Robust):
-        return Found(_robust(parts, means, cov), np.inf, {}, {})
-    assert isinstance(cov, Clustered)
-    variables, clusters = Variables(panel), {}
-    joint = np.zeros((len(means), len(means)))
-    for size in range(1, len(cov.clusters) + 1):
-        for columns in combinations(cov.clusters, size):
-            codes = variables.coded(columns, labelled=False)
-            sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
-            for place, entry in enumerate(means):
-                own = entry.part.study.units.take(codes.codes, codes.level)
-                sums[place] = np.bincount(own, _influence(entry), minlength=codes.n_levels)
-                seen[own] = True
-            clusters["^".join(columns)] = int(seen.sum())
-            joint += (-1.0) ** (size - 1) * (sums @ sums.T)
-    fewest = min(clusters[name] for name in cov.clusters)
-    if fewest < 2:
-        raise SupportError("a clustered covariance needs two clusters or more, and there is one")
-    clusters = {name: clusters[name] for name in cov.clusters}
-    return Found(fewest / (fewest - 1) * joint, float(fewest - 1), clusters, {})
-
-
-def _replicates(parts: Parts, means: Sequence[Named], redrawn: Redrawn) -> tuple[FloatArray, int]:
-    """Return the means in every replicate, NaN where models cannot be estimated, and the number of units."""
-    place = {id(part): number for number, part in enumerate(parts.parts.values())}
-    at = [(place[id(entry.part)], *entry.place) for entry in means]
-    rows = [
-        [np.nan if (found := replicate[part]) is None else found[effect][base] for part, effect, base in at]
-        for replicate in redrawn.replicates()
-    ]
-    return np.array(rows), redrawn.n_units
-
-
-def _robust(parts: Parts, means: Sequence[Named], cov: Robust) -> FloatArray:
-    """Return the covariance of persons who are independent, each in one part."""
-    out = np.zeros((len(means), len(means)))
-    for part in parts.parts.values():
-        at = [place for place, entry in enumerate(means) if entry.part is part]
-        own = np.stack([_influence(means[place]) for place in at])
-        n = part.study.units.n
-        out[np.ix_(at, at)] = own @ own.T * (n / (n - 1) if cov.kind == "HC1" else 1.0)
-    return out
-
-
 # ---- evidence -------------------------------------------------------------------------------------------------------
 
 
@@ -301,7 +189,9 @@ def _squares(entry: Named) -> tuple[float, float, float]:
     return float(weight.sum()), float(weight @ weight), float(weight.max())
 
 
-def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -> dict[str, Any]:
+def _settings(
+    parts: Parts, means: Sequence[Named], panel: Panel, request: Request, where: str | None
+) -> dict[str, Any]:
     """Return the options behind the numbers, and counts of each part."""
     told = parts.told()
     return {
@@ -310,7 +200,9 @@ def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -
         "treatment model": request.score if request.method not in ("ra", *BALANCING) else None,
         "cells": sum(part.study.cells.n for part in told.values()),
         "persons by arm": {label: _sizes(part.study) for label, part in told.items()},
+        "weights": _weights(means),
         "where": where,
+        **_linkage(request.weights),
         **({"later than the treatment": list(request.allow_later)} if request.allow_later else {}),
         **{
             f"{note} [{label}]" if label else note: value
@@ -321,15 +213,45 @@ def _settings(parts: Parts, panel: Panel, request: Request, where: str | None) -
     }
 
 
+def _weights(means: Sequence[Named]) -> dict[str, dict[str, float]]:
+    """Return what the weights behind each mean are worth: of the persons whose outcomes it has."""
+    found = {}
+    for entry in means:
+        study = entry.part.study
+        own = study.arms == entry.arm
+        weights = entry.mean.multiple[study.cells.codes[own], entry.arm]
+        found[_name(entry.comparison, entry.labels)] = weight_figures(
+            times(weights, None if study.weights is None else study.weights[own])
+        )
+    return found
+
+
+def _linkage(weights: Weights | LinkWeights | None) -> dict[str, Any]:
+    """Return what weights of linked persons stand for."""
+    if not isinstance(weights, LinkWeights):
+        return {}
+    linked = int((weights.arms == LINKED).sum())
+    return {"linkage": {"linked": linked, "not linked": weights.units.n - linked, "errors": "of estimated chances"}}
+
+
+def _columns_of(weights: Weights | LinkWeights | None) -> tuple[str, ...]:
+    """Return the columns that weights rest on."""
+    if weights is None:
+        return ()
+    return (weights.linked, *weights.names) if isinstance(weights, LinkWeights) else (weights.column,)
+
+
 def _sizes(study: Study) -> dict[str, int]:
     counts = np.bincount(study.arms, minlength=len(study.labels))
     return dict(zip(study.labels, counts.tolist(), strict=True))
 
 
-def _nobs(studies: Sequence[Study], weights: Weights | None) -> int:
-    if weights is not None and weights.kind == "frequency":
-        return int(sum(study.weights.sum() for study in studies if study.weights is not None))
-    return sum(study.units.n for study in studies)
+def _nobs(studies: Sequence[Study], weights: Weights | LinkWeights | None) -> int:
+    """Count the rows of all parts, each once; frequency weights count those that a row stands for."""
+    rows, first = np.unique(np.concatenate([study.units.rows for study in studies]), return_index=True)
+    if weights is None or weights.kind != "frequency":
+        return len(rows)
+    return int(np.concatenate([study.weights for study in studies if study.weights is not None])[first].sum())
 
 
 def _whole_sample(panel: Panel, studies: Sequence[Study]) -> Sample:

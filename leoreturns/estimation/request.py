@@ -12,6 +12,8 @@ from leoreturns.estimation.cell_models import Link
 from leoreturns.estimation.covariance import Clustered, Covariance, Robust
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import Specification, parse
+from leoreturns.estimation.linked import LinkWeights
+from leoreturns.estimation.overlap import OPTIMAL, Trim
 from leoreturns.estimation.propensity import ScoreLink
 from leoreturns.estimation.resampled import Resampled
 from leoreturns.panel.units import PERSON
@@ -29,27 +31,27 @@ class Request:
     estimand: Estimand
     link: Link
     score: ScoreLink
-    trim: float | None
+    trim: Trim | None
     clusters: tuple[str, ...]
-    weights: Weights | None
+    weights: Weights | LinkWeights | None
     learners: tuple[Any, Any] | None = None
     folds: int = 5
     allow_later: tuple[str, ...] = ()
 
 
-def request_of(
-    outcome: str,
+def requests_of(
+    outcomes: Sequence[str],
     treatment: str,
     method: Method,
     estimand: Estimand,
     cov: Covariance,
     path: str | None,
-    weights: Weights | None,
+    weights: Weights | LinkWeights | None,
     link: Link,
     score: ScoreLink,
-    trim: float | None,
-) -> Request:
-    """Check what was asked for."""
+    trim: Trim | None,
+) -> list[Request]:
+    """Check what was asked for; return a request for each outcome."""
     for name, value, allowed in (
         ("method", method, METHODS),
         ("estimand", estimand, ESTIMANDS),
@@ -58,21 +60,26 @@ def request_of(
         if value not in allowed:
             raise ValueError(f"{name} is one of {', '.join(map(repr, allowed))}, not {value!r}")
     check_covariance(cov, method, weights)
-    if path is not None and isinstance(cov, Robust):
+    if not outcomes or len(set(outcomes)) < len(outcomes):
+        raise ValueError("outcome is a formula, or several that differ")
+    several = "several outcomes" if len(outcomes) > 1 else f"several values of '{path}'"
+    if (path is not None or len(outcomes) > 1) and isinstance(cov, Robust):
         raise SupportError(
-            f"rows of a person under several values of '{path}' are not independent: use lr.Clustered('person') or the "
-            "school"
+            f"rows of a person under {several} are not independent: use lr.Clustered('person') or the school"
         )
     if estimand == "ATO" and method not in ("ipw", "ipwra", "aipw"):
         raise SupportError("the overlap population is defined by the chances: use 'ipw', 'ipwra' or 'aipw'")
-    if weights is not None and (not isinstance(weights, Weights) or weights.kind == "analytic"):
-        raise TypeError("weights are lr.Weights(column, 'probability') or lr.Weights(column, 'frequency')")
-    if trim is not None and not 0 < trim < 0.5:
-        raise ValueError(f"trim is a chance between 0 and 0.5, not {trim}")
-    parsed = [parse(text) for text in (outcome, treatment)]
-    if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in parsed):
+    check_weights(weights)
+    check_trim(trim)
+    *outcome, arms = [parse(text) for text in (*outcomes, treatment)]
+    if any(len(found) != 1 or found[0].effects or found[0].endogenous for found in (*outcome, arms)):
         raise ValueError("outcome and treatment are formulas of one regression each, without effects or instruments")
-    return Request(parsed[0][0], parsed[1][0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+    if len({found[0].outcome.text for found in outcome}) < len(outcome):
+        raise ValueError("an outcome has one model: name each of several once")
+    return [
+        Request(found[0], arms[0], method, estimand, link, score, trim, tuple(cov.columns), weights)
+        for found in outcome
+    ]
 
 
 def in_tuple(names: str | Sequence[str]) -> tuple[str, ...]:
@@ -96,7 +103,27 @@ def of_moments(cov: Covariance) -> bool:
     return isinstance(cov, Clustered) or (isinstance(cov, Robust) and cov.kind in ("HC0", "HC1"))
 
 
-def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -> None:
+def column_of(weights: Weights | LinkWeights | None) -> Weights | None:
+    """Return weights that are a column of the data."""
+    return weights if isinstance(weights, Weights) else None
+
+
+def check_weights(weights: object) -> None:
+    """Refuse weights that are none of persons."""
+    if weights is not None and (not isinstance(weights, Weights | LinkWeights) or weights.kind == "analytic"):
+        raise TypeError(
+            "weights are lr.Weights(column, 'probability'), lr.Weights(column, 'frequency') or lr.link_weights(...)"
+        )
+
+
+def check_trim(trim: object) -> None:
+    """Refuse what is no chance."""
+    number = isinstance(trim, int | float) and 0 < trim < 0.5
+    if trim is not None and trim != OPTIMAL and not number:
+        raise ValueError(f"trim is a chance between 0 and 0.5, or 'optimal', not {trim!r}")
+
+
+def check_covariance(cov: Covariance, method: Method, weights: Weights | LinkWeights | None) -> None:
     """Refuse covariances that are neither of stacked moments nor of a bootstrap that estimates all of it again."""
     if not (of_moments(cov) or isinstance(cov, Resampled)):
         raise TypeError("cov is lr.Robust('HC0'), lr.Robust('HC1'), lr.Clustered(...) or lr.Resampled(plan)")
@@ -104,6 +131,11 @@ def check_covariance(cov: Covariance, method: Method, weights: Weights | None) -
         raise SupportError(
             "a bootstrap would fit the learners anew in every fold of every replicate; cross-fitted estimates have the "
             "covariance of their moments: cov=lr.Clustered(...)"
+        )
+    if isinstance(weights, LinkWeights) and not isinstance(cov, Clustered):
+        raise SupportError(
+            "weights of linked persons were estimated from others too, whom errors take into account one by one: use "
+            "lr.Clustered('person') or the school"
         )
     if isinstance(cov, Resampled) and weights is not None and weights.kind == "frequency" and cov.plan.unit == PERSON:
         raise SupportError(

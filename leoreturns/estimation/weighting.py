@@ -12,16 +12,18 @@ import pandas as pd
 from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
-from leoreturns.estimation.arms import Part, estimated_part, warn_of_heavy
+from leoreturns.estimation.arms import Part, chances_of, estimated_part, warn_of_weights
 from leoreturns.estimation.balance import balance_of, effective_size
 from leoreturns.estimation.covariance import Clustered, Robust
 from leoreturns.estimation.covariates import right_side
 from leoreturns.estimation.doubly_robust import Estimand
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.inputs import estimation_panel
+from leoreturns.estimation.linked import LinkWeights
 from leoreturns.estimation.ols import identified
-from leoreturns.estimation.propensity import ScoreLink
-from leoreturns.estimation.request import Request, check_covariance, in_tuple
+from leoreturns.estimation.overlap import Trim, beyond_support, weight_figures
+from leoreturns.estimation.propensity import ScoreLink, fit_propensity
+from leoreturns.estimation.request import Request, check_covariance, check_trim, check_weights, column_of, in_tuple
 from leoreturns.estimation.resampled import Resampled
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.treatment import requested_effect
@@ -41,8 +43,8 @@ def weight(
     method: Weighting,
     estimand: Estimand,
     score: ScoreLink = "logit",
-    trim: float | None = None,
-    weights: Weights | None = None,
+    trim: Trim | None = None,
+    weights: Weights | LinkWeights | None = None,
     where: str | None = None,
     allow_later: str | Sequence[str] = (),
     person: str | None = None,
@@ -83,6 +85,8 @@ def weight(
         raise SupportError("overlap weights and the estimand 'ATO' belong together")
     formula = f"{treatment} ~ {right_side(covariates)}"
     specification = parse(formula)[0]
+    check_trim(trim)
+    check_weights(weights)
     own = "ipw" if method == "overlap" else method
     request = Request(
         None, specification, own, estimand, "linear", score, trim, (), weights, allow_later=in_tuple(allow_later)
@@ -90,9 +94,9 @@ def weight(
     with threads(n_jobs), single_threaded():
         # Outcomes are named later: a frame's columns are all read.
         others = list(data.columns) if isinstance(data, pd.DataFrame) else []
-        panel = estimation_panel(data, [specification], others, weights, where=where, person=person)
+        panel = estimation_panel(data, [specification], others, column_of(weights), where=where, person=person)
         part = estimated_part(panel, "", request)
-        warn_of_heavy({"": part}, stacklevel=3)
+        warn_of_weights({"": part}, own, stacklevel=3)
         return Weighted(panel, request, part, where, identified(data, person))
 
 
@@ -158,6 +162,68 @@ class Weighted:
             self.request.estimand,
         )
 
+    def overlap(self, arm: str | None = None, bands: int = 10) -> pd.DataFrame:
+        """Count the persons of an arm and of that of reference by their chance of the arm.
+
+        Parameters
+        ----------
+        arm : str, optional
+            By default the only one.
+        bands : int
+            Bands of equal width between 0 and 1.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each band, a column for each of the two arms. The chances are those of the weights, or where
+            weights balance without chances, of a logit on the same covariates.
+        """
+        if isinstance(bands, bool) or bands < 1:
+            raise ValueError(f"bands is a whole number of 1 or more, not {bands!r}")
+        study, at = self.part.study, self._place(arm)
+        edges = np.linspace(0.0, 1.0, bands + 1)
+        band = np.minimum((self._chances()[:, at] * bands).astype(np.int64), bands - 1)
+        counts = np.zeros((bands, len(study.labels)), dtype=np.int64)
+        np.add.at(counts, band, study.persons().astype(np.int64))
+        return pd.DataFrame(
+            counts[:, [at, 0]],
+            index=pd.IntervalIndex.from_breaks(edges, closed="left", name=f"chance of {study.labels[at]}"),
+            columns=[study.labels[at], study.labels[0]],
+        )
+
+    def diagnostics(self) -> pd.DataFrame:
+        """Return what the weights are worth, by comparison and arm.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``persons``; ``effective_persons`` of equal weight; ``largest_share`` of an arm's weight in one person's
+            hand; ``p99_ratio``, the weight that one in a hundred exceeds over the mean; ``beyond_support``, persons
+            with a chance that nobody of another arm comes up to.
+        """
+        study = self.part.study
+        beyond = beyond_support(self._chances(), study.persons(), study.labels)
+        rows = {}
+        for at, label in enumerate(study.labels[1:], start=1):
+            weights = self.weights(label)
+            for own in (at, 0):
+                members = study.arms == own
+                rows[f"{label} v {study.labels[0]}", study.labels[own]] = {
+                    "persons": int(members.sum()),
+                    **weight_figures(weights[members]),
+                    "beyond_support": beyond[study.labels[own]],
+                }
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis(["comparison", "arm"])
+
+    def _chances(self) -> FloatArray:
+        """Return the chances of the arms by cell."""
+        study = self.part.study
+        counts = study.sums().counts
+        found = chances_of(study, counts, self.request)
+        if found is None:
+            found = fit_propensity(study.scored.values, counts, study.labels, self.request.score)
+        return found.chances
+
     def effect(self, outcome: str, *, cov: Robust | Clustered | Resampled, n_jobs: int | None = None) -> EffectEstimate:
         """Estimate the effect on an outcome; the errors take the estimation of the weights into account.
 
@@ -186,7 +252,7 @@ class Weighted:
             )
         asked = replace(request, outcome=specification, clusters=tuple(cov.columns))
         with threads(n_jobs), single_threaded():
-            return requested_effect(self.panel, asked, cov, None, None, self.where, self.identified)
+            return requested_effect(self.panel, [asked], cov, None, None, self.where, self.identified)
 
     def _place(self, arm: str | None) -> int:
         labels = self.part.study.labels

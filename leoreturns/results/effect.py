@@ -13,9 +13,10 @@ from leoreturns.errors import SupportError
 from leoreturns.results.aggregate import CellKey
 from leoreturns.results.estimate import Estimate
 from leoreturns.results.flow import MASK, MASKED_BELOW
+from leoreturns.results.hypothesis import Test
 from leoreturns.results.simultaneous import LargestOf
 
-COMPARISON = "comparison"
+COMPARISON, OUTCOME = "comparison", "outcome"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -84,6 +85,21 @@ class EffectEstimate(Estimate):
         for place, (name, key) in enumerate(self.keys.items()):
             found.insert(place, name, key.values())
         return found
+
+    def joint_test(self) -> Test:
+        """Test that there is no effect at all: of any arm, on any outcome, in any group and year.
+
+        Returns
+        -------
+        Test
+            Wald's, by the joint covariance. On outcomes from before the treatment it is that of a placebo.
+
+        Raises
+        ------
+        SupportError
+            Where the covariance of the effects is singular, as with more effects than clusters.
+        """
+        return self.wald(self.names[: self.n_effects])
 
     def _families(self, along: str | Sequence[str] | None) -> list[IntArray]:
         """Return the places of the effects, or means, that are covered together."""
