@@ -13,6 +13,7 @@ from typing import TypeAlias, TypeVar
 
 from leoreturns.disclosure.adjusted import protect_tests
 from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
+from leoreturns.disclosure.contours import protect_contours
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.estimates import protect_curve, protect_effects, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
@@ -22,11 +23,13 @@ from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.answer import Answer, Regressions, Result
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.protected import ProtectedTable
 from leoreturns.results.regression_table import RegressionTable, table
 
 Releasable: TypeAlias = Result | Answer
+RegressionChart: TypeAlias = CoefficientChart | SpecificationChart | EffectChart | ContourChart
 T = TypeVar("T")
 
 README = "README.txt"
@@ -79,7 +82,7 @@ def release(
     ----------
     results : Answer, or mapping of name -> result
         An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
-        `SpecificationCurve`, or the charts of the last two and of effects; `AdjustedTests`.
+        `SpecificationCurve`, or the charts of the last two, of effects and of contours; `AdjustedTests`.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
@@ -152,7 +155,7 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
         yield _table(f"{name}_contrast{number}", protect_contrast(result, contrast, table, policy))
 
 
-def _png(chart: Chart | CoefficientChart | SpecificationChart | EffectChart, table: ProtectedTable) -> bytes:
+def _png(chart: Chart | RegressionChart, table: ProtectedTable) -> bytes:
     from leoreturns.plots import png_bytes  # matplotlib takes its time, and most sessions draw nothing
 
     return png_bytes(chart, table)
@@ -162,16 +165,23 @@ def _table(name: str, table: ProtectedTable) -> _Output:
     return _Output(name, table, {f"{name}.csv": csv_bytes(table)})
 
 
+def _protected_chart(chart: RegressionChart, policy: Policy) -> ProtectedTable:
+    """Return the numbers that a chart of regressions is drawn from."""
+    match chart:
+        case CoefficientChart():
+            return protect_regressions(chart.data, policy)[0]
+        case SpecificationChart():
+            return protect_curve(chart.data, policy)
+        case EffectChart():
+            return protect_effects(chart, policy)
+        case ContourChart():
+            return protect_contours(chart, policy)
+
+
 def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[_Output]:
     """Yield the coefficients of regressions, with the figure or the table to be read, and their counts and fit."""
-    if isinstance(result, CoefficientChart):
-        drawn, _ = protect_regressions(result.data, policy)
-        yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
-        return
-    if isinstance(result, SpecificationChart | EffectChart):
-        drawn = (
-            protect_effects(result, policy) if isinstance(result, EffectChart) else protect_curve(result.data, policy)
-        )
+    if isinstance(result, RegressionChart):
+        drawn = _protected_chart(result, policy)
         yield _Output(name, drawn, {f"{name}.png": _png(result, drawn), f"{name}_data.csv": csv_bytes(drawn)})
         return
     if isinstance(result, SpecificationCurve):

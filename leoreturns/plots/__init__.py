@@ -6,7 +6,8 @@ settings are as before afterwards.
 """
 
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
+from leoreturns.plots.contours import draw_contours
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.figure import draw, png_bytes
 
-__all__ = ["draw", "draw_coefficients", "draw_effects", "draw_specifications", "png_bytes"]
+__all__ = ["draw", "draw_coefficients", "draw_contours", "draw_effects", "draw_specifications", "png_bytes"]

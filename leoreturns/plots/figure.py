@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from leoreturns.errors import SupportError
 from leoreturns.plots.axes import dress_axes
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
+from leoreturns.plots.contours import draw_contours
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.layout import Layout
 from leoreturns.plots.marks import draw_areas, draw_bars, draw_lines
@@ -19,13 +20,16 @@ from leoreturns.plots.table import cells_of, grid_of, levels_of, name_of
 from leoreturns.plots.texts import texts_of
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.protected import ProtectedTable
 
 # How each kind of chart is drawn, and with which colours.
 MARKS = {"trajectory": (draw_lines, COLOURS), "areas": (draw_areas, AREA_COLOURS), "gaps": (draw_bars, COLOURS)}
 
 
-def png_bytes(chart: Chart | CoefficientChart | SpecificationChart | EffectChart, table: ProtectedTable) -> bytes:
+def png_bytes(
+    chart: Chart | CoefficientChart | SpecificationChart | EffectChart | ContourChart, table: ProtectedTable
+) -> bytes:
     """Draw a chart (see `draw`) as a PNG without metadata; the same numbers give the same bytes."""
     match chart:
         case CoefficientChart():
@@ -34,6 +38,8 @@ def png_bytes(chart: Chart | CoefficientChart | SpecificationChart | EffectChart
             figure = draw_specifications(chart, table)
         case EffectChart():
             figure = draw_effects(chart, table)
+        case ContourChart():
+            figure = draw_contours(chart, table)
         case _:
             figure = draw(chart, table)
     stream = io.BytesIO()

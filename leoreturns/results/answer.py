@@ -12,6 +12,7 @@ from leoreturns.results.adjusted import AdjustedTests
 from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.flow import SampleFlow
@@ -26,6 +27,7 @@ Regressions: TypeAlias = (
     | CoefficientChart
     | SpecificationChart
     | EffectChart
+    | ContourChart
 )
 Result: TypeAlias = Aggregate | Chart | Regressions
 REGRESSIONS = {
@@ -35,6 +37,7 @@ REGRESSIONS = {
     CoefficientChart: "chart of coefficients",
     SpecificationChart: "chart of a specification curve",
     EffectChart: "chart of effects",
+    ContourChart: "contours of what an omitted variable would leave",
 }
 PLAIN = (str, int, float, bool, type(None))
 
