@@ -125,5 +125,10 @@ strength: lr.Robustness = lr.robustness_value(long, "union", benchmarks=["educ"]
 strength
 
 # %%
+# The chart of what such a variable would leave is drawn at release, from rounded numbers.
+chart: lr.ContourChart = strength.contours(title="What an omitted variable would leave of the union premium")
+chart.benchmarks[["benchmark", "times", "r2_term", "r2_outcome", "coefficient"]]
+
+# %%
 # For pairs: how many times as likely one of two alike might be to join before the test says nothing.
 lr.rosenbaum_bounds(pairs.differences("lwage"), [1, 1.25, 1.5, 2])

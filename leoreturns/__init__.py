@@ -62,6 +62,7 @@ from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.bounds import BoundsEstimate
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.estimate import Estimate, Estimates
@@ -84,6 +85,7 @@ __all__ = [
     "ClusterWarning",
     "Clustered",
     "CoefficientChart",
+    "ContourChart",
     "Contrast",
     "Covariance",
     "Definitions",

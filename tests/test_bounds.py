@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -192,33 +194,77 @@ def test_the_interval_is_that_of_imbens_and_manski() -> None:
         found.interval(95)
 
 
+def bounded(template: lr.BoundsEstimate, units: Known, clusters: np.ndarray) -> lr.BoundsEstimate:
+    """Return the estimate of a drawn sample, without a frame: thousands of samples are drawn."""
+    found = trimmed(units)
+    sums = np.array([np.bincount(clusters, bound.influence) for bound in found])
+    covariance = sums @ sums.T * (len(sums.T) / (len(sums.T) - 1))
+    values = np.array([bound.value for bound in found])
+    return replace(template, names=template.names[:2], values=values, covariance=covariance)
+
+
+def drawn(d: np.ndarray, x: np.ndarray, y: np.ndarray, known: np.ndarray) -> Known:
+    return Known(x, d, known, np.where(known, y, 0.0), np.ones(len(d)), np.ones(len(d)))
+
+
+def test_a_drawn_sample_is_estimated_as_a_frame_is() -> None:
+    frame = workers()
+    units = drawn(frame["d"].to_numpy(), frame["x"].to_numpy(), frame["pay"].to_numpy(), frame["s"].to_numpy())
+    units = replace(units, arms=units.arms.astype(int), cells=(units.cells == "b").astype(int))
+    whole = lee(frame, "d ~ x", estimand="ATE", cov=lr.Clustered("school"))
+    found = bounded(whole, units, frame["school"].to_numpy())
+    np.testing.assert_allclose(found.values, whole.values[:2], rtol=1e-12)
+    np.testing.assert_allclose(found.covariance, whole.covariance[:2, :2], rtol=1e-10)
+
+
 def test_intervals_cover_the_effect_at_either_end() -> None:
     """Known outcomes are normal in both arms, so that the bounds of the population have a closed form."""
-    n, repetitions, share_1, share_0, effect = 800, 600, 0.8, 0.6, 0.5
+    n, repetitions, share_1, share_0, effect = 800, 2_000, 0.8, 0.6, 0.5
     kept = share_0 / share_1
     width = stats.norm.pdf(stats.norm.ppf(kept)) / kept
     truth = effect - width, effect + width
-    draw = np.random.default_rng(20)
+    template, draw = lee(workers()), np.random.default_rng(20)
     covered, values, errors = np.zeros((repetitions, 4)), np.zeros((repetitions, 2)), np.zeros((repetitions, 2))
     for number in range(repetitions):
-        d = draw.random(n) < 0.5
+        d = (draw.random(n) < 0.5).astype(int)
         known = draw.random(n) < np.where(d, share_1, share_0)
-        frame = pd.DataFrame(
-            {"id": np.arange(n), "d": d, "y": np.where(known, effect * d + draw.normal(size=n), np.nan)}
-        )
-        found = lee(frame)
-        values[number], errors[number] = found.values[:2], found.std_errors.iloc[:2]
-        own, joint = found.conf_int().iloc[:2], found.interval().iloc[0]
+        units = drawn(d, np.zeros(n, dtype=int), effect * d + draw.normal(size=n), known)
+        found = bounded(template, units, np.arange(n))
+        values[number], errors[number] = found.values, found.std_errors
+        own, joint = found.conf_int(), found.interval().iloc[0]
         covered[number] = [
             own["low"].iloc[0] < truth[0] < own["high"].iloc[0],
             own["low"].iloc[1] < truth[1] < own["high"].iloc[1],
             joint["low"] < truth[0] < joint["high"],
             joint["low"] < truth[1] < joint["high"],
         ]
-    # Three standard errors of a share of 600 are 2.7 points.
-    np.testing.assert_allclose(covered.mean(axis=0), 0.95, atol=0.027)
-    np.testing.assert_allclose(values.std(axis=0), errors.mean(axis=0), rtol=0.1)
+    # Three standard errors of a share of 2,000 are 1.5 points.
+    np.testing.assert_allclose(covered.mean(axis=0), 0.95, atol=0.015)
+    np.testing.assert_allclose(values.std(axis=0), errors.mean(axis=0), rtol=0.06)
     np.testing.assert_allclose(values.mean(axis=0), truth, atol=4 * errors.mean() / np.sqrt(repetitions))
+
+
+def test_clustered_intervals_cover_where_whole_schools_are_treated() -> None:
+    """Schools differ in their outcomes; robust errors do not know it, clustered ones do."""
+    repetitions, n_school, size = 1_000, 60, 20
+    shares = np.array([[0.6, 0.7], [0.8, 0.9]])  # by treatment and cell
+    kept, spread = shares[0] / shares[1], np.sqrt(1 + 0.4**2)
+    gaps = 0.5 - spread * stats.norm.pdf(stats.norm.ppf(kept)) / kept
+    truth = gaps @ shares[0] / shares[0].sum()
+    school = np.repeat(np.arange(n_school), size)
+    template = replace(lee(workers()), df_tests=n_school - 1.0)
+    draw, covered = np.random.default_rng(7), np.zeros((repetitions, 3))
+    for number in range(repetitions):
+        d, x = (school % 2 == 0).astype(int), draw.integers(0, 2, len(school))
+        y = 0.5 * d + 0.5 * x + 0.4 * draw.normal(size=n_school)[school] + draw.normal(size=len(school))
+        units = drawn(d, x, y, draw.random(len(school)) < shares[d, x])
+        clustered, robust = (bounded(template, units, each) for each in (school, np.arange(len(school))))
+        ends = [clustered.conf_int().iloc[0], robust.conf_int().iloc[0], clustered.interval().iloc[0]]
+        covered[number] = [each["low"] < truth < each["high"] for each in ends]
+    found = covered.mean(axis=0)
+    # Three standard errors of a share of 1,000 are 2.1 points.
+    np.testing.assert_allclose(found[[0, 2]], 0.95, atol=0.021)
+    assert found[1] < 0.88
 
 
 # ---- worst cases ----------------------------------------------------------------------------------------------------

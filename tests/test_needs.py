@@ -69,13 +69,17 @@ def panel_of(panel: lr.Panel, names: set[str]) -> lr.Panel:
 # ---- data -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def panel() -> lr.Panel:
+    return lr.simulate_panel(n_persons=300, seed=2, definitions=definitions())
+
+
 @pytest.mark.parametrize("ask", QUESTIONS)
-def test_questions_read_the_columns_named_and_each_of_them(ask: str, tmp_path: Path) -> None:
+def test_questions_read_the_columns_named_and_each_of_them(ask: str, panel: lr.Panel, tmp_path: Path) -> None:
     question = f'[[question]]\nask = "{ask}"\n'
     start, end = STUDY[: STUDY.index("[[question]]")] + question, '[release]\nto = "release"\n'
     assert set(panel_columns_of(read_study(study(tmp_path, start + end)))) > set(CHARACTERISTICS)
     named = set(panel_columns_of(read_study(study(tmp_path, f'{start}characteristics = ["sex"]\n{end}'))))
-    panel = lr.simulate_panel(n_persons=400, seed=2, definitions=definitions())
     asked = partial(QUESTIONS[ask], characteristics=["sex"])
     whole, reduced = asked(panel), asked(panel_of(panel, named))
     assert list(whole) == list(reduced)
@@ -213,12 +217,12 @@ def test_what_is_not_simulated_is_told(tmp_path: Path) -> None:
 def test_a_report_is_printed_and_written(tmp_path: Path) -> None:
     path = study(tmp_path)
     result = CliRunner().invoke(
-        main, ["needs", str(path), "--persons", "50000", "--simulated", "1000", "--to", str(tmp_path / "needs")]
+        main, ["needs", str(path), "--persons", "50000", "--simulated", "500", "--to", str(tmp_path / "needs")]
     )
     assert result.exit_code == 0, result.output
     assert "# Routes" in result.output
-    assert "50,000 persons expected, by 1,000 simulated ones (seed 1)" in result.output
-    found = lr.needs(path, persons=50_000, simulated=1_000)
+    assert "50,000 persons expected, by 500 simulated ones (seed 1)" in result.output
+    found = lr.needs(path, persons=50_000, simulated=500)
     assert repr(found) in result.output
     assert sorted(file.name for file in (tmp_path / "needs").iterdir()) == [
         "data.csv", "effects.csv", "needs.md", "tables.csv",
@@ -266,6 +270,6 @@ def test_a_study_without_definitions_has_no_cohorts(tmp_path: Path) -> None:
 
 
 def test_the_study_of_the_examples_is_told() -> None:
-    found = lr.needs(ROOT / "examples" / "study.toml", persons=3_600_000, simulated=1_000)
+    found = lr.needs(ROOT / "examples" / "study.toml", persons=3_600_000, simulated=500)
     assert set(found.tables["question"]) == {"activities", "trajectories", "year_13", "levels"}
     assert {"HMRC", "DWP", "DfE", "HESA"} <= set(found.data["owner"])

@@ -186,7 +186,8 @@ def gaps_found(table: Aggregate, expected: Expected, year: int, power: float, al
 
 def _spread(panel: Panel, earnings: str, year: int) -> float:
     """Return the standard deviation of the logs of positive earnings in a year."""
-    values = panel.at(**{YEAR: year}).to_frame()[earnings].to_numpy(dtype=np.float64)
+    then = panel.at(**{YEAR: year})
+    values = then.array(earnings)[slice(None) if then.selection is None else then.selection]
     return float(np.log(values[values > 0]).std())
 
 

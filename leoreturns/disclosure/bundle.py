@@ -14,16 +14,18 @@ from typing import TypeAlias, TypeVar
 from leoreturns.disclosure.adjusted import protect_tests
 from leoreturns.disclosure.balances import protect_balance, protect_overlap
 from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
+from leoreturns.disclosure.contours import protect_contours
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
 from leoreturns.disclosure.estimates import protect_curve, protect_effects, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError
 from leoreturns.results.adjusted import AdjustedTests
-from leoreturns.results.answer import Answer, AnyChart, Comparisons, Regressions, Result
-from leoreturns.results.balance_chart import BalanceChart
+from leoreturns.results.answer import Answer, AnyChart, Comparisons, RegressionChart, Regressions, Result
+from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.protected import ProtectedTable
 from leoreturns.results.regression_table import RegressionTable, table
@@ -81,8 +83,8 @@ def release(
     ----------
     results : Answer, or mapping of name -> result
         An `Answer`; an `Aggregate` or its `Chart`; an `Estimate`, `Estimates`, a `RegressionTable` or a
-        `SpecificationCurve`, or the charts of the last two and of effects; `AdjustedTests`; a `BalanceChart` or an
-        `OverlapChart`.
+        `SpecificationCurve`, or the charts of the last two, of effects and of contours; `AdjustedTests`; a
+        `BalanceChart` or an `OverlapChart`.
         Output names are file names: lower-case letters, digits, "_" and "-". An aggregate gives ``<name>.csv``, and
         ``<name>_contrast1.csv`` and so on for its contrasts; a chart gives ``<name>.png`` and ``<name>_data.csv``.
         Regressions, alone or as a table, give ``<name>.csv`` with coefficients, ``<name>_fit.csv`` with counts and
@@ -144,12 +146,7 @@ def _outputs(name: str, result: Result, policy: Policy) -> Iterator[_Output]:
         yield from _of_regressions(name, result, policy)
         return
     if isinstance(result, Comparisons):
-        drawn = (
-            protect_balance(result.data, policy)
-            if isinstance(result, BalanceChart)
-            else protect_overlap(result.data, policy)
-        )
-        yield _drawn(name, result, drawn)
+        yield _drawn(name, result, _protected_chart(result, policy))
         return
     if isinstance(result, Chart):
         table = protect(result.data, policy)
@@ -174,17 +171,27 @@ def _table(name: str, table: ProtectedTable) -> _Output:
     return _Output(name, table, {f"{name}.csv": csv_bytes(table)})
 
 
+def _protected_chart(chart: RegressionChart | Comparisons, policy: Policy) -> ProtectedTable:
+    """Return the numbers that a chart of regressions or of arms is drawn from."""
+    match chart:
+        case CoefficientChart():
+            return protect_regressions(chart.data, policy)[0]
+        case SpecificationChart():
+            return protect_curve(chart.data, policy)
+        case EffectChart():
+            return protect_effects(chart, policy)
+        case ContourChart():
+            return protect_contours(chart, policy)
+        case BalanceChart():
+            return protect_balance(chart.data, policy)
+        case OverlapChart():
+            return protect_overlap(chart.data, policy)
+
+
 def _of_regressions(name: str, result: Regressions, policy: Policy) -> Iterator[_Output]:
     """Yield the coefficients of regressions, with the figure or the table to be read, and their counts and fit."""
-    if isinstance(result, CoefficientChart):
-        drawn, _ = protect_regressions(result.data, policy)
-        yield _drawn(name, result, drawn)
-        return
-    if isinstance(result, SpecificationChart | EffectChart):
-        drawn = (
-            protect_effects(result, policy) if isinstance(result, EffectChart) else protect_curve(result.data, policy)
-        )
-        yield _drawn(name, result, drawn)
+    if isinstance(result, RegressionChart):
+        yield _drawn(name, result, _protected_chart(result, policy))
         return
     if isinstance(result, SpecificationCurve):
         yield _table(name, protect_curve(result, policy))

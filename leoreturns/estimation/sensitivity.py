@@ -15,6 +15,7 @@ from scipy import stats
 
 from leoreturns._typing import FloatArray
 from leoreturns.errors import SupportError
+from leoreturns.results.contour_chart import ContourChart, Quantity, what_is_left
 from leoreturns.results.estimate import Estimate
 
 UNADJUSTED = "unadjusted"
@@ -38,6 +39,8 @@ class Robustness:
     benchmarks : pandas.DataFrame
         For omitted variables ``times`` as strong as a covariate: the partial R2 with the term (``r2_term``) and with
         the outcome (``r2_outcome``), and the coefficient, standard error and t that would remain.
+    fit : Estimate
+        The regression.
     """
 
     term: str
@@ -46,6 +49,11 @@ class Robustness:
     value_significant: float
     level: float
     benchmarks: pd.DataFrame
+    fit: Estimate
+
+    def contours(self, quantity: Quantity = "coefficient", *, title: str = "") -> ContourChart:
+        """Return the chart of what an omitted variable would leave, with the benchmarks, to be drawn at release."""
+        return ContourChart(self.fit, self.term, self.benchmarks, quantity, self.level, title)
 
     def __repr__(self) -> str:
         text = f"Robustness value of {self.term}: {self.value:.4f}, of its interval {self.value_significant:.4f}"
@@ -93,7 +101,7 @@ def robustness_value(
         rows += [_benchmark(name, k, r2_term, r2_outcome, float(coefficient), float(error), df) for k in times]
     # Where f exceeds 1 / critical the outcome's share would be above 1: then the term's alone decides.
     significant = (f**2 - critical**2) / (1 + f**2) if f * critical > 1 else _value(max(f - critical, 0.0))
-    return Robustness(term, float(t**2 / (t**2 + df)), _value(f), float(significant), level, pd.DataFrame(rows))
+    return Robustness(term, float(t**2 / (t**2 + df)), _value(f), float(significant), level, pd.DataFrame(rows), fit)
 
 
 def _value(f: float) -> float:
@@ -111,9 +119,7 @@ def _benchmark(
     with_outcome = ((np.sqrt(times) + np.sqrt(crossed)) / np.sqrt(1 - crossed)) ** 2 * r2_outcome / (1 - r2_outcome)
     if with_term >= 1 or not with_outcome < 1:
         raise SupportError(f"nothing can be {times} times as strong as '{name}'")
-    bias = np.sqrt(with_outcome * with_term / (1 - with_term)) * error * np.sqrt(df)
-    left = coefficient - np.sign(coefficient) * bias
-    spread = np.sqrt((1 - with_outcome) / (1 - with_term)) * error * np.sqrt(df / (df - 1))
+    left, spread = map(float, what_is_left(coefficient, error, df, np.array(with_term), np.array(with_outcome)))
     return {
         "benchmark": name,
         "times": times,

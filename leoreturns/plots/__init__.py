@@ -7,6 +7,7 @@ settings are as before afterwards.
 
 from leoreturns.plots.balance import draw_balance, draw_overlap
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
+from leoreturns.plots.contours import draw_contours
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.figure import draw, png_bytes
 
@@ -14,6 +15,7 @@ __all__ = [
     "draw",
     "draw_balance",
     "draw_coefficients",
+    "draw_contours",
     "draw_effects",
     "draw_overlap",
     "draw_specifications",

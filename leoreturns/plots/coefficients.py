@@ -133,7 +133,7 @@ def draw_specifications(chart: SpecificationChart, table: ProtectedTable) -> Fig
     lower.xaxis.set_major_locator(NullLocator())
     lower.set_xlabel(f"{len(at):,} specifications, by the size of the coefficient")
     upper.tick_params(labelbottom=False)
-    _write(figure, height, title, what, notes)
+    write_around(figure, height, title, what, notes)
     return figure
 
 
@@ -176,7 +176,7 @@ def _hidden_names(chart: CoefficientChart, names: np.ndarray, hidden: BoolArray)
     return f"{NOT_SHOWN} {', '.join(labels)}." if labels else ""
 
 
-def _write(figure: Figure, height: float, title: list[str], what: list[str], notes: list[str]) -> None:
+def write_around(figure: Figure, height: float, title: list[str], what: list[str], notes: list[str]) -> None:
     """Write the lines above and below the axes."""
     left, top = MARGIN / WIDTH_SINGLE, MARGIN
     for line in title:

@@ -12,6 +12,7 @@ from leoreturns.errors import SupportError
 from leoreturns.plots.axes import dress_axes
 from leoreturns.plots.balance import draw_balance, draw_overlap
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
+from leoreturns.plots.contours import draw_contours
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.layout import Layout
 from leoreturns.plots.marks import draw_areas, draw_bars, draw_lines
@@ -22,6 +23,7 @@ from leoreturns.results.answer import AnyChart
 from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.protected import ProtectedTable
 
 # How each kind of chart is drawn, and with which colours.
@@ -41,6 +43,8 @@ def png_bytes(chart: AnyChart, table: ProtectedTable) -> bytes:
             figure = draw_balance(chart, table)
         case OverlapChart():
             figure = draw_overlap(chart, table)
+        case ContourChart():
+            figure = draw_contours(chart, table)
         case _:
             figure = draw(chart, table)
     stream = io.BytesIO()

@@ -13,23 +13,16 @@ from leoreturns.results.aggregate import INSIDE_ONLY, Aggregate
 from leoreturns.results.balance_chart import BalanceChart, OverlapChart
 from leoreturns.results.chart import Chart
 from leoreturns.results.coefficient_chart import CoefficientChart, EffectChart, SpecificationChart
+from leoreturns.results.contour_chart import ContourChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.flow import SampleFlow
 from leoreturns.results.regression_table import RegressionTable
 
-Regressions: TypeAlias = (
-    Estimate
-    | Estimates
-    | RegressionTable
-    | SpecificationCurve
-    | AdjustedTests
-    | CoefficientChart
-    | SpecificationChart
-    | EffectChart
-)
+RegressionChart: TypeAlias = CoefficientChart | SpecificationChart | EffectChart | ContourChart
+Regressions: TypeAlias = Estimate | Estimates | RegressionTable | SpecificationCurve | AdjustedTests | RegressionChart
 Comparisons: TypeAlias = BalanceChart | OverlapChart
-AnyChart: TypeAlias = Chart | CoefficientChart | SpecificationChart | EffectChart | Comparisons
+AnyChart: TypeAlias = Chart | RegressionChart | Comparisons
 Result: TypeAlias = Aggregate | Chart | Regressions | Comparisons
 NAMES = {
     RegressionTable: "table of regressions",
@@ -40,6 +33,7 @@ NAMES = {
     EffectChart: "chart of effects",
     BalanceChart: "chart of balance",
     OverlapChart: "chart of overlap",
+    ContourChart: "contours of what an omitted variable would leave",
 }
 PLAIN = (str, int, float, bool, type(None))
 
