@@ -2,6 +2,9 @@
 
 from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
+from leoreturns.analysis_plan import LockedPlan, lock_plan
+from leoreturns.batch.result import Batch
+from leoreturns.batch.run import run_batch
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import (
     ClusterWarning,
@@ -65,6 +68,7 @@ __all__ = [
     "Aggregate",
     "Answer",
     "Balance",
+    "Batch",
     "BootstrapPlan",
     "Chart",
     "ClusterWarning",
@@ -85,6 +89,7 @@ __all__ = [
     "Joint",
     "LeoReturnsError",
     "LikelihoodEstimate",
+    "LockedPlan",
     "LogitEstimate",
     "Matched",
     "NotIdentifiedError",
@@ -127,6 +132,7 @@ __all__ = [
     "jointly",
     "labour_outcomes",
     "liml",
+    "lock_plan",
     "main_activities",
     "match",
     "mundlak",
@@ -138,6 +144,7 @@ __all__ = [
     "robustness_value",
     "romano_wolf",
     "rosenbaum_bounds",
+    "run_batch",
     "simulate_extract",
     "simulate_panel",
     "specification_curve",
