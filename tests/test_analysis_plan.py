@@ -168,6 +168,6 @@ def test_a_batch_states_departures_in_its_manifest(folder: Path) -> None:
     lr.lock_plan(folder / "plan.toml", reason="the later cohorts alone")
     told: list[str] = []
     batch = lr.run_batch(folder / "batch.toml", to=folder / "batch", n_jobs=1, only="route-*", show=told.append)
-    assert told[0] == "1 jobs, 1 to do" and batch.manifest["jobs"]["route-pay-women-late-main"]["departures"] == []
+    assert told[0] == "1 job, 1 to do" and batch.manifest["jobs"]["route-pay-women-late-main"]["departures"] == []
     (change,) = batch["route-pay-women-late-main"].settings["analysis_plan"]["controlled changes"]
     assert change.endswith(": the later cohorts alone")

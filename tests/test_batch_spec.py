@@ -142,6 +142,16 @@ def test_a_column_may_be_the_person(folder: Path) -> None:
     assert read_spec(folder / "person.toml").rows["route-pay-women-late-main"] > 0
 
 
+def test_the_spec_of_the_page_is_one(folder: Path) -> None:
+    page = (Path(__file__).resolve().parents[1] / "docs" / "batches.md").read_text(encoding="utf-8")
+    text = page.split("## The spec\n\n```toml\n")[1].split("```")[0].replace('"cpih.csv"', '"illustrative"')
+    (folder / "page.toml").write_text(text)
+    batch = lr.run_batch(folder / "page.toml", to=folder / "page", dry_run=True, show=silent)
+    names = list(batch.manifest["jobs"])
+    assert [sum(name.startswith(f"{study}-") for name in names) for study in ("levels", "returns")] == [8, 4]
+    assert "returns-log_pay-women-early-main" in names
+
+
 def test_lines_are_those_of_the_statements() -> None:
     text = "\n".join(
         [

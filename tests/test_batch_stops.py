@@ -56,7 +56,7 @@ def test_what_is_there_is_not_done_again(spec: Path, whole: lr.Batch, tmp_path: 
     assert told[0] == "5 jobs, 1 to do" and len(told) == 2
     assert len(batch) == 5 and len(batch.pending) == 4
     lr.run_batch(spec, to=to, n_jobs=1, only="route-*", resume=False, show=told.append)
-    assert told[2] == "1 jobs, 1 to do"
+    assert told[2] == "1 job, 1 to do"
     # Another seed is another result, of those jobs that use it.
     (spec.parent / "seed.toml").write_text(SPEC.replace("seed = 1", "seed = 2"))
     lr.run_batch(

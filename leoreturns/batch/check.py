@@ -9,7 +9,7 @@ from pathlib import Path
 
 from leoreturns._toml import Faults, meant
 from leoreturns.asked import check_source
-from leoreturns.batch.spec import Entry, Job, Spec, read_text
+from leoreturns.batch.spec import DIMENSIONS, Entry, Job, Spec, read_text
 from leoreturns.panel import columns, store, syntax
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.units import PERSON
@@ -63,7 +63,14 @@ def read_spec(path: str | Path) -> Checked:
     for entry in spec.studies:
         for name in entry.chosen["definitions"]:
             if name in found:
-                found[name].check(spec, entry)
+                found[name].check_names(spec, entry.chosen)
+                found[name].check_study(entry)
+    # Of a study that cannot be read the names are not known: those that no other chooses are looked up everywhere.
+    chosen = {name: {each for entry in spec.studies for each in entry.chosen[name]} for name in DIMENSIONS}
+    given = {"outcomes": spec.outcomes, "groups": spec.groups, "cohorts": spec.cohorts}
+    unused = {name: tuple(each for each in names if each not in chosen[name]) for name, names in given.items()}
+    for data in found.values():
+        data.check_names(spec, unused)
     # Of cells only the rows are left to check, which takes conditions that can be read.
     rows = {} if faults.found else {job.name: found[job.cell["definitions"]].count(job) for job in spec.jobs}
     faults.refuse()
@@ -85,15 +92,18 @@ class _Data:
         """Its columns; those that a panel built from the linked tables can have, where it is not built yet."""
         return columns.names() if self.panel is None else tuple(self.panel.schema.columns)
 
-    def check(self, spec: Spec, entry: Entry) -> None:
-        """Note what a study names and the panel lacks, and groups without a row."""
-        place = ("study", entry.number)
-        for outcome in entry.chosen["outcomes"]:
+    def check_names(self, spec: Spec, chosen: Mapping[str, tuple[str, ...]]) -> None:
+        """Note outcomes and cohorts that the panel lacks, and groups without a row, by their names in the spec."""
+        for outcome in chosen["outcomes"]:
             self._columns([spec.outcomes[outcome]], "outcomes", outcome)
-        for group in entry.chosen["groups"]:
+        for group in chosen["groups"]:
             self._condition(spec.groups[group], "groups", group)
-        for name in entry.chosen["cohorts"]:
+        for name in chosen["cohorts"]:
             self._cohorts(name, spec.cohorts[name])
+
+    def check_study(self, entry: Entry) -> None:
+        """Note columns that a study names and the panel lacks."""
+        place = ("study", entry.number)
         self._condition(entry.asked.where or "", *place, "where")
         for name, kind in QUESTIONS[entry.asked.ask].arguments.items():
             if name in entry.asked.arguments:
@@ -112,7 +122,7 @@ class _Data:
 
     def _columns(self, names: Iterable[str], *place: str | int) -> None:
         for name in names:
-            if name not in (*self.known, PERSON):
+            if name and name not in (*self.known, PERSON):
                 told = f"no column {name!r} in the panel of [definitions.{self.name}]; {meant(name, self.known)}"
                 self.faults.add(told, *place)
 

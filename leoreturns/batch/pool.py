@@ -24,7 +24,7 @@ class Pool:
     ----------
     backend : "loky", "threading" or "dask"
     n_jobs : int
-        Jobs at a time; -1 for as many as a cluster takes.
+        Jobs at a time.
     client : object
         Of the cluster.
     """
@@ -53,10 +53,10 @@ class Pool:
                 for done in self._run(list(left.values()), self.n_jobs):
                     del left[done.key]
                     yield done
-            except Exception:
+            except Exception as error:
                 suspects = [key for key, task in left.items() if task.folder.running(key).exists()]
                 if not suspects:
-                    raise StudyError("workers are lost before they begin a job; run with fewer at a time") from None
+                    raise StudyError("workers are lost before they begin a job; run with fewer at a time") from error
                 for key in suspects:
                     yield self._alone(left.pop(key))
 
@@ -96,10 +96,15 @@ def pool_of(backend: Backend, n_jobs: int, address: str | None) -> Iterator[Pool
         except (OSError, ValueError):
             raise StudyError("no Dask scheduler answers at that address") from None
         with client:
-            yield Pool(backend, -1, client)
+            yield _of_cluster(client)
         return
     try:
         client = distributed.get_client()
     except ValueError:
         raise StudyError("name the address of a Dask scheduler, or make a distributed.Client first") from None
-    yield Pool(backend, -1, client)
+    yield _of_cluster(client)
+
+
+def _of_cluster(client: Any) -> Pool:
+    """Return the workers of a cluster: a job for each of their threads, at least the one that is awaited."""
+    return Pool("dask", max(1, sum(client.ncores().values())), client)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from leoreturns._checks import counted
 from leoreturns.batch.folder import MANIFEST, BatchFolder
 from leoreturns.errors import StudyError
 from leoreturns.results.aggregate import INSIDE_ONLY
@@ -87,4 +88,4 @@ class Batch(Mapping[str, Answer]):
     def __repr__(self) -> str:
         told = "".join(f"\n  {name}: {why}" for name, why in self.failed.items())
         counts = f"{len(self):,} done, {len(self.failed):,} failed, {len(self.pending):,} pending"
-        return f"Batch of {len(self.manifest['jobs']):,} jobs: {counts}{told}\n{INSIDE_ONLY}"
+        return f"Batch of {counted(len(self.manifest['jobs']), 'job')}: {counts}{told}\n{INSIDE_ONLY}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias, get_args
 
+from leoreturns._checks import counted
 from leoreturns._parallel import thread_count
 from leoreturns.asked import panel_of
 from leoreturns.batch.check import Checked, read_spec
@@ -95,7 +95,7 @@ def run_batch(
                 folder.result(grid.key(job)).unlink(missing_ok=True)
         tasks = grid.tasks(chosen, folder, _threads(backend, at_once), memory)
         folder.describe(grid.spec.text, grid.manifest(folder, {}))
-        show(f"{len(chosen):,} jobs, {len(tasks):,} to do")
+        show(f"{counted(len(chosen), 'job')}, {len(tasks):,} to do")
         failed = _run(tasks, grid, folder, backend, min(at_once, max(len(tasks), 1)), address, show)
         manifest = grid.manifest(folder, failed)
         folder.describe(grid.spec.text, manifest)
@@ -139,7 +139,7 @@ def _run(
     if not tasks:
         return failed
     costs = {key: grid.cost(task.job) for key, task in tasks.items()}
-    start, total, spent = time.monotonic(), sum(costs.values()), 0
+    to_do, spent, seconds = sum(costs.values()), 0, 0.0
     with pool_of(backend, at_once, address) as pool:
         for number, done in enumerate(pool.completed(list(tasks.values())), start=1):
             name, spent = tasks[done.key].job.name, spent + costs[done.key]
@@ -147,7 +147,8 @@ def _run(
                 failed[done.key] = done.message
             state = FAILED if done.message else DONE
             folder.log(at=_now(), job=name, state=state, seconds=round(done.seconds, 3), message=done.message)
-            left = (time.monotonic() - start) * (total - spent) / spent
+            seconds += done.seconds
+            left = seconds / spent * (to_do - spent) / pool.n_jobs
             what = f"failed: {done.message}" if done.message else f"{done.seconds:.1f} s"
             show(f"{number:,} of {len(tasks):,}  {name}: {what}; about {_duration(left)} left")
     return failed
@@ -165,7 +166,7 @@ def _listed(checked: Checked, chosen: Sequence[Job], folder: BatchFolder, show: 
     for job in chosen:
         show(f"{job.name}: {manifest['jobs'][job.name]['state']}")
     done = sum(manifest["jobs"][job.name]["state"] == DONE for job in chosen)
-    show(f"{len(chosen):,} jobs, {done:,} done already; nothing was run")
+    show(f"{counted(len(chosen), 'job')}, {done:,} done already; nothing was run")
     return Batch(folder.path, manifest)
 
 
