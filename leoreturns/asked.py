@@ -237,7 +237,7 @@ def stated(answer: Answer, plan: LockedPlan, asked: Asked, sample: str) -> Answe
     """Return an answer whose settings state whether it departs from the analysis plan."""
     question, settings = QUESTIONS[asked.ask], answer.settings
     compared: dict[str, Any] = {"sample": sample}
-    if question.outcome is not None:
+    if question.outcome is not None and question.outcome in settings:
         compared["outcome"] = settings[question.outcome]
     if "estimand" in settings:
         compared["estimand"] = settings["estimand"]

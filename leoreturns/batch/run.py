@@ -60,7 +60,7 @@ def run_batch(
         Whether results that are there are kept.
     memory : float, optional
         Gigabytes that a job may take beyond what its process held before: one that needs more has failed, and the
-        others go on. Of processes on Linux; a Dask cluster has limits of its own.
+        others go on. Jobs then run on one thread each. Of processes on Linux; a Dask cluster has limits of its own.
     address : str, optional
         Of the scheduler of a Dask cluster; by default the client that was made last.
     show : callable
@@ -93,7 +93,7 @@ def run_batch(
         if not resume:
             for job in chosen:
                 folder.result(grid.key(job)).unlink(missing_ok=True)
-        tasks = grid.tasks(chosen, folder, _threads(backend, at_once), memory)
+        tasks = grid.tasks(chosen, folder, _threads(backend, at_once, memory), memory)
         folder.describe(grid.spec.text, grid.manifest(folder, {}))
         show(f"{counted(len(chosen), 'job')}, {len(tasks):,} to do")
         failed = _run(tasks, grid, folder, backend, min(at_once, max(len(tasks), 1)), address, show)
@@ -120,9 +120,9 @@ def _check_options(backend: Backend, memory: float | None, address: str | None) 
         raise ValueError("this platform cannot limit the memory of a process: leave the limit out")
 
 
-def _threads(backend: Backend, at_once: int) -> int:
-    """Return the threads of a job: those of the machine are divided, those of a cluster's worker are one."""
-    return 1 if backend == "dask" else max(1, thread_count() // at_once)
+def _threads(backend: Backend, at_once: int, memory: float | None) -> int:
+    """Return the threads of a job: those of the machine are divided; a cluster gives one, a limit allows for one."""
+    return 1 if backend == "dask" or memory is not None else max(1, thread_count() // at_once)
 
 
 def _run(

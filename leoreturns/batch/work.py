@@ -11,6 +11,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from scipy.linalg import blas
+
+from leoreturns._folder import reason
 from leoreturns._parallel import threads
 from leoreturns.analysis_plan import LockedPlan
 from leoreturns.asked import answer_of, stated
@@ -23,6 +27,7 @@ from leoreturns.panel.panel import Panel
 from leoreturns.results.answer import Answer
 
 GIGABYTE = 1_000_000_000
+BUFFERED = 256  # rows of a matrix that is not too small for the buffers of OpenBLAS
 PANELS_OPEN = 8  # mapped, so that they cost addresses and not memory
 
 
@@ -83,6 +88,8 @@ def work(task: Task) -> Done:
             message = f"needs more than the {task.memory:g} GB that a job may take"
     except LeoReturnsError as error:
         message = f"{type(error).__name__}: {error}"
+    except OSError as error:
+        message = f"a file cannot be read or written: {reason(error)}"
     except Exception as error:  # its text may quote values
         message = f"{type(error).__name__} in {_place(error)}"
     with suppress(OSError):
@@ -128,6 +135,7 @@ def capped(gigabytes: float | None) -> Iterator[None]:
         return
     import resource
 
+    _fill_buffers()
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     most = _data_bytes() + int(gigabytes * GIGABYTE)
     resource.setrlimit(resource.RLIMIT_DATA, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
@@ -135,6 +143,13 @@ def capped(gigabytes: float | None) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def _fill_buffers() -> None:
+    """Let the linear algebra of NumPy and of SciPy take their working memory, which OpenBLAS would wait for forever."""
+    square = np.ones((BUFFERED, BUFFERED))
+    np.matmul(square, square)
+    blas.dsyrk(1.0, square)
 
 
 def _data_bytes() -> int:
