@@ -2,7 +2,10 @@
 
 from leoreturns._typing import Contrast, Weights
 from leoreturns.aggregates.compute import aggregate
+from leoreturns.analysis_plan import LockedPlan, lock_plan
 from leoreturns.application.report import Needs, needs
+from leoreturns.batch.result import Batch
+from leoreturns.batch.run import run_batch
 from leoreturns.disclosure import Policy, Released, release
 from leoreturns.errors import (
     ClusterWarning,
@@ -78,6 +81,7 @@ __all__ = [
     "Answer",
     "Balance",
     "BalanceChart",
+    "Batch",
     "BootstrapPlan",
     "BoundsEstimate",
     "Chart",
@@ -104,6 +108,7 @@ __all__ = [
     "LeoReturnsError",
     "LikelihoodEstimate",
     "LinkWeights",
+    "LockedPlan",
     "LogitEstimate",
     "Matched",
     "Needs",
@@ -152,6 +157,7 @@ __all__ = [
     "labour_outcomes",
     "liml",
     "link_weights",
+    "lock_plan",
     "main_activities",
     "match",
     "minimum_detectable_effect",
@@ -165,6 +171,7 @@ __all__ = [
     "robustness_value",
     "romano_wolf",
     "rosenbaum_bounds",
+    "run_batch",
     "simulate_extract",
     "simulate_panel",
     "specification_curve",

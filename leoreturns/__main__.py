@@ -8,13 +8,16 @@ import platform
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pandas as pd
 
 from leoreturns._core import build_info
 from leoreturns._parallel import thread_count, threads
+from leoreturns.analysis_plan import lock_plan
+from leoreturns.batch.pool import Backend
+from leoreturns.batch.run import run_batch
 from leoreturns.errors import LeoReturnsError
 from leoreturns.extract.simulate import simulate_extract
 from leoreturns.extract.source import open_extract
@@ -111,6 +114,55 @@ def needs(
         click.echo(repr(found))
         if to is not None:
             click.echo(found.write(to))
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--to", type=click.Path(path_type=Path), help="Folder of the results.  [default: SPEC without .toml]")
+@click.option("--jobs", type=int, help="Jobs at a time; -1 for all that the machine grants.  [default: all]")
+@click.option("--backend", type=click.Choice(get_args(Backend)), default="loky", show_default=True, help="Where.")
+@click.option("--address", help="Scheduler of the Dask cluster, such as tcp://host:8786.")
+@click.option("--memory", type=float, metavar="GB", help="What a job may take; one that needs more fails.")
+@click.option("--only", multiple=True, metavar="NAME", help="Jobs by name or pattern, such as 'levels-*'.")
+@click.option("--dry-run", is_flag=True, help="Check the spec and list its jobs; run none.")
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Whether results that are there are kept.")
+def batch(
+    spec: Path,
+    to: Path | None,
+    jobs: int | None,
+    backend: Backend,
+    address: str | None,
+    memory: float | None,
+    only: tuple[str, ...],
+    dry_run: bool,
+    resume: bool,
+) -> None:
+    """Run the grid of studies that the file SPEC names; a batch that was stopped goes on where it was."""
+    with refusals(ValueError):
+        found = run_batch(
+            spec,
+            to=spec.with_suffix("") if to is None else to,
+            n_jobs=jobs,
+            backend=backend,
+            address=address,
+            memory=memory,
+            only=only or None,
+            dry_run=dry_run,
+            resume=resume,
+            show=click.echo,
+        )
+    if not dry_run:
+        click.echo(repr(found))
+    raise SystemExit(1 if found.failed else 0)
+
+
+@main.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--reason", help="Why a locked plan was changed; logged as a controlled change of methodology.")
+def lock(plan: Path, reason: str | None) -> None:
+    """Lock the analysis plan in the file PLAN before outcomes are opened, or log a change of it."""
+    with refusals(OSError):
+        click.echo(repr(lock_plan(plan, reason=reason)))
 
 
 @main.command()

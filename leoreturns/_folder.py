@@ -7,12 +7,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from leoreturns.errors import LeoReturnsError, PanelError
 
 MARKER = "NOT-FOR-RELEASE"
+UNFINISHED = ".unfinished-"  # how the name of a file begins that is being written
 NOTICE = "This folder holds records of persons. It must not leave the secure environment.\n"
 
 
@@ -48,6 +49,21 @@ def new_folder(path: Path, kind: type[LeoReturnsError] = PanelError, notice: str
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError):
             raise kind(f"cannot write {path.name!r}: {reason(error)}; nothing was written") from error
+        raise
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is there as a whole or not at all, whatever stops this; an earlier one is replaced."""
+    handle, name = tempfile.mkstemp(prefix=UNFINISHED, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
         raise
 
 

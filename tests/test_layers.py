@@ -21,9 +21,11 @@ LAYERS = {
     "_parallel": 1,
     "_checks": 1,
     "_folder": 1,
+    "_toml": 1,
     "_typing": 1,
     "errors": 1,
     "results": 2,
+    "analysis_plan": 2,
     "extract": 3,
     "panel": 3,
     "resample": 3,
@@ -32,6 +34,7 @@ LAYERS = {
     "questions": 5,
     "disclosure": 5,
     "plots": 5,
+    "asked": 6,
     "batch": 6,
     "adapters": 6,
     "testing": 6,
@@ -47,8 +50,11 @@ SIDEWAYS = {
     ("disclosure", "plots"),
     ("demo", "study"),
     ("application", "study"),
+    ("batch", "asked"),
+    ("study", "asked"),
     ("_checks", "errors"),
     ("_folder", "errors"),
+    ("_toml", "errors"),
     ("_checks", "_typing"),
     ("_parallel", "errors"),
     ("_parallel", "_typing"),
@@ -62,7 +68,7 @@ REFUSED |= {("plots", unit) for unit in ("_core", "extract", "panel", "resample"
 EDGES = {
     "linearmodels": ("estimation/bridge.py",),
     "sklearn": ("estimation/propensity.py", "estimation/crossfit.py"),
-    "joblib": ("_parallel.py", "batch.py"),
+    "joblib": ("_parallel.py", "batch/"),
     "duckdb": ("extract/", "panel/"),
     "matplotlib": ("plots/",),
     "tqdm": ("_parallel.py",),
@@ -79,12 +85,15 @@ BROUGHT_ALONG = {"threadpoolctl", "formulaic", "statsmodels"}
 
 # The whitelist of writers: results leave through disclosure/ alone, the others write inside; of applications for data
 # everything is simulated.
-WRITERS = ("_folder.py", "panel/", "disclosure/", "extract/simulate", "batch.py", "application/report.py")
+WRITERS = (
+    "_folder.py", "panel/", "disclosure/", "extract/simulate", "batch/", "analysis_plan.py", "application/report.py",
+)  # fmt: skip
 WRITING_CALLS = {
     "to_parquet", "to_feather", "to_excel", "to_stata", "to_pickle", "to_hdf", "to_sql", "to_orc",
     "savefig", "write_text", "write_bytes", "save", "savez", "savez_compressed", "savetxt", "tofile", "memmap",
     "open_memmap", "dump", "write_table", "write_dataset", "write_feather", "write_csv", "write_parquet", "write_ipc",
     "sink_parquet", "copyfile", "copytree", "touch", "symlink_to", "mkstemp", "NamedTemporaryFile", "ParquetWriter",
+    "write_whole",
 }  # fmt: skip
 # These return text unless they are told where to write.
 TEXT_CALLS = {"to_csv", "to_json", "to_html", "to_latex", "to_markdown", "to_string", "to_xml"}
@@ -276,9 +285,9 @@ def test_every_place_named_by_an_edge_is_of_a_known_unit() -> None:
         ("aggregates/compute.py", "import polars", False),
         ("aggregates/compute.py", "import scipy.stats, threadpoolctl, json", True),
         ("somewhere.py", "from leoreturns.errors import PanelError", False),
-        ("__init__.py", "from leoreturns.batch import run_batch", True),
+        ("__init__.py", "from leoreturns.batch.run import run_batch", True),
         ("__main__.py", "import leoreturns as lr\nimport click", True),
-        ("batch.py", "import leoreturns as lr", False),
+        ("batch/run.py", "import leoreturns as lr", False),
     ],
 )
 def test_the_check_of_imports_notices(path: str, source: str, accepted: bool) -> None:

@@ -15,8 +15,9 @@ from leoreturns.__main__ import main
 from leoreturns.disclosure import release
 from leoreturns.errors import StudyError
 from leoreturns.panel.panel import Panel
+from leoreturns.questions.catalogue import QUESTIONS
 from leoreturns.questions.education import education_levels
-from leoreturns.study import QUESTIONS, read_study, study_of
+from leoreturns.study import read_study, study_of
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = """
@@ -118,10 +119,10 @@ def test_a_panel_of_other_definitions_is_not_taken(folder: Path) -> None:
         ('interval = "normal"', 'interval = "percentil"', r"\[plan\]: interval is one of"),
         ("minimum_days = 30", "minimum_day = 30", r"\[definitions\]: no setting minimum_day"),
         ('deflator = "illustrative"', 'deflator = "no.csv"', "'no.csv' cannot be read as a CSV file"),
-        ('deflator = "illustrative"', "", "names a preset and a deflator"),
+        ('deflator = "illustrative"', "", r"\[definitions\]: name a preset and a deflator"),
         ('to = "release"', 'to = "release"\npolicy = "lax"', r"\[release\] policy: no policy 'lax'"),
         ('to = "release"', "", r"\[release\] lacks 'to'"),
-        ('name = "levels"', 'name = "main_activities"', "two questions are called 'main_activities'"),
+        ('name = "levels"', 'name = "main_activities"', r"two of \[\[question\]\] are called 'main_activities'"),
         ("intervals = true", "intervals = 1", "1 intervals must be true or false"),
         ('{ regions = "extract/lookups/regions.csv" }', '"x.csv"', "name a file for each lookup"),
     ],
@@ -130,6 +131,15 @@ def test_what_is_wrong_is_named_with_the_remedy(old: str, new: str, message: str
     assert old in STUDY
     with pytest.raises(StudyError, match=message):
         study_of(tomllib.loads(STUDY.replace(old, new, 1)), tmp_path)
+
+
+def test_all_that_is_wrong_is_told_at_once_with_its_line(tmp_path: Path) -> None:
+    text = STUDY.replace("seed = 1", "").replace('["sex"]', '"sex"').replace('to = "release"', "to = 1")
+    (tmp_path / "study.toml").write_text(text)
+    told = run(tmp_path / "study.toml").output.splitlines()
+    assert told[0] == "Error: study.toml: 3 faults"
+    assert [line.split(": ")[0].strip() for line in told[1:]] == ["line 12", "line 19", "line 28"]
+    assert told[2].endswith("[[question]] 1 characteristics must be a list of texts")
 
 
 def test_parts_that_belong_together(tmp_path: Path) -> None:
@@ -168,7 +178,7 @@ def test_errors_of_a_run_name_the_question(folder: Path) -> None:
 def test_a_panel_that_is_there_needs_no_extract(folder: Path, tmp_path: Path) -> None:
     content = tomllib.loads(STUDY)
     without = {name: part for name, part in content.items() if name not in ("extract", "definitions")}
-    assert study_of(without, folder).definitions is None
+    assert study_of(without, folder).source.definitions is None
     shutil.copy(folder / "study.toml", tmp_path / "study.toml")
     (tmp_path / "study.toml").write_text(STUDY.split("[extract]")[0] + "[plan]" + STUDY.split("[plan]")[1])
     assert "does not exist; name a panel, or add [extract] and [definitions]" in run(tmp_path / "study.toml").output

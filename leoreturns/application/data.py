@@ -13,7 +13,8 @@ from typing import Literal, TypeAlias
 
 import pandas as pd
 
-from leoreturns.errors import PanelError, StudyError
+from leoreturns._toml import Faults
+from leoreturns.asked import Asked
 from leoreturns.extract.lookups import SHAPES
 from leoreturns.extract.schema import LAST_YEAR
 from leoreturns.extract.tables import LINKS, TABLES
@@ -27,8 +28,9 @@ from leoreturns.panel.syntax import parse
 from leoreturns.panel.traits import TRAITS
 from leoreturns.questions import breakdown, earnings, outcomes
 from leoreturns.questions.activities import ACTIVITY
+from leoreturns.questions.catalogue import QUESTIONS
 from leoreturns.resample.plan import PERSON
-from leoreturns.study import Asked, Study
+from leoreturns.study import Study
 
 # Columns of the panel that a question reads, beside its characteristics and level.
 OF_QUESTION: Mapping[str, tuple[str, ...]] = {
@@ -71,42 +73,41 @@ class _Wanted:
     alone: bool = False
 
 
-def panel_columns_of(study: Study) -> dict[str, list[str]]:
+def panel_columns_of(study: Study, faults: Faults) -> dict[str, list[str]]:
     """Return the columns of the panel that a study reads, with the questions that do.
 
-    Raises
-    ------
-    StudyError
-        For a column that no panel built from LEO has; the message names the question.
+    Columns that no panel built from LEO has are noted among the faults of the file.
     """
     found: dict[str, list[str]] = {}
-    for number, asked in enumerate(study.questions, start=1):
-        try:
+    for number, asked in enumerate(study.questions):
+        words = f"[[question]] {number + 1}"
+        read: dict[str, str] = {}
+        with faults.at("question", number, "where", words=f"{words} where"):
             read = _read_by(study, asked)
-        except PanelError as error:
-            raise StudyError(f"[[question]] {number} where: {error}") from None
-        for name, where in read.items():
+        for name, key in read.items():
             if name not in panel_columns.names() and name not in (PERSON, panel_columns.PERSON):
-                raise StudyError(
-                    f"[[question]] {number} {where}: {name!r} is no column of a panel built from LEO; docs/data.md "
-                    "lists them"
-                )
+                faults.add(
+                    f"{words} {key}: {name!r} is no column of a panel built from LEO; docs/data.md lists them",
+                    "question", number, key,
+                )  # fmt: skip
             found.setdefault(name, []).append(asked.name)
     return found
 
 
 def _read_by(study: Study, asked: Asked) -> dict[str, str]:
     """Return the columns that a question reads, with the key of the study file that names each."""
-    given = asked.arguments
-    found = dict.fromkeys(OF_QUESTION[asked.ask], "ask") | {breakdown.YEAR: "ask"}
-    if "earnings" in given:
-        found.pop(earnings.EARNINGS, None)
-        found[given["earnings"]] = "earnings"
-    chosen = given.get("characteristics")
-    found |= dict.fromkeys(breakdown.CHARACTERISTICS if chosen is None else chosen, "characteristics")
-    level = given.get("level", breakdown.LEVEL if asked.ask != "education_levels" else None)
-    if level is not None:
-        found[level] = "level"
+    given, kinds = asked.arguments, QUESTIONS[asked.ask].arguments
+    found: dict[str, str] = {}
+    if asked.ask in OF_QUESTION:
+        found = dict.fromkeys((*OF_QUESTION[asked.ask], breakdown.YEAR), "ask")
+        if "earnings" in given:
+            found.pop(earnings.EARNINGS, None)
+        if given.get("characteristics") is None:
+            found |= dict.fromkeys(breakdown.CHARACTERISTICS, "ask")
+        if "level" not in given and asked.ask != "education_levels":
+            found[breakdown.LEVEL] = "ask"
+    for name, value in given.items():
+        found |= dict.fromkeys(kinds[name].columns(value), name)
     if asked.where is not None:
         found |= dict.fromkeys(names_in(asked.where), "where")
     if asked.intervals and study.plan is not None:

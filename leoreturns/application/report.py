@@ -12,11 +12,12 @@ import pandas as pd
 
 from leoreturns._folder import check_new
 from leoreturns._parallel import threads
+from leoreturns._toml import Faults, read_toml
 from leoreturns.application.data import data_needed, panel_columns_of
 from leoreturns.application.sizes import Expected, of_study
 from leoreturns.errors import StudyError
 from leoreturns.results.labels import one_line
-from leoreturns.study import located, read_study
+from leoreturns.study import study_of
 
 TABLES = ("data", "tables", "effects")
 SHOWN = 12  # rows of a part that a report prints; the files have all
@@ -142,21 +143,23 @@ def needs(
     """
     if persons < 1 or simulated < 1:
         raise ValueError("persons and simulated are 1 or more")
-    read = read_study(Path(study))
-    if read.definitions is None:
+    path = Path(study)
+    content, text = read_toml(path, "a study file")
+    faults = Faults(path.name, text)
+    read = study_of(content, path.parent, faults)
+    definitions = read.source.definitions
+    if definitions is None:
         raise StudyError("[extract] and [definitions] tell which cohorts and years are needed: add them to the study")
-    try:
-        columns = panel_columns_of(read)
-    except StudyError as error:
-        raise located(error, Path(study)) from None
-    data = data_needed(columns, read.definitions)
+    columns = panel_columns_of(read, faults)
+    faults.refuse()
+    data = data_needed(columns, definitions)
     with threads(n_jobs):
-        expected = Expected.of(read.definitions, persons, simulated, seed)
-        tables, effects, notes = of_study(read, read.definitions, expected, power, alpha)
-    cohorts = read.definitions.cohorts
+        expected = Expected.of(definitions, persons, simulated, seed)
+        tables, effects, notes = of_study(read, definitions, expected, power, alpha)
+    cohorts = definitions.cohorts
     about = (
         f"{persons:,} persons expected, by {expected.panel.n_person:,} simulated ones (seed {seed})",
-        f"end of key stage 4 in {cohorts[0]} to {cohorts[-1]}; tax years to {read.definitions.last_tax_year}",
+        f"end of key stage 4 in {cohorts[0]} to {cohorts[-1]}; tax years to {definitions.last_tax_year}",
         f"{data['table'].nunique():,} tables, {len(data):,} columns; owners "
         f"{', '.join(sorted(data['owner'].unique()))}",
         f"policy {read.policy.name}: {read.policy.min_persons} persons behind a number",

@@ -6,7 +6,7 @@ attainment, routes and earnings; counts are then those of as many persons as the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -16,7 +16,8 @@ import pandas as pd
 
 from leoreturns._typing import IntArray
 from leoreturns.aggregates.composition import SHARE
-from leoreturns.application.data import names_in
+from leoreturns.application.data import OF_QUESTION, names_in
+from leoreturns.asked import Asked
 from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError
@@ -28,10 +29,11 @@ from leoreturns.panel.simulated import simulate_panel
 from leoreturns.panel.simulated_traits import LAST_COHORT
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.breakdown import BASES, LEVEL, LEVEL_3, YEAR
+from leoreturns.questions.catalogue import QUESTIONS
 from leoreturns.questions.pathways import PATHWAY
 from leoreturns.results.aggregate import Aggregate, Evidence, Tail
 from leoreturns.results.answer import Answer
-from leoreturns.study import QUESTIONS, Asked, Study
+from leoreturns.study import Study
 
 COUNTS = (
     "n_obs", "n_value", "n_person", "n_person_value", "n_person_nonzero", "n_person_zero", "n_negative", "n_zero",
@@ -84,6 +86,8 @@ def asked_of(expected: Expected, asked: Asked) -> tuple[Answer | None, list[str]
     Columns that are not simulated are left out, with a note each.
     """
     columns = expected.panel.schema.columns
+    if asked.ask not in OF_QUESTION:
+        return None, [f"{asked.name}: lr.PlannedSample tells what a regression or a comparison of arms would find"]
     if asked.ask == "pathways" and expected.factor > 1:
         return None, [
             f"{asked.name}: how many distinct sequences there are depends on the number of persons; simulate as many "
@@ -97,13 +101,13 @@ def asked_of(expected: Expected, asked: Asked) -> tuple[Answer | None, list[str]
         arguments["characteristics"] = [name for name in given if name in columns]
         notes.append(f"{asked.name}: {', '.join(absent)} is not simulated: nothing is told of tables by it")
     data = expected.panel if asked.where is None else expected.panel.where(asked.where)
-    return QUESTIONS[asked.ask](data, **arguments), notes
+    return QUESTIONS[asked.ask].answer(data, **arguments), notes
 
 
-def tables_of(answer: Answer, asked: Asked) -> Iterator[tuple[str, Aggregate]]:
+def tables_of(answer: Answer, released: Sequence[str]) -> Iterator[tuple[str, Aggregate]]:
     """Give the tables of an answer that the study releases."""
     for name, table in answer.tables.items():
-        if any(fnmatchcase(name, pattern) for pattern in asked.released):
+        if any(fnmatchcase(name, pattern) for pattern in released):
             yield name, table
 
 
@@ -212,7 +216,7 @@ def of_study(
         if answer is None:
             continue
         year = year_of(asked, definitions)
-        for name, table in tables_of(answer, asked):
+        for name, table in tables_of(answer, study.released[asked.name]):
             place = {"question": asked.name, "table": name}
             tables.append(place | released_part(table, expected, study.policy))
             effects += [place | row for row in gaps_found(table, expected, year, power, alpha)]

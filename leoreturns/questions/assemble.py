@@ -11,6 +11,7 @@ from leoreturns.questions.breakdown import Data
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.answer import Answer, Result
+from leoreturns.results.estimate import Estimate, Estimates
 from leoreturns.results.flow import SampleFlow
 
 REAL = ("real_", "earnings_or_zero")  # how columns of deflated money are called
@@ -45,7 +46,8 @@ def answer(
         Of the rows used; by default of the data.
     """
     made = data.settings.get("definitions")
-    owners = {owner for result in results.values() if isinstance(result, Aggregate) for owner in result.owners}
+    parts = [part for each in results.values() for part in (each.values() if isinstance(each, Estimates) else [each])]
+    owners = {owner for part in parts if isinstance(part, Aggregate | Estimate) for owner in part.owners}
     return Answer(
         question=question,
         results=results,
