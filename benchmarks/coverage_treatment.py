@@ -36,6 +36,7 @@ POPULATIONS, BATCH, YEAR = 1_000, 20, 13
 PUPILS, SCHOOLS = 20_000, 650
 PREDICTED_WITH = 2_000_000  # pupils
 COHORTS = (2004, 2005, 2006)  # their points at key stage 4 and their year 13 before 2020-21 are on record
+LAST_TAX_YEAR = COHORTS[-1] + YEAR
 TRUTH = {"men": 0.03, "women": -0.05}
 SEXES = {"men": "M", "women": "F"}
 ARMS = "C(ks5_route, ref='A level')"
@@ -58,7 +59,7 @@ log = logging.getLogger("coverage_treatment")
 
 def population(number: int) -> lr.Panel:
     """Year 13 of those with either route whose earnings in it are known."""
-    definitions = lr.Definitions.preset("dfe-2021", deflator=lr.illustrative_deflator())
+    definitions = lr.Definitions.preset("dfe-2021", deflator=lr.illustrative_deflator(), last_tax_year=LAST_TAX_YEAR)
     panel = lr.simulate_panel(
         n_persons=PUPILS, seed=number, definitions=definitions, cohorts=COHORTS, n_schools=SCHOOLS, n_jobs=1
     )

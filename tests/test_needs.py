@@ -23,7 +23,8 @@ from leoreturns.panel import columns as panel_columns
 from leoreturns.panel.build import build_panel
 from leoreturns.panel.schema import Schema
 from leoreturns.questions.breakdown import CHARACTERISTICS
-from leoreturns.study import QUESTIONS, read_study
+from leoreturns.questions.catalogue import QUESTIONS
+from leoreturns.study import read_study
 
 ROOT = Path(__file__).resolve().parents[1]
 STUDY = """\
