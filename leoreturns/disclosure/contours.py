@@ -28,7 +28,7 @@ def protect_contours(chart: ContourChart, policy: Policy) -> ProtectedTable:
     """
     model, points = chart.data, chart.benchmarks
     hidden = hidden_coefficients(model, policy)
-    check_levels(model.names, hidden)
+    check_levels(model.names, hidden > 0)
     at = model.names.index(chart.term)
     own = [model.names.index(name) for name in points["benchmark"]] if len(points) else []
     why = [int(hidden[at]), *(int(hidden[at] or hidden[other]) for other in own)]
