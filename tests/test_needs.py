@@ -14,7 +14,8 @@ from click.testing import CliRunner
 
 import leoreturns as lr
 from leoreturns.__main__ import main
-from leoreturns.application.data import data_needed, panel_columns_of
+from leoreturns._toml import Faults
+from leoreturns.application.data import OF_QUESTION, data_needed, panel_columns_of
 from leoreturns.application.sizes import Expected
 from leoreturns.errors import StudyError
 from leoreturns.extract.source import open_extract
@@ -75,13 +76,13 @@ def panel() -> lr.Panel:
     return lr.simulate_panel(n_persons=300, seed=2, definitions=definitions())
 
 
-@pytest.mark.parametrize("ask", QUESTIONS)
+@pytest.mark.parametrize("ask", OF_QUESTION)
 def test_questions_read_the_columns_named_and_each_of_them(ask: str, panel: lr.Panel, tmp_path: Path) -> None:
     question = f'[[question]]\nask = "{ask}"\n'
     start, end = STUDY[: STUDY.index("[[question]]")] + question, '[release]\nto = "release"\n'
-    assert set(panel_columns_of(read_study(study(tmp_path, start + end)))) > set(CHARACTERISTICS)
-    named = set(panel_columns_of(read_study(study(tmp_path, f'{start}characteristics = ["sex"]\n{end}'))))
-    asked = partial(QUESTIONS[ask], characteristics=["sex"])
+    assert set(panel_columns_of(read_study(study(tmp_path, start + end)), Faults())) > set(CHARACTERISTICS)
+    named = set(panel_columns_of(read_study(study(tmp_path, f'{start}characteristics = ["sex"]\n{end}')), Faults()))
+    asked = partial(QUESTIONS[ask].answer, characteristics=["sex"])
     whole, reduced = asked(panel), asked(panel_of(panel, named))
     assert list(whole) == list(reduced)
     for name, table in whole.tables.items():

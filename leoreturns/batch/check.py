@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,7 +132,7 @@ class _Data:
             return
         self.tried.add(text)
         with self.faults.at(*place):
-            self._columns(_named(syntax.parse(text)), *place)
+            self._columns(syntax.parse(text).columns, *place)
             if self.panel is not None and len(self.faults.found) == before and not self.panel.where(text).n_row:
                 told = f"no row of the panel of [definitions.{self.name}] has {text!r}: an empty group"
                 self.faults.add(told, *place)
@@ -154,11 +153,3 @@ def chosen_rows(panel: Panel, job: Job) -> Panel:
     for condition in job.conditions:
         panel = panel.where(condition)
     return panel.at(**{columns.COHORT: list(job.cohorts)}) if job.cohorts else panel
-
-
-def _named(parsed: syntax.Parsed) -> Iterator[str]:
-    """Yield the columns that a condition names: not the functions, and not `missing`."""
-    called = {id(node.func) for node in ast.walk(parsed.tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(parsed.tree):
-        if isinstance(node, ast.Name) and id(node) not in called and node.id != "missing":
-            yield parsed.name(node)
