@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -91,16 +92,28 @@ class Faults:
             self.found.append((place, message))
 
     @contextmanager
-    def at(self, *place: str | int, words: str = "") -> Iterator[None]:
-        """Note the refusal of what is done inside as a fault at a place; `words` tell what was refused."""
+    def at(self, *place: str | int, words: str = "", given: Collection[str] = ()) -> Iterator[None]:
+        """Note the refusal of what is done inside as a fault at a place, or at that of the given key that it names.
+
+        Parameters
+        ----------
+        *place : str or int
+        words : str
+            What was refused.
+        given : collection of str
+            Keys of the place.
+        """
         try:
             yield
         except (LeoReturnsError, ValueError, TypeError) as error:
-            self.add(f"{words}: {error}" if words else str(error), *place)
+            named = [key for key in given if key in re.findall(r"\w+", str(error))]
+            self.add(f"{words}: {error}" if words else str(error), *place, *named[:1])
 
-    def made(self, make: Callable[[], Made], *place: str | int, words: str = "") -> Made | None:
-        """Return what a constructor makes; None, and a fault noted, if it refuses."""
-        with self.at(*place, words=words):
+    def made(
+        self, make: Callable[[], Made], *place: str | int, words: str = "", given: Collection[str] = ()
+    ) -> Made | None:
+        """Return what a constructor makes; None, and a fault noted as in `at`, if it refuses."""
+        with self.at(*place, words=words, given=given):
             return make()
         return None
 
@@ -120,7 +133,8 @@ class Faults:
             return {}
         self.known_keys(f"[{name}]", section, known, name)
         for key in needed:
-            if key not in section:
+            # One that is misspelt has been told of.
+            if key not in section and set(section) <= set(known):
                 self.add(f'[{name}] lacks {key!r}: add {key} = "..."', name)
         return section
 
@@ -144,10 +158,11 @@ class Faults:
         lines = lines_of(self.text) if self.text else {}
         told = sorted(((_line(lines, place), message) for place, message in self.found), key=lambda each: each[0])
         texts = [f"line {line}: {message}" if line else message for line, message in told]
-        name = f"{self.name}, " if self.name and told[0][0] else f"{self.name}: " if self.name else ""
         if len(texts) == 1:
-            raise StudyError(name + texts[0])
-        raise StudyError("\n  ".join([f"{self.name + ': ' if self.name else ''}{len(texts)} faults", *texts]))
+            joined = ", " if told[0][0] else ": "
+            raise StudyError(f"{self.name!r}{joined}{texts[0]}" if self.name else texts[0])
+        heading = f"{len(texts)} faults"
+        raise StudyError("\n  ".join([f"{self.name!r}: {heading}" if self.name else heading, *texts]))
 
 
 def _line(lines: Mapping[Place, int], place: Place) -> int:

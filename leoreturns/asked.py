@@ -92,11 +92,12 @@ def plan_of(faults: Faults, content: Mapping[str, Any]) -> BootstrapPlan | None:
         faults.add("[plan] is a section, with seed and what else the intervals need", "plan")
         return None
     faults.known_keys("[plan]", given, OF_PLAN, "plan")
+    if not set(given) <= set(OF_PLAN):
+        return None
     if "seed" not in given:
         faults.add("[plan] lacks 'seed': name one, such as seed = 2024; it belongs to the record of the study", "plan")
         return None
-    known = {name: value for name, value in given.items() if name in OF_PLAN}
-    return faults.made(lambda: BootstrapPlan(**known), "plan", words="[plan]")
+    return faults.made(lambda: BootstrapPlan(**given), "plan", words="[plan]", given=given)
 
 
 def definitions_of(given: Any, folder: Path) -> Definitions:

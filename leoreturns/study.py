@@ -86,7 +86,9 @@ def study_of(content: Mapping[str, Any], folder: Path, faults: Faults | None = N
     definitions = None
     if "definitions" in content:
         given = content["definitions"]
-        definitions = faults.made(lambda: definitions_of(given, folder), "definitions", words="[definitions]")
+        definitions = faults.made(
+            lambda: definitions_of(given, folder), "definitions", words="[definitions]", given=given
+        )
     plan = plan_of(faults, content)
     asked = content.get("question")
     if not isinstance(asked, list) or not asked:

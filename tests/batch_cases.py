@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -133,6 +134,7 @@ def _run_and_die(spec, to, moment, n_jobs):
         if (written or event in EVENTS) and next(count) == moment:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    os.setsid()
     sys.addaudithook(watch)
     run_batch(spec, to=to, n_jobs=n_jobs, show=silent)
 
@@ -144,5 +146,8 @@ def batch_killed(spec, to, *, moment, n_jobs=1):
     process = context.Process(target=_run_and_die, args=(spec, to, moment, n_jobs))
     process.start()
     process.join()
+    # Workers without their parent end by themselves, in minutes.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     assert process.exitcode in (0, -signal.SIGKILL)
     return process.exitcode != 0

@@ -49,6 +49,7 @@ SIDEWAYS = {
     ("panel", "extract"),
     ("disclosure", "plots"),
     ("demo", "study"),
+    ("application", "asked"),
     ("application", "study"),
     ("batch", "asked"),
     ("study", "asked"),

@@ -137,7 +137,7 @@ def test_all_that_is_wrong_is_told_at_once_with_its_line(tmp_path: Path) -> None
     text = STUDY.replace("seed = 1", "").replace('["sex"]', '"sex"').replace('to = "release"', "to = 1")
     (tmp_path / "study.toml").write_text(text)
     told = run(tmp_path / "study.toml").output.splitlines()
-    assert told[0] == "Error: study.toml: 3 faults"
+    assert told[0] == "Error: 'study.toml': 3 faults"
     assert [line.split(": ")[0].strip() for line in told[1:]] == ["line 12", "line 19", "line 28"]
     assert told[2].endswith("[[question]] 1 characteristics must be a list of texts")
 

@@ -6,7 +6,6 @@ panel; a rule derives each of them from tables; `leoreturns.panel.inputs` lists 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -109,22 +108,10 @@ def _read_by(study: Study, asked: Asked) -> dict[str, str]:
     for name, value in given.items():
         found |= dict.fromkeys(kinds[name].columns(value), name)
     if asked.where is not None:
-        found |= dict.fromkeys(names_in(asked.where), "where")
+        found |= dict.fromkeys(parse(asked.where).columns, "where")
     if asked.intervals and study.plan is not None:
         found |= dict.fromkeys((study.plan.unit, *study.plan.strata), "intervals")
     return found
-
-
-def names_in(condition: str) -> list[str]:
-    """Return the columns that a condition on rows names.
-
-    Raises
-    ------
-    PanelError
-        If it is no condition.
-    """
-    parsed = parse(condition)
-    return list(dict.fromkeys(parsed.name(node) for node in ast.walk(parsed.tree) if isinstance(node, ast.Name)))
 
 
 def data_needed(columns: Iterable[str], definitions: Definitions) -> pd.DataFrame:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from leoreturns._typing import IntArray
 from leoreturns.aggregates.composition import SHARE
-from leoreturns.application.data import OF_QUESTION, names_in
+from leoreturns.application.data import OF_QUESTION
 from leoreturns.asked import Asked
 from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.protection import protect
@@ -27,6 +27,7 @@ from leoreturns.panel.definitions import Definitions
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.simulated import simulate_panel
 from leoreturns.panel.simulated_traits import LAST_COHORT
+from leoreturns.panel.syntax import parse
 from leoreturns.questions.activities import ACTIVITY
 from leoreturns.questions.breakdown import BASES, LEVEL, LEVEL_3, YEAR
 from leoreturns.questions.catalogue import QUESTIONS
@@ -93,7 +94,7 @@ def asked_of(expected: Expected, asked: Asked) -> tuple[Answer | None, list[str]
             f"{asked.name}: how many distinct sequences there are depends on the number of persons; simulate as many "
             "as are expected to see its tables"
         ]
-    if asked.where is not None and (absent := [name for name in names_in(asked.where) if name not in columns]):
+    if asked.where is not None and (absent := [name for name in parse(asked.where).columns if name not in columns]):
         return None, [f"{asked.name}: {', '.join(absent)} is not simulated, so that nothing is told of its tables"]
     arguments, notes = dict(asked.arguments), []
     given = arguments.get("characteristics") or []

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -86,6 +85,7 @@ class _Data:
     faults: Faults
     tried: set[str] = field(default_factory=set)
     counts: dict[tuple[tuple[str, ...], tuple[int, ...]], int] = field(default_factory=dict)
+    last: tuple[tuple[str, ...], Panel] | None = None
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -115,7 +115,10 @@ class _Data:
             return 0
         cell = (job.conditions, job.cohorts)
         if cell not in self.counts:
-            self.counts[cell] = chosen_rows(self.panel, job).n_row
+            # Cohorts are the inner dimension of the grid: conditions are looked at once for all of them.
+            if self.last is None or self.last[0] != job.conditions:
+                self.last = job.conditions, with_conditions(self.panel, job.conditions)
+            self.counts[cell] = of_cohorts(self.last[1], job.cohorts).n_row
             if not self.counts[cell]:
                 self.faults.add(f"job {job.name!r} would have no row: leave that cell out", "study", job.study)
         return self.counts[cell]
@@ -133,7 +136,7 @@ class _Data:
             return
         self.tried.add(text)
         with self.faults.at(*place):
-            self._columns(_named(syntax.parse(text)), *place)
+            self._columns(syntax.parse(text).columns, *place)
             if self.panel is not None and len(self.faults.found) == before and not self.panel.where(text).n_row:
                 told = f"no row of the panel of [definitions.{self.name}] has {text!r}: an empty group"
                 self.faults.add(told, *place)
@@ -151,14 +154,16 @@ class _Data:
 
 def chosen_rows(panel: Panel, job: Job) -> Panel:
     """Return the rows that a job is asked of."""
-    for condition in job.conditions:
+    return of_cohorts(with_conditions(panel, job.conditions), job.cohorts)
+
+
+def with_conditions(panel: Panel, conditions: Iterable[str]) -> Panel:
+    """Return the rows on which all conditions are true."""
+    for condition in conditions:
         panel = panel.where(condition)
-    return panel.at(**{columns.COHORT: list(job.cohorts)}) if job.cohorts else panel
+    return panel
 
 
-def _named(parsed: syntax.Parsed) -> Iterator[str]:
-    """Yield the columns that a condition names: not the functions, and not `missing`."""
-    called = {id(node.func) for node in ast.walk(parsed.tree) if isinstance(node, ast.Call)}
-    for node in ast.walk(parsed.tree):
-        if isinstance(node, ast.Name) and id(node) not in called and node.id != "missing":
-            yield parsed.name(node)
+def of_cohorts(panel: Panel, cohorts: tuple[int, ...]) -> Panel:
+    """Return the rows of some cohorts; all where none is named."""
+    return panel.at(**{columns.COHORT: list(cohorts)}) if cohorts else panel

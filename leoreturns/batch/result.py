@@ -79,6 +79,9 @@ class Batch(Mapping[str, Answer]):
             raise KeyError(f"no finished job {name!r}; there are {', '.join(self)}")
         return BatchFolder(self.path).read(job["key"])
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._names(DONE)
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._names(DONE))
 

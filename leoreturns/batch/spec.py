@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,8 @@ def _sources(
         settings = {key: value for key, value in given.items() if key != "panel"}
         made: Definitions | None = None
         if settings:
-            made = faults.made(lambda of=settings: definitions_of(of, folder), "definitions", name, words=words)  # type: ignore[misc]
+            make = partial(definitions_of, settings, folder)
+            made = faults.made(make, "definitions", name, words=words, given=settings)
             if made is None:
                 continue
         source = Source(folder / given["panel"], extract, lookups, made)

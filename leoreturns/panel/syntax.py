@@ -44,6 +44,14 @@ class Parsed:
         """Return the column that a name stands for."""
         return self.names.get(node.id, node.id)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the expression names: neither the functions that it calls nor `missing`."""
+        nodes = list(ast.walk(self.tree))
+        called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        names = [self.name(node) for node in nodes if isinstance(node, ast.Name) and id(node) not in called]
+        return tuple(dict.fromkeys(name for name in names if name != "missing"))
+
     def shown(self, node: ast.expr) -> str:
         """Return a part of the expression as text."""
         text = ast.unparse(node)
