@@ -141,7 +141,7 @@ def test_subclasses_are_quantiles_of_those_whom_the_effect_is_about(estimand: st
     treated = frame["route"] == "vocational"
     focal = {"ATT": treated, "ATC": ~treated, "ATE": treated | True}[estimand]
     edges = frame["points"][focal].quantile([0.25, 0.5, 0.75])
-    classes = np.searchsorted(edges, frame["points"], side="left")
+    classes = np.searchsorted(edges, frame["points"], side="right")
     cells = frame.groupby([classes, treated])["pay"]
     means = cells.mean().unstack()
     gaps, shares = means[True] - means[False], frame[focal].groupby(classes[focal]).size() / focal.sum()

@@ -131,8 +131,8 @@ def _in_subclasses(candidates: Candidates, count: int) -> Matched:
     if not focal.any():
         return Matched(candidates, np.zeros(candidates.units.n), None, None)
     edges = np.quantile(candidates.score[focal], np.arange(1, count) / count)
-    # As bins of coarsened matching do, a class includes its upper end.
-    classes = np.searchsorted(edges, candidates.score, side="left")
+    # A class includes its lower end, as MatchIt's do.
+    classes = np.searchsorted(edges, candidates.score, side="right")
     candidates = replace(candidates, strata=renumbered(candidates.strata * count + classes))
     weights = _stratum_weights(candidates)
     held = np.stack([np.bincount(classes[(candidates.arms == arm) & (weights > 0)], minlength=count) for arm in (0, 1)])

@@ -99,7 +99,7 @@ def match(
         smaller, IQR / 1.349 as s, and c = 2.345, 2.778, 1.843 and 1.059 for the four kernels: the rule for normal
         scores (Silverman 1986).
     subclasses : int
-        For ``"subclass"``.
+        For ``"subclass"``: how many, between quantiles; each includes its lower end.
     common_support : bool
         Whether units that need matches are left out where their score is beyond the least or the greatest of the other
         arm's in their stratum.
