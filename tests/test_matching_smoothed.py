@@ -141,7 +141,7 @@ def test_subclasses_are_quantiles_of_those_whom_the_effect_is_about(estimand: st
     treated = frame["route"] == "vocational"
     focal = {"ATT": treated, "ATC": ~treated, "ATE": treated | True}[estimand]
     edges = frame["points"][focal].quantile([0.25, 0.5, 0.75])
-    classes = np.searchsorted(edges, frame["points"], side="left")
+    classes = np.searchsorted(edges, frame["points"], side="right")
     cells = frame.groupby([classes, treated])["pay"]
     means = cells.mean().unstack()
     gaps, shares = means[True] - means[False], frame[focal].groupby(classes[focal]).size() / focal.sum()
@@ -153,6 +153,10 @@ def test_subclasses_are_quantiles_of_those_whom_the_effect_is_about(estimand: st
         assert result.params[f"mean academic [subclass {at + 1}]"] == pytest.approx(means.loc[at, False], rel=1e-12)
     sizes = frame.groupby([classes, frame["route"]]).size().unstack()
     assert result.settings["persons by arm"]["subclass 2"] == sizes.loc[1].to_dict()
+    bands = result.bands("subclass")
+    assert bands["subclass"].tolist()[:5] == ["all", "1", "2", "3", "4"]
+    assert (bands["comparison"].iloc[:5] == "vocational v academic").all()
+    assert (bands["critical"].iloc[:5] > 1.97).all()
     behind = dict(zip(result.names, result.evidence.persons_off_mode.tolist(), strict=True))
     assert behind["vocational v academic [subclass 3]"] == sizes.loc[2].min()
 
@@ -200,6 +204,17 @@ def test_one_of_several_arms_is_that_arm_alone() -> None:
     pd.testing.assert_frame_equal(one.effect("pay", cov=cov).to_frame(), alone.effect("pay", cov=cov).to_frame())
     other = lr.match("C(route, ref='vocational')", "points", several, arm="academic", **options)
     assert list(other.counts) == ["vocational", "academic"]
+
+
+def test_covariates_of_later_ages_are_refused_unless_meant() -> None:
+    frame = pupils(200, 4).assign(year=2019)
+    panel = lr.Panel.from_frame(
+        frame, person="person", time="year", measured={"points": 16.0, "region": 20.0, "route": 18.0}
+    )
+    with pytest.raises(lr.SupportError, match="measured after the treatment"):
+        lr.match("route", "points", panel, estimand="ATT", exact=["region"])
+    found = lr.match("route", "points", panel, estimand="ATT", exact=["region"], allow_later="region")
+    assert found.candidates.settings["later than the treatment"] == ["region"]
 
 
 def test_options_that_do_not_go_together_are_refused() -> None:

@@ -14,7 +14,16 @@ from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import numbered_arms
 from leoreturns.estimation.clouds import Cloud, Space, mahalanobis
 from leoreturns.estimation.coarsened import coarsened
-from leoreturns.estimation.covariates import Cells, Columns, Units, cells_of, columns_of, once_per_person
+from leoreturns.estimation.covariates import (
+    Cells,
+    Columns,
+    Units,
+    cells_of,
+    columns_of,
+    names_of,
+    once_per_person,
+    refuse_later,
+)
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.formula import Specification, Term
 from leoreturns.estimation.match_rules import STRATA, Rules
@@ -161,6 +170,7 @@ def candidates_of(
         Whether the data name the persons.
     """
     variables, terms, factor = Variables(panel), specification.terms, specification.outcome
+    refuse_later(panel, factor, [*names_of(terms), *rules.exact], rules.allow_later)
     arms = variables.coded(factor.columns)
     known = [variables.coded((name,)) for name in rules.exact]
     sample = draw_sample(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from leoreturns.estimation.doubly_robust import Mean
 from leoreturns.estimation.linked import LinkWeights
 from leoreturns.estimation.redrawn import Redrawn
 from leoreturns.estimation.request import Request
+from leoreturns.estimation.sandwich import clustered_sandwich
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Label
 
@@ -94,29 +94,24 @@ def covariance_of_means(parts: Parts, means: Sequence[Named], panel: Panel, requ
         return Found(_robust(parts, means, cov), np.inf, {}, {})
     assert isinstance(cov, Clustered)
     added = [[(entry.part.study.units, _influence(entry))] for entry in means]
-    variables, clusters = Variables(panel), dict[str, int]()
+    variables = Variables(panel)
     if isinstance(request.weights, LinkWeights):
         _add_links(added, parts, means, panel, request.weights)
         _refuse_varying(variables, cov.clusters)
-    joint = np.zeros((len(means), len(means)))
-    for size in range(1, len(cov.clusters) + 1):
-        for columns in combinations(cov.clusters, size):
-            codes = variables.coded(columns, labelled=False)
-            sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
-            for place, parts_of_it in enumerate(added):
-                for own, influence in parts_of_it:
-                    along = own.take(codes.codes, codes.level)
-                    if unknown := int((along < 0).sum()):
-                        raise SupportError(f"'{codes.name}' is missing for {unknown:,} persons who were not linked")
-                    sums[place] += np.bincount(along, influence, minlength=codes.n_levels)
-                    seen[along] = True
-            clusters["^".join(columns)] = int(seen.sum())
-            joint += (-1.0) ** (size - 1) * (sums @ sums.T)
-    fewest = min(clusters[name] for name in cov.clusters)
-    if fewest < 2:
-        raise SupportError("a clustered covariance needs two clusters or more, and there is one")
-    clusters = {name: clusters[name] for name in cov.clusters}
-    return Found(fewest / (fewest - 1) * joint, float(fewest - 1), clusters, {})
+
+    def sums_of(columns: tuple[str, ...]) -> tuple[FloatArray, int]:
+        codes = variables.coded(columns, labelled=False)
+        sums, seen = np.zeros((len(means), codes.n_levels)), np.zeros(codes.n_levels, dtype=bool)
+        for place, parts_of_it in enumerate(added):
+            for own, influence in parts_of_it:
+                along = own.take(codes.codes, codes.level)
+                if unknown := int((along < 0).sum()):
+                    raise SupportError(f"'{codes.name}' is missing for {unknown:,} persons who were not linked")
+                sums[place] += np.bincount(along, influence, minlength=codes.n_levels)
+                seen[along] = True
+        return sums, int(seen.sum())
+
+    return Found(*clustered_sandwich(cov.clusters, sums_of), {})
 
 
 def replicates_of_means(parts: Parts, means: Sequence[Named], redrawn: Redrawn) -> tuple[FloatArray, int]:

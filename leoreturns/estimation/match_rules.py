@@ -45,6 +45,7 @@ class Rules:
     bandwidth: float | None
     subclasses: int
     common_support: bool
+    allow_later: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for name, allowed in (
@@ -137,6 +138,8 @@ class Rules:
             "cem": ["cuts"],
         }[self.method]
         told = {name: getattr(self, name) for name in names}
+        if self.allow_later:
+            told["later than the treatment"] = list(self.allow_later)
         if "cuts" in told:
             told["cuts"] = {name: np.asarray(cut).tolist() for name, cut in (self.cuts or {}).items()}
         return told

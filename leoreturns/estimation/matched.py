@@ -18,7 +18,7 @@ from leoreturns.estimation.covariates import cells_of, columns_of, right_side
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import parse
 from leoreturns.estimation.imputed import AbadieImbens, Sides, impute, variance
-from leoreturns.estimation.matched_evidence import evidence_of_weights
+from leoreturns.estimation.matched_evidence import evidence_of_weights, subclass_keys
 from leoreturns.estimation.ols import owners_of
 from leoreturns.estimation.propensity import by_arm
 from leoreturns.estimation.sample import restricted
@@ -369,6 +369,8 @@ class Matched:
                 "persons by arm": {after.strip(" []"): self._persons(part) for after, part in self._parts()},
             },
             owners=owners_of(own.panel, [specification], own.settings["exact"]),
+            keys={} if self.subclasses is None else subclass_keys(own.labels, len(self._parts())),
+            n_effects=len(self._parts()),
         )
 
     def _weights_by_arm(self) -> list[tuple[FloatArray, FloatArray]]:

@@ -1,4 +1,4 @@
-"""What stands behind effects of weighted units: persons, effective persons and the largest share of one."""
+"""What effects of weighted units are of, and what stands behind them: persons, their weights and the largest share."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from leoreturns._typing import FloatArray
 from leoreturns.estimation.evidence import SampleEvidence
+from leoreturns.results.aggregate import CellKey
+from leoreturns.results.effect import COMPARISON
 from leoreturns.results.evidence import FitEvidence
 
 
@@ -59,3 +61,23 @@ def evidence_of_weights(
         sketch=shared.sketch,
         identified=shared.fingerprint is not None,
     )
+
+
+def subclass_keys(labels: tuple[str, ...], n_parts: int) -> dict[str, CellKey]:
+    """Return what each number is of: effects of everybody and each subclass, then both means of each.
+
+    Parameters
+    ----------
+    labels : tuple of str
+        Of the controls and of the treated.
+    n_parts : int
+        Subclasses and one more.
+    """
+    control, treated = labels
+    parts = np.arange(n_parts)
+    comparisons = (f"{treated} v {control}", f"mean {treated}", f"mean {control}")
+    subclasses = ("all", *(str(at) for at in parts[1:]))
+    return {
+        COMPARISON: CellKey(comparisons, np.concatenate([0 * parts, np.tile([1, 2], n_parts)])),
+        "subclass": CellKey(subclasses, np.concatenate([parts, np.repeat(parts, 2)])),
+    }

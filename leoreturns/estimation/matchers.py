@@ -67,7 +67,7 @@ def _without_replacement(candidates: Candidates, rules: Rules) -> Matched:
         _pair(focus, pool, out)
     else:
         closest = rules.order == "closest"
-        turns = _turns(focus, candidates.score if rules.order == "smallest" else -candidates.score)
+        turns = _turns(candidates, focus, candidates.score if rules.order == "smallest" else -candidates.score)
         focus.take_own(pool, turns, caliper=reach_of(rules.caliper, candidates.score), closest=closest, out=out)
     pairs = np.full((candidates.units.n, rules.ratio), -1, dtype=np.int64)
     pairs[focus.members] = np.where(out >= 0, pool.members[out], -1)
@@ -78,10 +78,13 @@ def _without_replacement(candidates: Candidates, rules: Rules) -> Matched:
     return Matched(candidates, weights, None, pairs)
 
 
-def _turns(focus: Points, score: FloatArray) -> IntArray:
+def _turns(candidates: Candidates, focus: Points, score: FloatArray) -> IntArray:
     """Return the places of single points in their stratum, ascending by score and then by key."""
-    strata = focus.strata
-    return np.lexsort((focus.keys, score[focus.members], strata)) - focus.offsets[:-1][strata]
+    own = np.sort(focus.members)
+    line = Line.of(own, score, candidates.strata, candidates.keys, len(focus.offsets) - 1, single=True)
+    place = np.empty(candidates.units.n, dtype=np.int64)
+    place[focus.members] = np.arange(focus.n)
+    return place[line.members] - np.repeat(focus.offsets[:-1], np.diff(focus.offsets))
 
 
 def _pair(focus: Line, pool: Line, out: IntArray) -> None:
@@ -131,8 +134,8 @@ def _in_subclasses(candidates: Candidates, count: int) -> Matched:
     if not focal.any():
         return Matched(candidates, np.zeros(candidates.units.n), None, None)
     edges = np.quantile(candidates.score[focal], np.arange(1, count) / count)
-    # As bins of coarsened matching do, a class includes its upper end.
-    classes = np.searchsorted(edges, candidates.score, side="left")
+    # A class includes its lower end, as MatchIt's do.
+    classes = np.searchsorted(edges, candidates.score, side="right")
     candidates = replace(candidates, strata=renumbered(candidates.strata * count + classes))
     weights = _stratum_weights(candidates)
     held = np.stack([np.bincount(classes[(candidates.arms == arm) & (weights > 0)], minlength=count) for arm in (0, 1)])

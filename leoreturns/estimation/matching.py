@@ -17,6 +17,7 @@ from leoreturns.estimation.match_rules import Distance, Estimand, Matching, Orde
 from leoreturns.estimation.matched import Matched
 from leoreturns.estimation.matchers import matched
 from leoreturns.estimation.ols import identified
+from leoreturns.estimation.request import in_tuple
 from leoreturns.estimation.smoothed import Kernel
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.panel.panel import Panel
@@ -43,6 +44,7 @@ def match(
     common_support: bool = False,
     arm: str | None = None,
     where: str | None = None,
+    allow_later: str | Sequence[str] = (),
     person: str | None = None,
     n_jobs: int | None = None,
 ) -> Matched:
@@ -97,7 +99,7 @@ def match(
         smaller, IQR / 1.349 as s, and c = 2.345, 2.778, 1.843 and 1.059 for the four kernels: the rule for normal
         scores (Silverman 1986).
     subclasses : int
-        For ``"subclass"``.
+        For ``"subclass"``: how many, between quantiles; each includes its lower end.
     common_support : bool
         Whether units that need matches are left out where their score is beyond the least or the greatest of the other
         arm's in their stratum.
@@ -105,6 +107,8 @@ def match(
         Of several arms the one to compare with that of reference; the others are left out.
     where : str, optional
         Condition on rows, in the grammar of `Panel.where`.
+    allow_later : str or sequence of str
+        Covariates and exact columns that are meant although the schema says that they are measured after the treatment.
     person : str, optional
         Id column of a frame.
     n_jobs : int, optional
@@ -118,16 +122,16 @@ def match(
     Raises
     ------
     SupportError
-        For several rows of a person, several arms without `arm`, subclasses that lack an arm, and where nobody has a
-        match.
+        For several rows of a person, covariates that are measured after the treatment, several arms without `arm`,
+        subclasses that lack an arm, and where nobody has a match.
 
     Notes
     -----
     Mahalanobis distances that differ by less than 1e-10, which is rounding, are equal.
     """
     rules = Rules(
-        estimand, method, distance, (exact,) if isinstance(exact, str) else tuple(exact), cuts, caliper, ratio, replace,
-        ties, order, kernel, bandwidth, subclasses, common_support,
+        estimand, method, distance, in_tuple(exact), cuts, caliper, ratio, replace,
+        ties, order, kernel, bandwidth, subclasses, common_support, in_tuple(allow_later),
     )  # fmt: skip
     specification = parse(f"{treatment} ~ {right_side(covariates)}")[0]
     with threads(n_jobs), single_threaded():

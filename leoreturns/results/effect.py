@@ -30,7 +30,8 @@ class EffectEstimate(Estimate):
     ----------
     keys : mapping of name -> CellKey
         What each effect or mean is of: ``comparison`` ("vocational v academic", "mean vocational"), then ``outcome``
-        where there are several, the column of groups and that of years. Empty for a match, which has one effect.
+        where there are several, the column of groups and that of years, or the ``subclass`` of a match. Empty for other
+        matches, which have one effect.
     n_effects : int
         How many of the names, the first, are effects.
     """
