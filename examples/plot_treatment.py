@@ -34,6 +34,11 @@ assert balance.largest < 1e-8
 balance
 
 # %%
+# What the weights are worth, and where the arms overlap: counts of men by their chance of being in a union.
+print(weighted.diagnostics().round(2))
+weighted.overlap()
+
+# %%
 # A warning names the arm in which one person has much of all weight, with numbers. Here none has.
 with warnings.catch_warnings():
     warnings.simplefilter("error", lr.WeightWarning)
@@ -106,6 +111,31 @@ years: lr.EffectEstimate = lr.treatment_effect(
 )
 print(years.bands().loc[lambda rows: rows["comparison"] == "1 v 0", ["year", "low", "high", "band_low", "band_high"]])
 chart = lr.EffectChart(years, x="year", title="Union men against others")
+
+# %%
+# Membership in 1987 cannot have changed pay from 1980 to 1982: if that differs, men are not alike, or joined before.
+before = panel.at(year=[1980, 1981, 1982]).to_frame().pivot(index="nr", columns="year", values="lwage")
+later = men.to_frame().set_index("nr")[["union", *covariates.split(" + ")]]
+placebo: lr.EffectEstimate = lr.treatment_effect(
+    [f"pay_{year} ~ {covariates}" for year in before], arms, later.join(before.add_prefix("pay_")).reset_index(),
+    method="ipwra", estimand="ATT", cov=lr.Clustered("nr"), person="nr",
+)  # fmt: skip
+print(placebo.joint_test())
+placebo.bands()[["outcome", "coefficient", "p", "p_adjusted"]].head(3)
+
+# %%
+# Persons who could not be linked
+# -------------------------------
+# In a simulated cohort some have no tax record; those who have one are weighted to stand for all.
+definitions = lr.Definitions.preset("dfe-2021", deflator=lr.illustrative_deflator())
+cohort = lr.simulate_panel(n_persons=5_000, seed=1, definitions=definitions).at(years_since_ks4=10)
+links: lr.LinkWeights = lr.link_weights("linked_to_tax_records", "sex + ks4_points", cohort)
+print(links)
+routes = cohort.where("ks5_route in ['A level', 'vocational']")
+lr.treatment_effect(
+    "log_earnings ~ sex + ks4_points", "C(ks5_route, ref='A level') ~ sex + ks4_points", routes, method="ipwra",
+    estimand="ATT", cov=lr.Clustered("school"), weights=links,
+)  # fmt: skip
 
 # %%
 # Without replacement a pair is a cluster.

@@ -122,13 +122,12 @@ def test_diagnostics_and_overlap_of_weights(method: str) -> None:
         assert row["persons"] == len(own)
         assert row["effective_persons"] == pytest.approx(own.sum() ** 2 / (own**2).sum())
         assert row["largest_share"] == pytest.approx(own.max())
-    bands = weighted.overlap(bands=5)
+    overlap = weighted.overlap()
     chances = weighted._chances()[study.cells.codes, 1]
-    for label, arm in (("technical", 1), ("academic", 0)):
-        np.testing.assert_array_equal(bands[label], np.histogram(chances[study.arms == arm], np.linspace(0, 1, 6))[0])
-    assert bands.index.name == "chance of technical"
-    with pytest.raises(ValueError, match="bands is a whole number"):
-        weighted.overlap(bands=0)
+    assert (overlap.score, overlap.labels) == ("chance of technical", ("academic", "technical"))
+    for counts, arm in zip(overlap.counts, (0, 1), strict=True):
+        below = np.searchsorted(np.sort(chances[study.arms == arm]), overlap.edges + 1e-12)
+        np.testing.assert_array_equal(counts, np.diff(below))
 
 
 def test_effects_tell_what_the_weights_of_every_mean_are_worth() -> None:

@@ -37,7 +37,7 @@ from leoreturns.estimation.doubly_robust import (
     target_of,
 )
 from leoreturns.estimation.formula import NOT_GIVEN, Factor
-from leoreturns.estimation.linked import LinkWeights
+from leoreturns.estimation.linked import LinkWeights, along
 from leoreturns.estimation.overlap import Trim, beyond_support, within_trim
 from leoreturns.estimation.propensity import Propensity, by_arm, fit_propensity
 from leoreturns.estimation.request import Request
@@ -238,9 +238,7 @@ def study_of(panel: Panel, label: str, request: Request, rows: IntArray | None) 
 
 def weights_on(panel: Panel, weights: Weights | LinkWeights) -> tuple[Weights, Numbers]:
     """Return weights along a panel: a column, or those of linked persons."""
-    if isinstance(weights, LinkWeights):
-        return Weights(weights.column, weights.kind), weights.on(panel)
-    return weights, numbers(panel, weights.column)
+    return along(weights, panel) if isinstance(weights, LinkWeights) else (weights, numbers(panel, weights.column))
 
 
 def _numbers(units: Units, variable: Variable) -> FloatArray:

@@ -14,7 +14,7 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Found, Robus
 from leoreturns.estimation.covariates import Units
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import Mean
-from leoreturns.estimation.linked import LinkWeights
+from leoreturns.estimation.linked import LinkWeights, through_links
 from leoreturns.estimation.redrawn import Redrawn
 from leoreturns.estimation.request import Request
 from leoreturns.estimation.sandwich import clustered_sandwich
@@ -136,7 +136,7 @@ def _add_links(
     for part in parts.studies():
         at = [place for place, entry in enumerate(means) if entry.part.study is part]
         influence = np.stack([added[place][0][1] for place in at])
-        people, found = weights.through(panel, part.units.people, influence)
+        people, found = through_links(weights, panel, part.units.people, influence)
         units = Units(part.units.sample, panel.offsets[people], people)  # a row of each
         for place, row in zip(at, found, strict=True):
             added[place].append((units, row))

@@ -249,7 +249,7 @@ def _sizes(study: Study) -> dict[str, int]:
 def _nobs(studies: Sequence[Study], weights: Weights | LinkWeights | None) -> int:
     """Count the rows of all parts, each once; frequency weights count those that a row stands for."""
     rows, first = np.unique(np.concatenate([study.units.rows for study in studies]), return_index=True)
-    if weights is None or weights.kind != "frequency":
+    if not isinstance(weights, Weights) or weights.kind != "frequency":
         return len(rows)
     return int(np.concatenate([study.weights for study in studies if study.weights is not None])[first].sum())
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from leoreturns._typing import FloatArray, IntArray, WeightKind
+from leoreturns._typing import FloatArray, IntArray, Weights
 from leoreturns.errors import SupportError
 from leoreturns.estimation.balance import effective_size
 from leoreturns.estimation.covariates import Cells, Columns, Units
@@ -88,15 +88,8 @@ class LinkWeights:
     below: LinkModel
     above: LinkModel | None
 
-    kind: WeightKind = "probability"
-
     def __reduce__(self) -> NoReturn:
         raise TypeError("weights of linked persons hold persons and are not pickled; take the effects")
-
-    @property
-    def column(self) -> str:
-        """What the weights are called."""
-        return f"weight of {self.linked}"
 
     def weights(self) -> FloatArray:
         """Return the weight of every unit, NaN where it is not linked."""
@@ -105,51 +98,58 @@ class LinkWeights:
         found = found if self.base is None else found * self.base
         return np.where(self.arms == LINKED, found, np.nan)
 
-    def on(self, panel: Panel) -> Numbers:
-        """Return the weights along the stored persons of a panel, missing for all who have none."""
-        values = np.full(panel.n_person_stored, np.nan)
-        values[self._people(panel)] = self.weights()
-        return Numbers(self.column, values, "person")
-
-    def through(self, panel: Panel, people: IntArray, influence: FloatArray) -> tuple[IntArray, FloatArray]:
-        """Return what persons add to means through the estimated chances.
-
-        Parameters
-        ----------
-        panel : Panel
-            Of the means.
-        people : int64 of shape (n_units,)
-            Stored persons of its units.
-        influence : float64 of shape (m, n_units)
-            What the units add to m means, the weights taken as known.
-
-        Returns
-        -------
-        (int64 of shape (n,), float64 of shape (m, n))
-            The stored persons, linked or not, and what they add.
-        """
-        own = self._people(panel)
-        place = np.empty(panel.n_person_stored, dtype=np.int64)
-        place[own] = np.arange(len(own))
-        along = np.zeros((len(influence), len(own)))
-        for row, values in zip(along, influence, strict=True):
-            np.add.at(row, place[people], values)
-        found = -self.below.through(self.arms, along)
-        if self.above is not None:
-            found += self.above.through(self.arms, along)
-        return own, found if self.base is None else found * self.base
-
-    def _people(self, panel: Panel) -> IntArray:
-        """Return where the units stand among the stored persons of a panel."""
-        found = panel.ids.positions(self.panel.ids)[self.units.people]
-        if missing := int((found < 0).sum()):
-            raise SupportError(
-                f"{missing:,} of {len(found):,} persons of the weights are not in the data: estimate them on the same "
-                "data, from persons who are named"
-            )
-        return found
-
     def __repr__(self) -> str:
         weights = self.weights()
         own = weights[self.arms == LINKED]
         return f"<LinkWeights: {len(own):,} of {self.units.n:,} persons linked, effective {effective_size(own):,.0f}>"
+
+
+def along(links: LinkWeights, panel: Panel) -> tuple[Weights, Numbers]:
+    """Return the weights along the stored persons of a panel, missing for all who have none."""
+    name = f"weight of {links.linked}"
+    values = np.full(panel.n_person_stored, np.nan)
+    values[_people(links, panel)] = links.weights()
+    return Weights(name, "probability"), Numbers(name, values, "person")
+
+
+def through_links(
+    links: LinkWeights, panel: Panel, people: IntArray, influence: FloatArray
+) -> tuple[IntArray, FloatArray]:
+    """Return what persons add to means through the estimated chances of being linked.
+
+    Parameters
+    ----------
+    links : LinkWeights
+    panel : Panel
+        Of the means.
+    people : int64 of shape (n_units,)
+        Stored persons of its units.
+    influence : float64 of shape (m, n_units)
+        What the units add to m means, the weights taken as known.
+
+    Returns
+    -------
+    (int64 of shape (n,), float64 of shape (m, n))
+        The stored persons, linked or not, and what they add.
+    """
+    own = _people(links, panel)
+    place = np.empty(panel.n_person_stored, dtype=np.int64)
+    place[own] = np.arange(len(own))
+    gathered = np.zeros((len(influence), len(own)))
+    for row, values in zip(gathered, influence, strict=True):
+        np.add.at(row, place[people], values)
+    found = -links.below.through(links.arms, gathered)
+    if links.above is not None:
+        found += links.above.through(links.arms, gathered)
+    return own, found if links.base is None else found * links.base
+
+
+def _people(links: LinkWeights, panel: Panel) -> IntArray:
+    """Return where the units stand among the stored persons of a panel."""
+    found = panel.ids.positions(links.panel.ids)[links.units.people]
+    if missing := int((found < 0).sum()):
+        raise SupportError(
+            f"{missing:,} of {len(found):,} persons of the weights are not in the data: estimate them on the same "
+            "data, from persons who are named"
+        )
+    return found

@@ -110,7 +110,8 @@ def column_of(weights: Weights | LinkWeights | None) -> Weights | None:
 
 def check_weights(weights: object) -> None:
     """Refuse weights that are none of persons."""
-    if weights is not None and (not isinstance(weights, Weights | LinkWeights) or weights.kind == "analytic"):
+    is_column = isinstance(weights, Weights) and weights.kind != "analytic"
+    if not (weights is None or is_column or isinstance(weights, LinkWeights)):
         raise TypeError(
             "weights are lr.Weights(column, 'probability'), lr.Weights(column, 'frequency') or lr.link_weights(...)"
         )
@@ -137,7 +138,12 @@ def check_covariance(cov: Covariance, method: Method, weights: Weights | LinkWei
             "weights of linked persons were estimated from others too, whom errors take into account one by one: use "
             "lr.Clustered('person') or the school"
         )
-    if isinstance(cov, Resampled) and weights is not None and weights.kind == "frequency" and cov.plan.unit == PERSON:
+    if (
+        isinstance(cov, Resampled)
+        and isinstance(weights, Weights)
+        and weights.kind == "frequency"
+        and cov.plan.unit == PERSON
+    ):
         raise SupportError(
             f"a row with a frequency weight stands for several persons, and '{weights.column}' would be drawn as one: "
             "give a row to each person, or draw clusters"

@@ -13,7 +13,7 @@ from leoreturns._parallel import threads
 from leoreturns._typing import FloatArray, Weights
 from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import Part, chances_of, estimated_part, warn_of_weights
-from leoreturns.estimation.balance import balance_of, effective_size
+from leoreturns.estimation.balance import balance_of, effective_size, overlap_of
 from leoreturns.estimation.covariance import Clustered, Robust
 from leoreturns.estimation.covariates import right_side
 from leoreturns.estimation.doubly_robust import Estimand
@@ -31,6 +31,7 @@ from leoreturns.estimation.variables import Numbers
 from leoreturns.panel.panel import Panel
 from leoreturns.results.balance import Balance
 from leoreturns.results.effect import EffectEstimate
+from leoreturns.results.overlap import Overlap
 
 Weighting = Literal["ipw", "overlap", "entropy", "tilting"]
 
@@ -162,34 +163,22 @@ class Weighted:
             self.request.estimand,
         )
 
-    def overlap(self, arm: str | None = None, bands: int = 10) -> pd.DataFrame:
-        """Count the persons of an arm and of that of reference by their chance of the arm.
+    def overlap(self, arm: str | None = None) -> Overlap:
+        """Return how the chance of an arm was spread in it and in that of reference before weighting.
+
+        Where weights balance without chances, these are those of a logit on the same covariates.
 
         Parameters
         ----------
         arm : str, optional
             By default the only one.
-        bands : int
-            Bands of equal width between 0 and 1.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A row for each band, a column for each of the two arms. The chances are those of the weights, or where
-            weights balance without chances, of a logit on the same covariates.
         """
-        if isinstance(bands, bool) or bands < 1:
-            raise ValueError(f"bands is a whole number of 1 or more, not {bands!r}")
         study, at = self.part.study, self._place(arm)
-        edges = np.linspace(0.0, 1.0, bands + 1)
-        band = np.minimum((self._chances()[:, at] * bands).astype(np.int64), bands - 1)
-        counts = np.zeros((bands, len(study.labels)), dtype=np.int64)
-        np.add.at(counts, band, study.persons().astype(np.int64))
-        return pd.DataFrame(
-            counts[:, [at, 0]],
-            index=pd.IntervalIndex.from_breaks(edges, closed="left", name=f"chance of {study.labels[at]}"),
-            columns=[study.labels[at], study.labels[0]],
-        )
+        chosen = (study.arms == at) | (study.arms == 0)
+        chances = self._chances()[study.cells.codes[chosen], at]
+        labels = study.labels[0], study.labels[at]
+        arms = (study.arms[chosen] == at).astype(np.int64)
+        return overlap_of(chances, f"chance of {labels[1]}", arms, labels, identified=self.identified)
 
     def diagnostics(self) -> pd.DataFrame:
         """Return what the weights are worth, by comparison and arm.
