@@ -42,6 +42,7 @@ TITLES = {
     "idaci_quintile": "IDACI quintile",
     "ks4_five_ac": "five or more A*-C at key stage 4",
     "ks4_band": "attainment at key stage 4",
+    "ks5_route": "route at key stage 5",
     "education_level": "level of education",
 }
 YEAR, LEVEL = "years_since_ks4", "education_level"
