@@ -200,34 +200,38 @@ class Careers:
         """Describe a column of states."""
         return Column(name, "year", "code", labels=self.labels, owner=self.owner)
 
-    def panel(self, columns: Sequence[tuple[Column, AnyArray]], kept: BoolArray, label: str) -> Panel:
+    def panel(self, columns: Sequence[tuple[Column, AnyArray]], *steps: tuple[str, BoolArray]) -> Panel:
         """Return a panel of derived rows.
 
         Parameters
         ----------
         columns : sequence of (Column, array of shape (n_person, n_slot))
-        kept : bool of shape (n_person, n_slot)
-            The rows that there are.
-        label : str
-            Of the step in the flow: who they are. There may be nobody.
+        *steps : (str, bool array of shape (n_person, n_slot))
+            Who they are, and which rows that leaves: each step leaves fewer rows, the last those of the panel. There
+            may be none.
         """
+        kept = steps[-1][1]
         n_person, n_slot = kept.shape
         slots = np.tile(np.arange(n_slot, dtype=np.int16), n_person)
         described = {**self.columns, SLOT: Column(SLOT, "year", "number")}
         described |= {column.name: column for column, _ in columns}
         years = {column.name: np.ascontiguousarray(values).reshape(-1) for column, values in columns}
-        people = {name: np.array(values) for name, values in self.people.items() if name not in years}
+        people = {name: values for name, values in self.people.items() if name not in years}
         found = Panel(
             schema=Schema("person", SLOT, described),
             ids=PersonIds(np.arange(n_person)),
-            keys=self.keys.copy(),
+            keys=self.keys,
             offsets=np.arange(0, (n_person + 1) * n_slot, n_slot),
             people=people,
             years={SLOT: slots, **years},
-            selection=kept.reshape(-1).copy(),
+            selection=kept.reshape(-1),
             settings=self.settings,
         )
-        return replace(found, flow=self.flow.appended(label, persons=found.n_person, rows=found.n_row))
+        flow = self.flow
+        for label, left in steps:
+            persons, rows = np.count_nonzero(left.any(axis=1)), np.count_nonzero(left)
+            flow = flow.appended(label, persons=int(persons), rows=int(rows))
+        return replace(found, flow=flow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,10 +260,13 @@ class _Part:
         chosen = np.flatnonzero(there)
         if fractions := int(np.count_nonzero(clock[chosen] % 1)):
             raise PanelError(f"'{rules.since}' must hold whole years: {fractions:,} rows have others")
-        person = np.searchsorted(panel.offsets, chosen, side="right") - 1
-        kept, place = np.unique(person, return_inverse=True)
+        person = rows.expand(np.arange(panel.n_person_stored), panel.offsets)[chosen]
+        first = np.diff(person, prepend=-1) > 0  # persons are stored one after another
+        kept, place = person[first], np.cumsum(first) - 1
         year = clock[chosen].astype(np.int64) - FIRST_YEAR
-        if len(np.unique(place * MOST_YEARS + year)) < len(year):
+        seen = np.zeros((len(kept), int(year.max(initial=0)) + 1), dtype=np.bool_)
+        seen[place, year] = True
+        if np.count_nonzero(seen) < len(year):
             raise SupportError(f"persons have several rows of a year of '{rules.since}': a career needs one")
         period = panel.key(panel.schema.time)
         of_period = np.array([*(registers.get(label, -1) for label in period.labels), -1], dtype=np.int8)

@@ -69,12 +69,12 @@ class Flows:
             (careers.state_column(TO), to),
             (condition(STAYED, careers.owner), (origin == to).astype(np.int8)),
         ]
-        steps = f"with a row of year {year} and of a later year that is asked for"
-        if (both & ~same).any():
-            steps += ", from one register of sectors"
-        panel = careers.panel(columns, both & same, steps)
+        steps = [(f"with a row of year {year} and of a later year that is asked for", both)]
+        if not same[both].all():
+            steps.append(("of one register of sectors", both & same))
         known = careers.in_sector(origin) & careers.in_sector(to)
-        in_sectors = careers.panel(columns, both & same & known, f"{steps}, in a known sector in both")
+        panel = careers.panel(columns, *steps)
+        in_sectors = careers.panel(columns, *steps, ("in a known sector in both years", both & same & known))
         return cls(panel, in_sectors, careers.labels)
 
     def transitions(self, by: Sequence[str], plan: BootstrapPlan | None) -> Aggregate:
@@ -182,7 +182,7 @@ def order_test(careers: Careers, year: int) -> Aggregate | None:
     label = f"in a known state in years {year}, {year + 1} and {year + 2}"
     if not there.any():
         return None
-    table = share_of_true(careers.panel([column], there[:, np.newaxis], label), STAYED, by=[])
+    table = share_of_true(careers.panel([column], (label, there[:, np.newaxis])), STAYED, by=[])
     n = careers.n_sector + 1
     counts = np.bincount(
         (states[0][there].astype(np.int64) * n + states[1][there]) * n + states[2][there], minlength=n**3

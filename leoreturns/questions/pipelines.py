@@ -127,11 +127,12 @@ def sector_pipeline(
     -------
     Answer
         ``qualifications`` (next by first), ``conversion`` (state at each horizon of the clock by qualification),
-        ``transitions`` (state some years after `year` by state in it), ``retention`` (their diagonal), ``stayers`` (of
-        those in sectors), ``mobility`` (Shorrocks index), ``order_test`` (second-order Markov against first), ``entry``
-        and ``exit`` (hazard as ``share``, Aalen-Johansen ``incidence`` and its standard error, by qualification and by
-        sector), ``skill_mix``, ``origins``, ``representation_by_...``, ``location_by_...``, ``supply``, and
-        ``pipeline`` with its ``pipeline_chart``; the first of them also ``..._by_sex`` for traits of `by`.
+        ``transitions`` (state some years after `year` by state in it), ``retention`` (their diagonal, also by
+        qualification), ``stayers`` (of those in sectors), ``mobility`` (Shorrocks index), ``origins`` (transitions
+        backwards), ``order_test`` (second-order Markov against first), ``entry`` and ``exit`` (hazard as ``share``,
+        Aalen-Johansen ``incidence`` and its standard error ``greenwood_se``, by qualification and by sector),
+        ``skill_mix``, ``representation_by_...``, ``location``, ``supply``, and ``pipeline`` with its
+        ``pipeline_chart``. Conversion, flows, entry and exit also ``..._by_sex`` for traits of `by`.
 
     Raises
     ------
@@ -163,7 +164,7 @@ def sector_pipeline(
         at = {} if region is None else {required(data, region).name: year}
         careers = Careers.of(data, rules, traits=[*routes, *by, *groups], at=at, plan=plan)
         tables = _of_qualifications(careers, routes, horizons, by, plan)
-        tables |= _of_flows(careers, year, horizons, by, plan)
+        tables |= _of_flows(careers, year, horizons, routes[:1], by, plan)
         tables |= _of_risks(careers, start, late_entry, routes[:1], by, plan)
         tables |= {"skill_mix": mix(careers, year, routes[-1], plan)} if routes else {}
         for name in groups:
@@ -211,10 +212,10 @@ def _of_qualifications(
     states = np.stack([careers.at(horizon) for horizon in horizons], axis=1)
     years = np.broadcast_to(np.asarray(horizons, dtype=np.int16), states.shape)
     columns = [(Column(YEAR, "year", "number"), years), (careers.state_column(SECTOR), states)]
-    panel = careers.panel(columns, states >= 0, "with a row of a year at which conversion is told")
+    panel = careers.panel(columns, ("with a row of a year at which conversion is told", states >= 0))
     found: dict[str, Aggregate | None] = {}
     if len(routes) == 2:
-        everybody = careers.panel([], np.ones((len(states), 1), dtype=np.bool_), "everybody")
+        everybody = careers.panel([], ("everybody", np.ones((len(states), 1), dtype=np.bool_)))
         found["qualifications"] = composition(everybody, routes[1], by=[routes[0]], plan=plan)
     for keys in _breakdowns(by) if panel.n_row else ():
         for name in routes:
@@ -224,7 +225,12 @@ def _of_qualifications(
 
 
 def _of_flows(
-    careers: Careers, year: int, horizons: Sequence[int], by: Sequence[str], plan: BootstrapPlan | None
+    careers: Careers,
+    year: int,
+    horizons: Sequence[int],
+    routes: Sequence[str],
+    by: Sequence[str],
+    plan: BootstrapPlan | None,
 ) -> dict[str, Aggregate | None]:
     """Return where persons are some years later, who stays, and the order of the process."""
     flows = Flows.of(careers, year, horizons)
@@ -237,6 +243,8 @@ def _of_flows(
             _named("stayers", keys): flows.stayers(keys, plan),
             _named("mobility", keys): flows.mobility(keys, plan),
         }
+    for name in routes:
+        found[_named("retention", [name])] = retention(flows.transitions([name], plan), careers.n_sector)
     found["origins"] = flows.origins(plan)
     found["order_test"] = order_test(careers, year)
     return found

@@ -43,7 +43,7 @@ def quotients(careers: Careers, year: int, group: str, name: str, plan: Bootstra
     if not kept.any():
         return None
     column = (careers.state_column(SECTOR), states[:, np.newaxis])
-    panel = careers.panel([column], kept[:, np.newaxis], f"in a known sector in year {year}, of a known {group}")
+    panel = careers.panel([column], (f"in a known sector in year {year}, of a known {group}", kept[:, np.newaxis]))
     with collecting() as found:
         table = composition(panel, SECTOR, by=[group], plan=plan)
         everyone = composition(panel, SECTOR, by=[], plan=plan)
@@ -69,7 +69,7 @@ def mix(careers: Careers, year: int, column: str, plan: BootstrapPlan | None) ->
     if not kept.any():
         return None
     state = (careers.state_column(SECTOR), states[:, np.newaxis])
-    panel = careers.panel([state], kept[:, np.newaxis], f"with a row of year {year}, of a known {column}")
+    panel = careers.panel([state], (f"with a row of year {year}, of a known {column}", kept[:, np.newaxis]))
     return composition(panel, column, by=[SECTOR], plan=plan)
 
 
@@ -103,9 +103,8 @@ def supply(careers: Careers, year: int, growth: Mapping[str, float], plan: Boots
     inside = followed & careers.in_sector(now)
     if not inside.any():
         return None
-    panel = careers.panel(
-        columns, inside[:, np.newaxis], f"in a sector in year {year}, in a known state the year after"
-    )
+    label = f"in a sector in year {year}, in a known state the year after"
+    panel = careers.panel(columns, (label, inside[:, np.newaxis]))
     table = share_of_true(panel, LEFT, by=[SECTOR], plan=plan)
     sector = table.keys[SECTOR].codes
     arrives = followed & careers.in_sector(then) & (now != then)

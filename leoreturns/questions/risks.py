@@ -64,7 +64,7 @@ def entry_risks(careers: Careers, start: int, late: LateEntry) -> Panel:
         (Column(YEAR, "year", "number"), years),
         (Column(ENTERED, "year", "code", labels=labels, owner=careers.owner), event),
     ]
-    return careers.panel(columns, at_risk, f"followed from year {start} on until in a first sector")
+    return careers.panel(columns, (f"followed from year {start} on until in a first sector", at_risk))
 
 
 def exit_risks(careers: Careers) -> Panel:
@@ -96,7 +96,7 @@ def exit_risks(careers: Careers) -> Panel:
         (Column(DURATION, "year", "number"), duration),
         (Column(LEFT, "year", "code", labels=(STAYS, OTHER_SECTOR, NO_WORK), owner=careers.owner), event),
     ]
-    return careers.panel(columns, event >= 0, "in the first spell in a sector, of which the beginning is seen")
+    return careers.panel(columns, ("in the first spell in a sector, of which the beginning is seen", event >= 0))
 
 
 def incidences(risks: Panel, by: Sequence[str], time: str, event: str, plan: BootstrapPlan | None) -> Aggregate | None:

@@ -106,7 +106,8 @@ def pipeline(careers: Careers, stages: Sequence[Stage], followed: BoolArray) -> 
         (Column(ORIGIN, "year", "code", labels=labels, owner=owner), origins),
         (Column(DESTINATION, "year", "code", labels=labels, owner=owner), destinations),
     ]
-    panel = careers.panel(columns, np.repeat(kept[:, np.newaxis], shape[1], axis=1), "in every stage of the pipeline")
+    every_step = np.repeat(kept[:, np.newaxis], shape[1], axis=1)
+    panel = careers.panel(columns, ("in every stage of the pipeline", every_step))
     return aggregate(panel, None, by=[STEP, ORIGIN, DESTINATION], statistics=["n_person"])
 
 
