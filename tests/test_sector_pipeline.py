@@ -427,6 +427,45 @@ def test_an_answer_is_released_with_what_few_persons_stand_behind_hidden(tmp_pat
     assert "persons in the state with a row in both years" in readme and "register" in readme
 
 
+def test_mobility_between_large_sectors_is_released_with_its_interval(tmp_path: Path) -> None:
+    frame = published()
+    large = frame.groupby("industry")["graduate"].transform("size") > 20_000
+    few = frame[large.groupby(frame["graduate"]).transform("all") & (frame["graduate"] % 10 == 0)]
+    graduates = lr.Panel.from_frame(few, person="graduate", time="year", time_varying=["industry"])
+    found = lr.sector_pipeline(
+        graduates, sector="industry", since="year", year=1, horizons=[2], qualification=None, next_qualification=None,
+        characteristics=[], plan=lr.BootstrapPlan(199, seed=1),
+    )  # fmt: skip
+    tables = ["transitions", "retention", "stayers", "mobility", "origins", "entry"]
+    assert list(found) == [*tables, "retention_chart", "pipeline", "pipeline_chart"]
+    released = lr.release(found, policy="ons-srs", to=tmp_path / "out")
+    shown = pd.read_csv(released.path / "mobility.csv").iloc[0]
+    exact = found["mobility"].to_frame().iloc[0]
+    assert shown["shorrocks"] == pytest.approx(100 * exact["shorrocks"], abs=0.051)
+    stay = found["retention"].to_frame()
+    error = np.sqrt((stay["share"] * (1 - stay["share"]) / stay["n_person"]).sum()) / (len(stay) - 1)
+    assert exact["shorrocks_se"] == pytest.approx(error, rel=0.15)
+    assert shown["shorrocks_low"] < shown["shorrocks"] < shown["shorrocks_high"]
+
+
+def test_graduates_are_followed_from_graduation_and_schools_resampled() -> None:
+    plan = lr.BootstrapPlan(99, unit="school", seed=1, interval="percentile", level=0.9)
+    found = lr.sector_pipeline(
+        panel(), since="years_since_graduation", year=1, horizons=[1, 2], qualification="education_level",
+        next_qualification=None, by=["education_level"], characteristics=[], plan=plan,
+    )  # fmt: skip
+    graduates = reference.careers(panel().to_frame(), "years_since_graduation")
+    counts = reference.flows(graduates, 1, 2)
+    table = found["transitions"]
+    row = table.to_frame().set_index(["years_later", "sector_from", "sector_to"]).loc[(2, "P", "P")]
+    assert row["n_person"] == sum(n for (one, _), n in counts.items() if one == "P")
+    assert row["share"] == counts["P", "P"] / row["n_person"]
+    units = table.intervals["share"].n_units
+    assert units is not None and (units <= table.statistics["n_person"]).all() and (units > 1).any()
+    assert found["conversion"].keys["education_level"].labels == panel().column("education_level").labels
+    assert found["entry_by_education_level"].to_frame().equals(found["entry"].to_frame())
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

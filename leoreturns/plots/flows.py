@@ -88,7 +88,7 @@ def draw_flows(chart: Chart, table: ProtectedTable) -> Figure:
         for node in nodes.values():
             node.top = top
             top -= node.persons * scale + APART
-    width = NODE / (axis.get_position().width * WIDTH_PANELS) * len(chart.stages)
+    width = NODE / (axis.get_position().width * WIDTH_PANELS) * (len(chart.stages) - 1)
     for each in np.flatnonzero(shown).tolist():
         start, end = stages[step[each]][int(origin[each])], stages[step[each] + 1][int(destination[each])]
         _draw_band(axis, int(step[each]), width, start, end, float(persons[each]) * scale)

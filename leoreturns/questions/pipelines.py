@@ -13,7 +13,7 @@ from leoreturns.panel.schema import Column
 from leoreturns.questions.assemble import answer, source
 from leoreturns.questions.breakdown import Breakdown, Data, chosen, required, trait, words
 from leoreturns.questions.careers import FIRST_YEAR, AcrossRegisters, Careers, Rules, Tied
-from leoreturns.questions.flows import Flows, order_test, retention
+from leoreturns.questions.flows import FROM, LATER, Flows, order_test, retention
 from leoreturns.questions.representation import QUOTIENT, REPRESENTATION, mix, quotients, supply
 from leoreturns.questions.risks import (
     DURATION,
@@ -28,7 +28,7 @@ from leoreturns.questions.risks import (
 )
 from leoreturns.questions.stages import DESTINATION, ORIGIN, STEP, Stage, largest_sectors, pipeline
 from leoreturns.resample.plan import BootstrapPlan
-from leoreturns.results.aggregate import Aggregate
+from leoreturns.results.aggregate import Aggregate, taken
 from leoreturns.results.answer import Answer, Result
 from leoreturns.results.chart import Chart
 
@@ -131,8 +131,9 @@ def sector_pipeline(
         qualification), ``stayers`` (of those in sectors), ``mobility`` (Shorrocks index), ``origins`` (transitions
         backwards), ``order_test`` (second-order Markov against first), ``entry`` and ``exit`` (hazard as ``share``,
         Aalen-Johansen ``incidence`` and its standard error ``greenwood_se``, by qualification and by sector),
-        ``skill_mix``, ``representation_by_...``, ``location``, ``supply``, and ``pipeline`` with its
-        ``pipeline_chart``. Conversion, flows, entry and exit also ``..._by_sex`` for traits of `by`.
+        ``skill_mix``, ``representation_by_...``, ``location``, ``supply``, and ``pipeline``; ``pipeline_chart``, and
+        ``retention_chart`` of the largest sectors. Conversion, flows, entry and exit also ``..._by_sex`` for traits of
+        `by`.
 
     Raises
     ------
@@ -174,7 +175,9 @@ def sector_pipeline(
             tables["location"] = quotients(careers, year, region, QUOTIENT, plan)
         tables["supply"] = supply(careers, year, growth or {}, plan)
         results: dict[str, Result] = {name: table for name, table in tables.items() if table is not None}
-        results |= _charted(data, careers, year, horizons, routes)
+        named = largest_sectors(careers, year)
+        results |= _retained(data, results, named)
+        results |= _charted(data, careers, year, horizons, routes, named)
     return answer(
         "sector_pipeline",
         data,
@@ -220,7 +223,9 @@ def _of_qualifications(
     for keys in _breakdowns(by) if panel.n_row else ():
         for name in routes:
             called = "conversion" if name == routes[0] else f"conversion_from_{name}"
-            found[_named(called, keys)] = composition(panel, SECTOR, by=[*keys, name, YEAR], plan=plan)
+            found[_named(called, keys)] = composition(
+                panel, SECTOR, by=list(dict.fromkeys([*keys, name, YEAR])), plan=plan
+            )
     return found
 
 
@@ -262,7 +267,7 @@ def _of_risks(
     entering, leaving = entry_risks(careers, start, late), exit_risks(careers)
     found: dict[str, Aggregate | None] = {}
     for keys in _breakdowns(by):
-        found[_named("entry", keys)] = incidences(entering, [*keys, *routes], YEAR, ENTERED, plan)
+        found[_named("entry", keys)] = incidences(entering, list(dict.fromkeys([*keys, *routes])), YEAR, ENTERED, plan)
         found[_named("exit", keys)] = incidences(leaving, [*keys, SECTOR], DURATION, LEFT, plan)
     return found
 
@@ -275,8 +280,35 @@ def _named(name: str, keys: Sequence[str]) -> str:
     return "_by_".join([name, *keys])
 
 
+def _retained(data: Data, results: Mapping[str, Result], named: Sequence[int]) -> dict[str, Result]:
+    """Return the chart of retention in the largest sectors."""
+    table = results["retention"]
+    assert isinstance(table, Aggregate)
+    cells = taken(table, np.flatnonzero(np.isin(table.keys[FROM].codes, named)))
+    if not cells.n_cells:
+        return {}
+    chart = Chart(
+        "trajectory",
+        cells,
+        x=LATER,
+        line="share",
+        band=("share_low", "share_high") if "share" in cells.intervals else None,
+        colour=FROM,
+        title="Retention in the largest sectors",
+        x_label="Years later",
+        y_label="Per cent of those in the sector who are in it again",
+        source=source(data, cells),
+    )
+    return {"retention_chart": chart}
+
+
 def _charted(
-    data: Data, careers: Careers, year: int, horizons: Sequence[int], routes: Sequence[str]
+    data: Data,
+    careers: Careers,
+    year: int,
+    horizons: Sequence[int],
+    routes: Sequence[str],
+    named: Sequence[int],
 ) -> dict[str, Result]:
     """Return the flows from qualification to sector to sector, and their chart.
 
@@ -288,7 +320,6 @@ def _charted(
         followed = first & (careers.at(year + horizon) >= 0) & ~careers.crossing(year, year + horizon)
         if followed.sum() >= FEWEST_FOLLOWED * first.sum():
             later = year + horizon
-    named = largest_sectors(careers, year)
     years = [year] if later == year else [year, later]
     stages = [Stage.of_trait(careers, name, words(name)) for name in routes]
     stages = stages[:1] + [stage.after(stages[0]) for stage in stages[1:]]
