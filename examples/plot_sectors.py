@@ -22,7 +22,7 @@ panel = lr.simulate_panel(n_persons=20_000, seed=3, definitions=definitions)
 # Flows start five years after key stage 4 and end 1, 3 and 5 years later. Entry into a first sector is followed from
 # year 3 on, so that jobs beside school do not count. Care (section Q) is to grow by two per cent a year.
 answer = lr.sector_pipeline(
-    panel, year=5, horizons=[1, 3, 5], start=3, by=["sex"], characteristics=["sex", "fsm"], growth={"Q": 0.02}
+    panel, year=5, horizons=[1, 3, 5], start=3, groups=["sex"], characteristics=["sex", "fsm"], growth={"Q": 0.02}
 )
 answer
 

@@ -45,7 +45,7 @@ def traits() -> pd.DataFrame:
 @cache
 def answer() -> Answer:
     return lr.sector_pipeline(
-        panel(), horizons=HORIZONS, by=["sex"], characteristics=["sex", "fsm"], growth={"Q": 0.05}
+        panel(), horizons=HORIZONS, groups=["sex"], characteristics=["sex", "fsm"], growth={"Q": 0.05}
     )
 
 
@@ -396,13 +396,13 @@ def test_a_plan_gives_intervals_near_the_errors_of_the_formulas() -> None:
 @pytest.mark.parametrize("plan", [None, PLAN], ids=["counts", "plan"])
 def test_the_question_keeps_the_rules(plan: lr.BootstrapPlan | None) -> None:
     small = lr.simulate_panel(n_persons=800, seed=6, definitions=definitions())
-    check_question(lr.sector_pipeline, small, characteristics=["sex"], by=["sex"], horizons=[1, 3], plan=plan)
+    check_question(lr.sector_pipeline, small, characteristics=["sex"], groups=["sex"], horizons=[1, 3], plan=plan)
 
 
 def test_a_scan_gives_the_answer_of_its_panel(tmp_path: Path) -> None:
     panel().save(tmp_path / "stored", partitions=3)
     found = lr.sector_pipeline(
-        lr.Panel.scan(tmp_path / "stored"), horizons=HORIZONS, by=["sex"], characteristics=["sex", "fsm"],
+        lr.Panel.scan(tmp_path / "stored"), horizons=HORIZONS, groups=["sex"], characteristics=["sex", "fsm"],
         growth={"Q": 0.05},
     )  # fmt: skip
     assert list(found) == list(answer())
@@ -452,7 +452,7 @@ def test_graduates_are_followed_from_graduation_and_schools_resampled() -> None:
     plan = lr.BootstrapPlan(99, unit="school", seed=1, interval="percentile", level=0.9)
     found = lr.sector_pipeline(
         panel(), since="years_since_graduation", year=1, horizons=[1, 2], qualification="education_level",
-        next_qualification=None, by=["education_level"], characteristics=[], plan=plan,
+        next_qualification=None, groups=["education_level"], characteristics=[], plan=plan,
     )  # fmt: skip
     graduates = reference.careers(panel().to_frame(), "years_since_graduation")
     counts = reference.flows(graduates, 1, 2)
@@ -478,7 +478,7 @@ def test_graduates_are_followed_from_graduation_and_schools_resampled() -> None:
         ({"sector": "earnings"}, PanelError, "'earnings' must hold labels by person and year"),
         ({"since": "sector"}, PanelError, "whole years since an event"),
         ({"since": "log_earnings"}, PanelError, "must hold whole years"),
-        ({"by": ["sector"]}, PanelError, "one value per person"),
+        ({"groups": ["sector"]}, PanelError, "one value per person"),
         ({"qualification": "colour"}, PanelError, "no column 'colour'"),
     ],
 )

@@ -11,7 +11,7 @@ from leoreturns._parallel import threads
 from leoreturns.aggregates.composition import composition
 from leoreturns.panel.schema import Column
 from leoreturns.questions.assemble import answer, source
-from leoreturns.questions.breakdown import Breakdown, Data, chosen, required, trait, words
+from leoreturns.questions.breakdown import Data, chosen, output_name, required, trait, words
 from leoreturns.questions.careers import FIRST_YEAR, AcrossRegisters, Careers, Rules, Tied
 from leoreturns.questions.flows import FROM, LATER, Flows, order_test, retention
 from leoreturns.questions.representation import QUOTIENT, REPRESENTATION, mix, quotients, supply
@@ -63,7 +63,7 @@ def sector_pipeline(
     start: int = FIRST_YEAR,
     qualification: str | None = "ks5_route",
     next_qualification: str | None = "education_level",
-    by: Sequence[str] = (),
+    groups: Sequence[str] = (),
     characteristics: Sequence[str] | None = None,
     region: str | None = "region_of_residence",
     growth: Mapping[str, float] | None = None,
@@ -102,7 +102,7 @@ def sector_pipeline(
         should not count.
     qualification, next_qualification : str or None
         Traits: the first qualification and the one it leads to; None for none.
-    by : sequence of str
+    groups : sequence of str
         Traits, such as "sex", by each of which conversion, flows, entry and exit are also broken down.
     characteristics : sequence of str, optional
         Traits whose groups' representation in sectors is told; by default those of the Department's report of 27 May
@@ -133,7 +133,7 @@ def sector_pipeline(
         Aalen-Johansen ``incidence`` and its standard error ``greenwood_se``, by qualification and by sector),
         ``skill_mix``, ``representation_by_...``, ``location``, ``supply``, and ``pipeline``; ``pipeline_chart``, and
         ``retention_chart`` of the largest sectors. Conversion, flows, entry and exit also ``..._by_sex`` for traits of
-        `by`.
+        `groups`.
 
     Raises
     ------
@@ -154,23 +154,24 @@ def sector_pipeline(
     _check_option("tied", tied, Tied)
     _check_option("across_registers", across_registers, AcrossRegisters)
     _check_option("late_entry", late_entry, LateEntry)
-    by = [by] if isinstance(by, str) else list(by)
-    groups = [name for name in chosen(data, characteristics) if name != sector]
+    groups = [groups] if isinstance(groups, str) else list(groups)
+    required(data, sector)
+    told = [name for name in chosen(data, characteristics) if name != sector]
     routes = [name for name in (qualification, next_qualification) if name is not None]
     region = region if region in data.schema.columns else None
-    for name in (*by, *groups, *routes):
+    for name in (*groups, *told, *routes):
         trait(data, name)
     rules = Rules(sector, since, tied, across_registers)
     with threads(n_jobs):
         at = {} if region is None else {required(data, region).name: year}
-        careers = Careers.of(data, rules, traits=[*routes, *by, *groups], at=at, plan=plan)
-        tables = _of_qualifications(careers, routes, horizons, by, plan)
-        tables |= _of_flows(careers, year, horizons, routes[:1], by, plan)
-        tables |= _of_risks(careers, start, late_entry, routes[:1], by, plan)
+        careers = Careers.of(data, rules, traits=[*routes, *groups, *told], at=at, plan=plan)
+        tables = _of_qualifications(careers, routes, horizons, groups, plan)
+        tables |= _of_flows(careers, year, horizons, routes[:1], groups, plan)
+        tables |= _of_risks(careers, start, late_entry, routes[:1], groups, plan)
         tables |= {"skill_mix": mix(careers, year, routes[-1], plan)} if routes else {}
-        for name in groups:
+        for name in told:
             table = quotients(careers, year, name, REPRESENTATION, plan)
-            tables[Breakdown(careers.columns[name], None).name("representation")] = table
+            tables[output_name("representation", [name])] = table
         if region is not None:
             tables["location"] = quotients(careers, year, region, QUOTIENT, plan)
         tables["supply"] = supply(careers, year, growth or {}, plan)
@@ -186,8 +187,8 @@ def sector_pipeline(
         flow=careers.flow,
         arguments={
             "sector": sector, "since": since, "year": year, "horizons": list(horizons), "start": start,
-            "qualification": qualification, "next_qualification": next_qualification, "by": by,
-            "characteristics": groups, "region": region, "growth": dict(growth or {}), "tied": tied,
+            "qualification": qualification, "next_qualification": next_qualification, "groups": list(groups),
+            "characteristics": told, "region": region, "growth": dict(growth or {}), "tied": tied,
             "across_registers": across_registers, "late_entry": late_entry,
         },
         denominators=DENOMINATORS,
@@ -223,7 +224,7 @@ def _of_qualifications(
     for keys in _breakdowns(by) if panel.n_row else ():
         for name in routes:
             called = "conversion" if name == routes[0] else f"conversion_from_{name}"
-            found[_named(called, keys)] = composition(
+            found[output_name(called, keys)] = composition(
                 panel, SECTOR, by=list(dict.fromkeys([*keys, name, YEAR])), plan=plan
             )
     return found
@@ -243,13 +244,13 @@ def _of_flows(
     for keys in _breakdowns(by):
         transitions = flows.transitions(keys, plan)
         found |= {
-            _named("transitions", keys): transitions,
-            _named("retention", keys): retention(transitions, careers.n_sector),
-            _named("stayers", keys): flows.stayers(keys, plan),
-            _named("mobility", keys): flows.mobility(keys, plan),
+            output_name("transitions", keys): transitions,
+            output_name("retention", keys): retention(transitions, careers.n_sector),
+            output_name("stayers", keys): flows.stayers(keys, plan),
+            output_name("mobility", keys): flows.mobility(keys, plan),
         }
     for name in routes:
-        found[_named("retention", [name])] = retention(flows.transitions([name], plan), careers.n_sector)
+        found[output_name("retention", [name])] = retention(flows.transitions([name], plan), careers.n_sector)
     found["origins"] = flows.origins(plan)
     found["order_test"] = order_test(careers, year)
     return found
@@ -267,17 +268,14 @@ def _of_risks(
     entering, leaving = entry_risks(careers, start, late), exit_risks(careers)
     found: dict[str, Aggregate | None] = {}
     for keys in _breakdowns(by):
-        found[_named("entry", keys)] = incidences(entering, list(dict.fromkeys([*keys, *routes])), YEAR, ENTERED, plan)
-        found[_named("exit", keys)] = incidences(leaving, [*keys, SECTOR], DURATION, LEFT, plan)
+        of = list(dict.fromkeys([*keys, *routes]))
+        found[output_name("entry", keys)] = incidences(entering, of, YEAR, ENTERED, plan)
+        found[output_name("exit", keys)] = incidences(leaving, [*keys, SECTOR], DURATION, LEFT, plan)
     return found
 
 
 def _breakdowns(by: Sequence[str]) -> list[list[str]]:
     return [[], *([name] for name in by)]
-
-
-def _named(name: str, keys: Sequence[str]) -> str:
-    return "_by_".join([name, *keys])
 
 
 def _retained(data: Data, results: Mapping[str, Result], named: Sequence[int]) -> dict[str, Result]:
