@@ -474,6 +474,7 @@ def test_graduates_are_followed_from_graduation_and_schools_resampled() -> None:
         ({"horizons": []}, ValueError, "whole years from 1 on"),
         ({"horizons": [0]}, ValueError, "whole years from 1 on"),
         ({"year": 60}, SupportError, "nobody has a row of year 60"),
+        ({"start": 60}, SupportError, "nobody has a row of year 60 or later"),
         ({"tied": "drop"}, ValueError, "tied is one of 'keep', 'not known'"),
         ({"sector": "earnings"}, PanelError, "'earnings' must hold labels by person and year"),
         ({"since": "sector"}, PanelError, "whole years since an event"),

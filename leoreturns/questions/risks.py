@@ -15,6 +15,7 @@ import numpy as np
 
 from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.aggregates.composition import composition
+from leoreturns.errors import SupportError
 from leoreturns.panel.panel import Panel
 from leoreturns.panel.schema import Column
 from leoreturns.questions.careers import FIRST_YEAR, NO_WORK, Careers
@@ -41,8 +42,15 @@ def entry_risks(careers: Careers, start: int, late: LateEntry) -> Panel:
     late : "leave out" or "at risk"
         Persons without a row of that year: left out, because an entry before their first row is not seen; or at risk
         from the year after their first row on, if they are in no sector in it (left truncation).
+
+    Raises
+    ------
+    SupportError
+        If the clock ends before that year.
     """
-    first = max(start - FIRST_YEAR, 0)
+    first = start - FIRST_YEAR
+    if first >= careers.n_year:
+        raise SupportError(f"nobody has a row of year {start} or later, from which entry is to be followed")
     states = careers.states[:, first:]
     before = ~np.logical_or.accumulate(states >= 0, axis=1)
     fine = careers.known(states)
