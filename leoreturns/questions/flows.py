@@ -97,7 +97,8 @@ class Flows:
         (k - sum p_ii) / (k - 1) of the k sectors that persons come from (Shorrocks 1978): 0 where all stay, 1 where
         where they go does not depend on where they were. It tells the share of stayers of one sector to whoever has
         those of all others, so its evidence is of the sector with the fewest stayers, and with the fewest leavers.
-        None where nobody is in a sector at both ends.
+        Every sector counts alike: where one has a handful of persons intervals are too short, and there is none where
+        one has a single person. None where nobody is in a sector at both ends.
         """
         if not self.sectors.n_row:
             return None
