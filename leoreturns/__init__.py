@@ -55,6 +55,7 @@ from leoreturns.questions.earnings import earnings_trajectories
 from leoreturns.questions.education import education_levels
 from leoreturns.questions.outcomes import labour_outcomes
 from leoreturns.questions.pathways import pathways
+from leoreturns.questions.pipelines import sector_pipeline
 from leoreturns.resample.joint import jointly
 from leoreturns.resample.plan import BootstrapPlan
 from leoreturns.results.adjusted import AdjustedTests
@@ -172,6 +173,7 @@ __all__ = [
     "romano_wolf",
     "rosenbaum_bounds",
     "run_batch",
+    "sector_pipeline",
     "simulate_extract",
     "simulate_panel",
     "specification_curve",

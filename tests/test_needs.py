@@ -313,5 +313,5 @@ def test_a_study_without_definitions_has_no_cohorts(tmp_path: Path) -> None:
 
 def test_the_study_of_the_examples_is_told() -> None:
     found = lr.needs(ROOT / "examples" / "study.toml", persons=3_600_000, simulated=500)
-    assert set(found.tables["question"]) == {"activities", "trajectories", "year_13", "levels"}
+    assert set(found.tables["question"]) == {"activities", "trajectories", "year_13", "levels", "sectors"}
     assert {"HMRC", "DWP", "DfE", "HESA"} <= set(found.data["owner"])

@@ -320,7 +320,7 @@ def test_a_chart_places_every_key_and_names_its_statistics() -> None:
 
 def test_a_chart_refuses_what_it_cannot_draw_without_showing_it() -> None:
     data = aggregate(["year"])
-    with pytest.raises(SupportError, match="of kind 'trajectory', 'areas', 'gaps', not 'bar'"):
+    with pytest.raises(SupportError, match="of kind 'trajectory', 'areas', 'gaps', 'flows', not 'bar'"):
         Chart("bar", data, x="year", line="p50")  # type: ignore[arg-type]
     for band in ("p50", ("p25",), ("p25", "p50", "p75")):
         with pytest.raises(SupportError, match="band names two statistics"):

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from leoreturns.errors import SupportError
 
 Family: TypeAlias = Literal["count", "weight", "total", "value", "square", "proportion", "ratio"]
-Source: TypeAlias = Literal["rows", "moments", "percentiles", "order"]
+Source: TypeAlias = Literal["rows", "moments", "percentiles", "order", "shares"]
 
 PERCENTILE = re.compile(r"p([1-9][0-9]?)")
 PERCENTILE_RATIO = re.compile(r"p([1-9][0-9]?)/p([1-9][0-9]?)")
@@ -37,7 +37,8 @@ class Statistic:
         "count" of persons or rows; "weight" a sum of weights; "total" a sum in the variable's unit; "value" in the
         variable's unit; "square" in its square; "proportion" between 0 and 1; "ratio" without unit.
     source : str
-        The kernel pass it needs: "rows" (counting only), "moments", "percentiles", or "order" (all values in order).
+        The kernel pass it needs: "rows" (counting only), "moments", "percentiles", or "order" (all values in order); of
+        those made by a question "shares": made of shares, whose numerator and rest both need persons.
     percentiles : tuple of int
         Percentiles it rests on; a top share rests on the percentile where the top begins.
     """
@@ -72,7 +73,24 @@ PLAIN: dict[str, Statistic] = {
 }
 
 # Made by a question from its own counts; the rules of a release know them, a request cannot ask for them.
-DERIVED: dict[str, Statistic] = {"n_distinct": Statistic("n_distinct", "count", "rows")}
+DERIVED: dict[str, Statistic] = {
+    entry.name: entry
+    for entry in (
+        Statistic("n_distinct", "count", "rows"),
+        # Flows between sectors.
+        Statistic("shorrocks", "proportion", "shares"),
+        Statistic("incidence", "proportion", "shares"),
+        Statistic("greenwood_se", "proportion", "shares"),
+        Statistic("representation", "ratio", "shares"),
+        Statistic("location_quotient", "ratio", "shares"),
+        Statistic("entrants", "count", "shares"),
+        Statistic("entrants_needed", "count", "shares"),
+        Statistic("supply_gap", "count", "shares"),
+        Statistic("likelihood_ratio", "ratio", "rows"),
+        Statistic("df", "ratio", "rows"),
+        Statistic("p_value", "ratio", "rows"),
+    )
+}
 
 
 def statistic(name: str) -> Statistic:

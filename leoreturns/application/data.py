@@ -38,6 +38,7 @@ OF_QUESTION: Mapping[str, tuple[str, ...]] = {
     "labour_outcomes": (ACTIVITY, *outcomes.STATES, earnings.EARNINGS, earnings.LINKED),
     "education_levels": (breakdown.LEVEL,),
     "pathways": (ACTIVITY,),
+    "sector_pipeline": ("tax_year", "sector", "sector_vintage", earnings.IN_WORK, "ks5_route", "region_of_residence"),
 }
 # Tables that a column does without, and is another one for it.
 BESIDE = {

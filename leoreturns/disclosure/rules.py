@@ -129,8 +129,8 @@ def excesses(evidence: Evidence) -> tuple[FloatArray, FloatArray]:
 
 
 def _is_share(asked: Statistic) -> bool:
-    """Tell whether a statistic is the share of values other than zero (not a share of a total)."""
-    return asked.family == "proportion" and asked.source == "moments"
+    """Tell whether a statistic is the share of values other than zero (not a share of a total), or made of such."""
+    return asked.source == "shares" or (asked.family == "proportion" and asked.source == "moments")
 
 
 def rests_on_total(asked: Statistic) -> bool:

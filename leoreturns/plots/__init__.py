@@ -10,6 +10,7 @@ from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
 from leoreturns.plots.contours import draw_contours
 from leoreturns.plots.effects import draw_effects
 from leoreturns.plots.figure import draw, png_bytes
+from leoreturns.plots.flows import draw_flows
 
 __all__ = [
     "draw",
@@ -17,6 +18,7 @@ __all__ = [
     "draw_coefficients",
     "draw_contours",
     "draw_effects",
+    "draw_flows",
     "draw_overlap",
     "draw_specifications",
     "png_bytes",

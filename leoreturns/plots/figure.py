@@ -14,6 +14,7 @@ from leoreturns.plots.balance import draw_balance, draw_overlap
 from leoreturns.plots.coefficients import draw_coefficients, draw_specifications
 from leoreturns.plots.contours import draw_contours
 from leoreturns.plots.effects import draw_effects
+from leoreturns.plots.flows import draw_flows
 from leoreturns.plots.layout import Layout
 from leoreturns.plots.marks import draw_areas, draw_bars, draw_lines
 from leoreturns.plots.style import AREA_COLOURS, COLOURS, MAX_PANELS, TEXT_SIZE, own_style
@@ -45,6 +46,8 @@ def png_bytes(chart: AnyChart, table: ProtectedTable) -> bytes:
             figure = draw_overlap(chart, table)
         case ContourChart():
             figure = draw_contours(chart, table)
+        case Chart(kind="flows"):
+            figure = draw_flows(chart, table)
         case _:
             figure = draw(chart, table)
     stream = io.BytesIO()
@@ -55,7 +58,7 @@ def png_bytes(chart: AnyChart, table: ProtectedTable) -> bytes:
 
 @own_style()
 def draw(chart: Chart, table: ProtectedTable) -> Figure:
-    """Draw the lines, areas or bars of a statistic over a key, by colour and panel.
+    """Draw the lines, areas or bars of a statistic over a key, by colour and panel; flows have `draw_flows`.
 
     Parameters
     ----------

@@ -42,6 +42,7 @@ TITLES = {
     "idaci_quintile": "IDACI quintile",
     "ks4_five_ac": "five or more A*-C at key stage 4",
     "ks4_band": "attainment at key stage 4",
+    "ks5_route": "route at key stage 5",
     "education_level": "level of education",
 }
 YEAR, LEVEL = "years_since_ks4", "education_level"
@@ -81,8 +82,7 @@ class Breakdown:
 
     def name(self, of: str) -> str:
         """Return the name of a result, such as ``earnings_by_sex_and_education_level``, fit to name a file."""
-        text = f"{of}_by_{'_and_'.join(self.keys)}" if self.keys else of
-        return re.sub(r"[^a-z0-9_-]", "_", text.lower())
+        return output_name(of, self.keys)
 
     def placed(self) -> tuple[str | None, str | None] | None:
         """Return the keys that a chart shows by colour and by panel; None where there are too many levels.
@@ -110,6 +110,12 @@ class Breakdown:
         if self.level is not None and {GRADUATE, LEVEL_3} <= set(self.level.labels):
             found.append(Contrast(self.level.name, GRADUATE, LEVEL_3, kind))
         return found
+
+
+def output_name(of: str, keys: Sequence[str]) -> str:
+    """Return the name of a result by some keys, fit to name a file."""
+    text = f"{of}_by_{'_and_'.join(keys)}" if keys else of
+    return re.sub(r"[^a-z0-9_-]", "_", text.lower())
 
 
 def base_of(column: Column) -> Label | None:

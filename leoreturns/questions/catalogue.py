@@ -13,11 +13,14 @@ from leoreturns.estimation.covariance import Clustered, Covariance, Robust, Unad
 from leoreturns.estimation.doubly_robust import Estimand, Method
 from leoreturns.estimation.formula import Term, parse
 from leoreturns.questions.activities import main_activities
+from leoreturns.questions.careers import AcrossRegisters, Tied
 from leoreturns.questions.earnings import earnings_trajectories
 from leoreturns.questions.education import education_levels
 from leoreturns.questions.estimates import effect, regression
 from leoreturns.questions.outcomes import labour_outcomes
 from leoreturns.questions.pathways import pathways
+from leoreturns.questions.pipelines import sector_pipeline
+from leoreturns.questions.risks import LateEntry
 from leoreturns.results.answer import Answer
 
 OUTCOME = "outcome"  # stands for the left-hand side of a model whose columns are asked for
@@ -101,6 +104,18 @@ def _whole(value: Any) -> int:
     return value
 
 
+def _wholes(value: Any) -> list[int]:
+    if not isinstance(value, list):
+        raise TypeError
+    return [_whole(each) for each in value]
+
+
+def _rates(value: Any) -> dict[str, float]:
+    if not isinstance(value, Mapping) or any(isinstance(rate, bool) for rate in value.values()):
+        raise TypeError
+    return {name: float(rate) for name, rate in value.items()}
+
+
 def one_of(*allowed: str) -> Kind:
     """Return the kind of a word among some."""
 
@@ -140,6 +155,8 @@ def _of_model(value: Any) -> Iterable[str]:
 
 TEXTS = Kind("a list of texts", _texts)
 WHOLE = Kind("a whole number", _whole)
+WHOLES = Kind("a list of whole numbers", _wholes)
+RATES = Kind("numbers by name, such as { Q = 0.02 }", _rates)
 COLUMN = Kind("a text", _text, lambda name: [name])
 OPTIONAL = Kind("a text, or false for none", _optional, lambda name: [] if name is None else [name])
 COLUMNS = Kind("a list of texts", _texts, lambda names: names)
@@ -170,6 +187,18 @@ ARGUMENTS: Mapping[str, Kind] = MappingProxyType(
         "split": OPTIONAL,
         "by": OPTIONAL,
         "path": OPTIONAL,
+        "sector": COLUMN,
+        "since": COLUMN,
+        "horizons": WHOLES,
+        "start": WHOLE,
+        "qualification": OPTIONAL,
+        "next_qualification": OPTIONAL,
+        "groups": COLUMNS,
+        "region": OPTIONAL,
+        "growth": RATES,
+        "tied": one_of(*get_args(Tied)),
+        "across_registers": one_of(*get_args(AcrossRegisters)),
+        "late_entry": one_of(*get_args(LateEntry)),
     }
 )
 
@@ -180,6 +209,7 @@ QUESTIONS: Mapping[str, Question] = MappingProxyType(
         "labour_outcomes": Question(labour_outcomes, outcome="earnings"),
         "education_levels": Question(education_levels),
         "pathways": Question(pathways),
+        "sector_pipeline": Question(sector_pipeline),
         "feols": Question(regression, outcome="outcome"),
         "treatment_effect": Question(effect, outcome="outcome"),
     }

@@ -9,7 +9,7 @@ from leoreturns.errors import SupportError
 from leoreturns.results.aggregate import Aggregate
 from leoreturns.results.interval import ContrastTable, interval_columns
 
-ChartKind: TypeAlias = Literal["trajectory", "areas", "gaps"]
+ChartKind: TypeAlias = Literal["trajectory", "areas", "gaps", "flows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +18,25 @@ class Chart:
 
     Attributes
     ----------
-    kind : "trajectory", "areas" or "gaps"
+    kind : "trajectory", "areas", "gaps" or "flows"
         "trajectory": lines of a statistic over an ordered key. "areas": shares that add up, stacked over a key.
         "gaps": bars of the table's contrasts between the levels of a key and their base, with their intervals.
+        "flows": bands as wide as their persons are many, from what they were to what they are, step by step.
     data : Aggregate
         The result drawn.
     x : str
-        Key along the horizontal axis (years); of gaps, the key whose levels are compared, one below the other.
+        Key along the horizontal axis (years); of gaps, the key whose levels are compared, one below the other; of
+        flows, the steps from one stage to the next.
     line : str
-        Statistic drawn: as lines, as areas (a share), or its contrasts as bars.
+        Statistic drawn: as lines, as areas (a share), its contrasts as bars, or as flows ("n_person").
     band : (str, str) or None
         Two columns drawn as a shaded range: the ends of the line's interval ("p50_low", "p50_high") or of its
         simultaneous band ("p50_band_low", "p50_band_high"), or two statistics ("p25", "p75"). Of lines only.
     colour, panel : str or None
         Keys told apart by colour, and by panel side by side. Areas need the key whose levels are stacked as their
-        colour; gaps have no panels.
+        colour; gaps have no panels. Of flows: the keys of where they come from, and of where they go.
+    stages : tuple of str
+        Of flows: what the stages are called, one more than steps.
     title, x_label, y_label : str
         Texts; an empty axis label is made from the names and the unit.
     source : str
@@ -46,6 +50,7 @@ class Chart:
     band: tuple[str, str] | None = None
     colour: str | None = None
     panel: str | None = None
+    stages: tuple[str, ...] = ()
     title: str = ""
     x_label: str = ""
     y_label: str = ""
@@ -75,6 +80,8 @@ class Chart:
             self._check_areas()
         if self.kind == "gaps":
             self._check_gaps()
+        if self.kind == "flows":
+            self._check_flows()
 
     @property
     def contrasts(self) -> tuple[ContrastTable, ...]:
@@ -87,6 +94,15 @@ class Chart:
             raise SupportError("areas are stacked by the levels of a key: name it as colour")
         if self.line != "share":
             raise SupportError(f"areas show shares that add up, not '{self.line}'")
+
+    def _check_flows(self) -> None:
+        """Refuse flows of anything but persons, or without both of their ends and a name for every stage."""
+        if self.colour is None or self.panel is None:
+            raise SupportError("flows need the key of where they come from as colour, of where they go as panel")
+        if self.line != "n_person":
+            raise SupportError(f"flows are as wide as their persons are many: line is 'n_person', not '{self.line}'")
+        if len(self.stages) != len(self.data.keys[self.x].labels) + 1:
+            raise SupportError("flows need the names of their stages: one more than there are steps")
 
     def _check_gaps(self) -> None:
         """Refuse gaps that the table has no contrasts for, or that do not compare with one and the same level."""
