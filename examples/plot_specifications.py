@@ -65,4 +65,5 @@ lr.romano_wolf("lwage + hours ~ union * married | nr + year", panel, cov=lr.Resa
 # %%
 # A rate of false discoveries is a weaker promise about more hypotheses.
 menu = lr.feols("lwage + hours ~ union * married | nr + year", panel, cov=lr.Clustered("nr"))
-lr.false_discovery(menu, names)
+discoveries: lr.AdjustedTests = lr.false_discovery(menu, names)
+discoveries

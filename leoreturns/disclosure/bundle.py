@@ -16,7 +16,8 @@ from leoreturns.disclosure.balances import protect_balance, protect_overlap
 from leoreturns.disclosure.contents import answer_lines, csv_bytes, readme_bytes
 from leoreturns.disclosure.contours import protect_contours
 from leoreturns.disclosure.contrasts import protect_contrast, protect_gaps
-from leoreturns.disclosure.estimates import protect_curve, protect_effects, protect_regressions, written
+from leoreturns.disclosure.effects import protect_effects
+from leoreturns.disclosure.estimates import protect_curve, protect_regressions, written
 from leoreturns.disclosure.policy import Policy, find_policy
 from leoreturns.disclosure.protection import protect
 from leoreturns.errors import DisclosureError, SupportError

@@ -18,7 +18,6 @@ from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.rounding import Rounding
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import CellKey
-from leoreturns.results.coefficient_chart import EffectChart
 from leoreturns.results.curve import SpecificationCurve
 from leoreturns.results.estimate import Estimate
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
@@ -33,8 +32,6 @@ COLUMNS = {
     "coefficient": (COEFFICIENT, ""), "std_error": (COEFFICIENT, "se"), "low": (COEFFICIENT, "low"),
     "high": (COEFFICIENT, "high"), "t": ("t", ""), "p": ("p", ""),
 }  # fmt: skip
-BANDS = {name: COLUMNS[name] for name in ("coefficient", "std_error", "low", "high")}
-BANDS |= {name: (COEFFICIENT, name) for name in ("band_low", "band_high")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +176,7 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
         for model, reason in zip(models, why, strict=True)
     ]
     values = [model.to_frame(curve.level).loc[curve.name, list(COLUMNS)].to_numpy(dtype=np.float64) for model in models]
-    columns = _number_columns(values, why, unsure, policy)
+    columns = number_columns(values, why, unsure, policy)
     persons = [float(model.n_person) for model in models]
     small = [hidden_fit(model, policy) for model in models]
     columns.append(
@@ -194,39 +191,6 @@ def protect_curve(curve: SpecificationCurve, policy: Policy) -> ProtectedTable:
         keys[kind] = CellKey(key.labels, key.codes[order])
     return ProtectedTable(
         variable=f"coefficient of {curve.name}, {100 * curve.level:g} per cent intervals;",
-        keys=keys,
-        columns={column.name: column for column in columns},
-        reasons=REASONS,
-    )
-
-
-def protect_effects(chart: EffectChart, policy: Policy) -> ProtectedTable:
-    """Apply the rules and the rounding of a policy to the effects that a chart draws, with their intervals and bands.
-
-    Parameters
-    ----------
-    chart : EffectChart
-    policy : Policy
-
-    Returns
-    -------
-    ProtectedTable
-        One cell per effect by the keys of the estimate.
-    """
-    fit, n = chart.data, chart.data.n_effects
-    why = hidden_coefficients(fit, policy)
-    unsure = uncertain(fit, why, policy)[:n].tolist()
-    frame = fit.bands(chart.along, chart.level)
-    keys = {}
-    for name, key in fit.keys.items():
-        labels = [key.labels[code] for code in key.codes[:n].tolist()]
-        check_shown(f"levels of '{name}'", {str(label): not hid for label, hid in zip(labels, why[:n], strict=True)})
-        keys[name] = CellKey(key.labels, key.codes[:n])
-    columns = _number_columns(frame[list(BANDS)].to_numpy()[:n], why[:n].tolist(), unsure, policy, BANDS)
-    level = fit.level if chart.level is None else chart.level
-    return ProtectedTable(
-        variable=f"effects on {fit.outcome} ({fit.method}, standard errors {fit.cov_name}), {100 * level:g} per cent "
-        "intervals and simultaneous bands;",
         keys=keys,
         columns={column.name: column for column in columns},
         reasons=REASONS,
@@ -331,7 +295,7 @@ def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: P
                 why.append(int(reasons[at]))
                 unsure.append(int(doubt[at]))
                 values.append(frame.loc[name, list(COLUMNS)].to_numpy(dtype=np.float64))
-    columns = _number_columns(values, why, unsure, policy)
+    columns = number_columns(values, why, unsure, policy)
     return ProtectedTable(
         variable=_described(table),
         keys={
@@ -343,7 +307,7 @@ def _coefficients(table: RegressionTable, hidden: Sequence[ByteArray], policy: P
     )
 
 
-def _number_columns(
+def number_columns(
     values: Sequence[FloatArray] | FloatArray,
     why: Sequence[int],
     unsure: Sequence[int],
