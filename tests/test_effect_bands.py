@@ -11,7 +11,7 @@ from scipy import stats
 
 import leoreturns as lr
 from leoreturns import plots
-from leoreturns.disclosure.estimates import protect_effects
+from leoreturns.disclosure.effects import protect_effects
 from leoreturns.disclosure.policy import find_policy
 from leoreturns.results.simultaneous import LargestOf
 

@@ -289,7 +289,7 @@ def test_a_report_is_printed_and_written(tmp_path: Path) -> None:
         ('where = "fsm"', 'where = "fsm ="', r"line 19: \[\[question\]\] 2 where: cannot use"),
         ('where = "fsm"', 'where = "fsn"', r"line 19: \[\[question\]\] 2 where: 'fsn' is no column"),
         ("seed = 1", "sed = 1", r"line 10: \[plan\]: unknown key 'sed'; did you mean 'seed'"),
-        ('preset = "dfe-2021"', 'preset = "dfe"', r"line 6: \[definitions\]: no preset 'dfe'"),
+        ('preset = "dfe-2021"', 'preset = "dfe"', r"line 7: \[definitions\]: no preset 'dfe'"),
         ('to = "release"', 'too = "release"', r"line 22: \[release\]: unknown key 'too'"),
         ('title = "Routes"', 'titel = "Routes"', "line 1: the study: unknown key 'titel'"),
         ("level = false", "level = 3", r"line 14: \[\[question\]\] 1 level must be a text"),
