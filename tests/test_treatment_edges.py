@@ -320,3 +320,22 @@ def test_equal_covariates_have_equal_chances_to_the_last_bit() -> None:
 def test_pairs_without_differences_are_told(differences: list[float], wanted: str) -> None:
     with pytest.raises(lr.SupportError, match=wanted):
         lr.rosenbaum_bounds(np.array(differences), [1.0, 2.0])
+
+
+def test_clusters_may_be_combinations_of_columns() -> None:
+    draw = np.random.default_rng(17)
+    n = 600
+    frame = pd.DataFrame({"person": range(n), "a": draw.integers(0, 5, n), "b": draw.integers(0, 6, n)})
+    frame = frame.assign(both=10 * frame.a + frame.b, d=draw.integers(0, 2, n), x=draw.normal(size=n))
+    frame["y"] = frame.x + frame.d + draw.normal(size=n)
+
+    def errors(cluster: str) -> list[float]:
+        cov = lr.Clustered(cluster)
+        effect = lr.treatment_effect(
+            "y ~ x", "d ~ x", frame, method="ipwra", estimand="ATE", cov=cov, person="person"
+        )  # fmt: skip
+        pairs = lr.match("d", "x", frame, estimand="ATT", replace=False, person="person")
+        matched = pairs.effect("y", cov=lr.Clustered("pair", cluster))
+        return [*effect.std_errors, *matched.std_errors]
+
+    assert errors("a^b") == pytest.approx(errors("both"), rel=1e-12)

@@ -17,12 +17,12 @@ from leoreturns.estimation.covariates import Units, cells_of, once_per_person
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.evidence import SampleEvidence
 from leoreturns.estimation.formula import Specification, parse
-from leoreturns.estimation.influence import influence_covariance
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.ols import identified, owners_of
 from leoreturns.estimation.partial import Bound, Known, share_known, trimmed, worst_case
 from leoreturns.estimation.request import of_moments
 from leoreturns.estimation.sample import Sample, draw_sample, restricted
+from leoreturns.estimation.sandwich import influence_covariance
 from leoreturns.estimation.solve import single_threaded
 from leoreturns.estimation.variables import Numbers, Variable, numbers
 from leoreturns.panel.panel import Panel
