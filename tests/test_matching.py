@@ -48,6 +48,30 @@ def test_sorting_keeps_the_order_of_equals_within_strata() -> None:
         neighbours.sort(found, moved, ends, 0, 4, np.empty((2, 9), dtype=np.uint64), np.empty((2, 9)))
 
 
+@pytest.mark.parametrize("single", [False, True])
+def test_equal_scores_of_a_stratum_are_one_point(single: bool) -> None:
+    scores = np.array([1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0])
+    ends = np.array([0, 3, 3, 6, 7])
+    of_member, firsts, offsets = np.empty(7, dtype=np.int64), np.empty(7, dtype=np.int64), np.empty(5, dtype=np.int64)
+    count = neighbours.points(scores, ends, single, of_member, firsts, offsets)
+    if single:
+        assert count == 7
+        np.testing.assert_array_equal(of_member, np.arange(7))
+        np.testing.assert_array_equal(firsts, np.arange(7))
+        np.testing.assert_array_equal(offsets, ends)
+    else:
+        assert count == 5
+        np.testing.assert_array_equal(of_member, [0, 0, 1, 2, 2, 3, 4])
+        np.testing.assert_array_equal(firsts[:5], [0, 2, 3, 5, 6])
+        np.testing.assert_array_equal(offsets, [0, 2, 2, 4, 5])
+    with pytest.raises(ValueError, match="differ in length"):
+        neighbours.points(scores[1:], ends, single, of_member, firsts, offsets)
+    with pytest.raises(ValueError, match="outputs differ"):
+        neighbours.points(scores, ends, single, of_member[1:], firsts, offsets)
+    with pytest.raises(ValueError, match="follow each other"):
+        neighbours.points(scores, np.array([0, 6, 3, 6, 7]), single, of_member, firsts, offsets)
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_windows_are_the_nearest(seed: int) -> None:
     draw = np.random.default_rng(seed)

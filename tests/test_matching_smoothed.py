@@ -23,8 +23,8 @@ KERNELS = {
 def lines(seed: int, n: int, *, whole: bool) -> tuple[Line, Line]:
     draw = np.random.default_rng(seed)
     score = draw.integers(0, 30, n).astype(float) if whole else draw.normal(size=n)
-    strata, arm, keys = draw.integers(0, 3, n), draw.random(n) < 0.3, np.arange(n).astype(np.uint64)
-    one, other = (Line.of(np.flatnonzero(own), score, strata, keys, 3, single=False) for own in (arm, ~arm))
+    strata, arm = draw.integers(0, 3, n), draw.random(n) < 0.3
+    one, other = (Line.of(np.flatnonzero(own), score, strata, 3, single=False) for own in (arm, ~arm))
     return one, other
 
 
@@ -48,8 +48,8 @@ def test_sums_keep_their_digits_far_from_the_origin() -> None:
     """Scores near a million with a bandwidth of a thousandth: differences of running sums would have no digit left."""
     draw = np.random.default_rng(2)
     score = np.sort(1e6 + draw.random(3_000))
-    keys, units = np.arange(3_000).astype(np.uint64), np.arange(3_000)
-    line = Line.of(units, score, np.zeros(3_000, dtype=np.int64), keys, 1, single=True)
+    units = np.arange(3_000)
+    line = Line.of(units, score, np.zeros(3_000, dtype=np.int64), 1, single=True)
     found, _ = kernel_sums(line, line, np.ones(3_000), "epanechnikov", 1e-3, 1)
     u = (score - score[:, None]) / 1e-3
     np.testing.assert_allclose(found[:, 0], KERNELS["epanechnikov"](u).sum(axis=1), rtol=1e-12)

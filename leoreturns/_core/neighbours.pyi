@@ -10,6 +10,14 @@ def sort(
     keys: NDArray[uint64],
     along: NDArray[float64],
 ) -> None: ...
+def points(
+    scores: NDArray[float64],
+    offsets: NDArray[int64],
+    single: bool,
+    of_member: NDArray[int64],
+    firsts: NDArray[int64],
+    point_offsets: NDArray[int64],
+) -> int: ...
 def nearest(
     focus: NDArray[float64],
     focus_offsets: NDArray[int64],

@@ -55,6 +55,44 @@ def sort(
                 members[base + i] = <int64_t>along[0, i]
 
 
+def points(
+    const double[::1] scores not None, const int64_t[::1] offsets not None, bint single, int64_t[::1] of_member not None,
+    int64_t[::1] firsts not None, int64_t[::1] point_offsets not None,
+):
+    """Number the points of sorted scores: those that are equal within a stratum are one. Return how many there are.
+
+    Parameters
+    ----------
+    scores : float64 of shape (n,), IN
+        Ascending within each stratum.
+    offsets : int64 of shape (n_strata + 1,), IN
+    single : bool
+        Whether every score is a point of its own.
+    of_member, firsts : int64 of shape (n,), OUT
+        Point of each score; where each point begins, for as many as there are.
+    point_offsets : int64 of shape (n_strata + 1,), OUT
+        First point of each stratum, and the end.
+    """
+    cdef int64_t s, i, found = 0, n = scores.shape[0], n_strata = offsets.shape[0] - 1
+    if n_strata < 0 or offsets[0] != 0 or offsets[n_strata] != n or point_offsets.shape[0] != n_strata + 1:
+        raise ValueError("strata and scores differ in length")
+    if of_member.shape[0] != n or firsts.shape[0] != n:
+        raise ValueError("scores and outputs differ in length")
+    for s in range(n_strata):
+        if offsets[s + 1] < offsets[s]:
+            raise ValueError("strata must follow each other")
+    with nogil:
+        for s in range(n_strata):
+            point_offsets[s] = found
+            for i in range(offsets[s], offsets[s + 1]):
+                if single or i == offsets[s] or scores[i] != scores[i - 1]:
+                    firsts[found] = i
+                    found += 1
+                of_member[i] = found - 1
+        point_offsets[n_strata] = found
+    return found
+
+
 cdef int64_t first_at_least(const double* x, int64_t n, double value) noexcept nogil:
     cdef int64_t low = 0, high = n, middle
     while low < high:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from leoreturns._typing import BoolArray, FloatArray, IntArray, UIntArray
+from leoreturns._typing import BoolArray, FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.arms import numbered_arms
 from leoreturns.estimation.clouds import Cloud, Space, mahalanobis
@@ -128,21 +128,16 @@ class Candidates:
         """What the score is, in words; None if there is none."""
         return self.settings.get("score")
 
-    @property
-    def keys(self) -> UIntArray:
-        """Keys of the persons, which decide between equals."""
-        return self.panel.keys[self.units.people]
-
     def points(self, *, single: bool) -> tuple[Points, Points]:
         """Return the points of both arms; with `single` every unit is one of its own."""
-        made, keys, n_strata = list[Points](), self.keys, int(self.strata.max()) + 1
+        made, n_strata = list[Points](), int(self.strata.max()) + 1
         for arm in (0, 1):
             own = np.flatnonzero(self.arms == arm)
             if self.space is None:
-                made.append(Line.of(own, self.score, self.strata, keys, n_strata, single=single))
+                made.append(Line.of(own, self.score, self.strata, n_strata, single=single))
             else:
                 codes = self.cells.codes
-                made.append(Cloud.of(own, self.space, codes, self.strata, keys, n_strata, single=single))
+                made.append(Cloud.of(own, self.space, codes, self.strata, n_strata, single=single))
         return made[0], made[1]
 
 

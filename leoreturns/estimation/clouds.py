@@ -10,7 +10,7 @@ from scipy.linalg import solve_triangular
 
 from leoreturns._core import tree_neighbours, tree_pairs, trees
 from leoreturns._parallel import ordered_map
-from leoreturns._typing import FloatArray, IntArray, UIntArray
+from leoreturns._typing import FloatArray, IntArray
 from leoreturns.errors import SupportError
 from leoreturns.estimation.points import Points, Windows, runs_of_strata
 
@@ -40,9 +40,8 @@ class Cloud(Points):
 
     @classmethod
     def of(
-        cls, units: IntArray, space: Space, cells: IntArray, strata: IntArray, keys: UIntArray, n_strata: int, *,
-        single: bool,
-    ) -> Cloud:  # fmt: skip
+        cls, units: IntArray, space: Space, cells: IntArray, strata: IntArray, n_strata: int, *, single: bool
+    ) -> Cloud:
         """Grow the trees of the units of an arm.
 
         Parameters
@@ -51,8 +50,7 @@ class Cloud(Points):
             Those of the arm, as places in the other arrays, ascending.
         space : Space
             Coordinates of the cells.
-        cells, strata, keys : of shape (n,)
-            Keys ascend.
+        cells, strata : of shape (n,)
         n_strata : int
         single : bool
             Whether every unit is a point of its own, equal covariates or not.
@@ -80,7 +78,7 @@ class Cloud(Points):
         of_member = place[np.cumsum(new) - 1]
         by_place = np.argsort(of_member, kind="stable")
         return cls(
-            members[by_place], of_member[by_place], keys[members[first]][order], counts[order], offsets,
+            members[by_place], of_member[by_place], members[first][order].view(np.uint64), counts[order], offsets,
             np.ascontiguousarray(rows[:, order]), nodes, boxes, space.scored,
         )  # fmt: skip
 

@@ -81,7 +81,7 @@ def _without_replacement(candidates: Candidates, rules: Rules) -> Matched:
 def _turns(candidates: Candidates, focus: Points, score: FloatArray) -> IntArray:
     """Return the places of single points in their stratum, ascending by score and then by key."""
     own = np.sort(focus.members)
-    line = Line.of(own, score, candidates.strata, candidates.keys, len(focus.offsets) - 1, single=True)
+    line = Line.of(own, score, candidates.strata, len(focus.offsets) - 1, single=True)
     place = np.empty(candidates.units.n, dtype=np.int64)
     place[focus.members] = np.arange(focus.n)
     return place[line.members] - np.repeat(focus.offsets[:-1], np.diff(focus.offsets))

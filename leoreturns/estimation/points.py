@@ -28,7 +28,7 @@ class Points(ABC):
     of_member : int64 of shape (n,)
         Point of each of them.
     keys : uint64 of shape (n_points,)
-        Smallest key of the units at a point.
+        Smallest unit at a point, which decides between equals: units stand in the order of their keys.
     counts : int64 of shape (n_points,)
         Units at a point.
     offsets : int64 of shape (n_strata + 1,)
@@ -104,17 +104,14 @@ class Line(Points):
     scores: FloatArray
 
     @classmethod
-    def of(
-        cls, units: IntArray, scores: FloatArray, strata: IntArray, keys: UIntArray, n_strata: int, *, single: bool
-    ) -> Line:
+    def of(cls, units: IntArray, scores: FloatArray, strata: IntArray, n_strata: int, *, single: bool) -> Line:
         """Sort the units of an arm.
 
         Parameters
         ----------
         units : int64 of shape (m,)
-            Those of the arm, as places in the other arrays, ascending.
-        scores, strata, keys : of shape (n,)
-            Keys ascend.
+            Those of the arm, as places in the other arrays, ascending, as their keys are.
+        scores, strata : of shape (n,)
         n_strata : int
         single : bool
             Whether every unit is a point of its own, equal scores or not.
@@ -128,14 +125,11 @@ class Line(Points):
             kernel.sort(own, members, ends, *bounds, np.empty((2, longest), dtype=np.uint64), np.empty((2, longest)))
 
         ordered_map(sort, runs_of_strata(ends), label="matching")
-        new = np.ones(len(members), dtype=bool)
-        if not single:
-            new[1:] = own[1:] != own[:-1]
-            new[ends[:-1][ends[:-1] < len(members)]] = True
-        first = np.flatnonzero(new)
-        offsets = np.searchsorted(first, ends).astype(np.int64)
-        counts = np.diff(np.append(first, len(members)))
-        return cls(members, np.cumsum(new) - 1, keys[members[first]], counts, offsets, own[first])
+        of_member, firsts = np.empty(len(members), dtype=np.int64), np.empty(len(members), dtype=np.int64)
+        offsets = np.empty(n_strata + 1, dtype=np.int64)
+        first = firsts[: kernel.points(own, ends, single, of_member, firsts, offsets)]
+        counts = np.diff(first, append=len(members))
+        return cls(members, of_member, members[first].view(np.uint64), counts, offsets, own[first])
 
     def nearest(
         self, pool: Line, k: int, *, caliper: float = np.inf, ties: bool = True, asked: IntArray | None = None
