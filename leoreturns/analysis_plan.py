@@ -2,7 +2,7 @@
 
 A plan is a TOML file with estimand, outcome, sample and covariates. Locking writes its hash and the time beside it;
 later changes are logged there as controlled changes of methodology, each with its reason and what it changed. Entries
-are chained by their hashes, so that none can be edited or taken out unnoticed.
+are chained by their hashes, so that none can be edited, or taken out from between others, unnoticed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from leoreturns.errors import StudyError
 
 KEYS = ("estimand", "outcome", "sample", "covariates")
 LISTS = KEYS[1:]  # several outcomes or samples: each is planned
-ENTRY = ("time", "sha256", "reason", "content", "previous")
+ENTRY = ("time", "sha256", "reason", "content", "previous", "entry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,7 @@ def lock_plan(path: str | Path, *, reason: str | None = None) -> LockedPlan:
     content, digest = _read(path)
     entries = _entries(path)
     if entries and entries[-1]["sha256"] == digest:
+        _check_content(path, content, entries)
         return _locked(entries)
     if entries and not (reason and reason.strip()):
         raise StudyError(
@@ -120,9 +121,9 @@ def lock_plan(path: str | Path, *, reason: str | None = None) -> LockedPlan:
         "sha256": digest,
         "reason": (reason or "").strip() if entries else "",
         "content": content,
-        "previous": _digest(entries[-1]) if entries else "",
+        "previous": entries[-1]["entry"] if entries else "",
     }
-    entries.append(entry)
+    entries.append(entry | {"entry": _digest(entry)})
     write_whole(_record(path), (json.dumps(entries, indent=1, ensure_ascii=False) + "\n").encode())
     return _locked(entries)
 
@@ -135,7 +136,7 @@ def read_locked(path: Path) -> LockedPlan:
     StudyError
         If it is not locked, was changed without record, or its record was edited.
     """
-    _, digest = _read(path)
+    content, digest = _read(path)
     entries = _entries(path)
     if not entries:
         raise StudyError(
@@ -146,7 +147,14 @@ def read_locked(path: Path) -> LockedPlan:
             f"{path.name!r} was changed after it was locked: log it by `python -m leoreturns lock {path.name} "
             '--reason "..."`, or restore it'
         )
+    _check_content(path, content, entries)
     return _locked(entries)
+
+
+def _check_content(path: Path, content: dict[str, Any], entries: list[dict[str, Any]]) -> None:
+    """Refuse a record that says otherwise than the plan."""
+    if entries[-1]["content"] != content:
+        raise StudyError(f"the record of {path.name!r} does not say what the plan says: restore it")
 
 
 def _locked(entries: list[dict[str, Any]]) -> LockedPlan:
@@ -190,9 +198,11 @@ def _entries(path: Path) -> list[dict[str, Any]]:
         whole = bool(entries) and all(set(entry) == set(ENTRY) for entry in entries)
     except (OSError, ValueError, TypeError):
         raise edited from None
-    before = [_digest(entry) for entry in entries] if whole else []
-    if not whole or [entry["previous"] for entry in entries] != ["", *before[:-1]]:
+    if not whole or [entry["previous"] for entry in entries] != ["", *(entry["entry"] for entry in entries[:-1])]:
         raise edited
+    for entry in entries:
+        if entry["entry"] != _digest({name: value for name, value in entry.items() if name != "entry"}):
+            raise edited
     return list(entries)
 
 

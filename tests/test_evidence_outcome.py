@@ -62,12 +62,23 @@ def test_least_squares_by_brute_force(effects: list[str], weighted: bool, monkey
             )
 
 
-def test_without_a_constant_there_is_one_side() -> None:
+def test_without_a_constant_a_side_may_have_no_row() -> None:
     frame = workers(80)
     found = contributors(lr.feols("y ~ treated + x1 - 1", frame, cov=lr.Robust("HC1"), person="person"))
     left = residuals(frame.treated, frame[["x1"]].to_numpy())
-    expected = fewest(left, [np.abs(frame.y)], frame.person, sides=False)
-    assert found["treated"] == pytest.approx(expected, rel=1e-9)
+    assert found["treated"] == pytest.approx(fewest(left, [np.abs(frame.y)], frame.person), rel=1e-9)
+    alone = contributors(lr.feols("y ~ treated - 1", frame, cov=lr.Robust("HC1"), person="person"))
+    expected = fewest(frame.treated.to_numpy(dtype=float), [np.abs(frame.y)], frame.person, sides=False)
+    assert alone["treated"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_dummies_that_add_up_to_a_constant_have_two_sides() -> None:
+    draw = np.random.default_rng(8)
+    frame = pd.DataFrame({"person": range(900), "z": draw.random(900) < 0.2, "g": draw.integers(0, 2, 900)})
+    frame = frame.assign(pay=draw.lognormal(10, 0.5, 900) * ~frame.z, z=1.0 * frame.z)
+    frame.loc[frame.z.idxmax(), "pay"] = 77_777.0
+    for formula in ("pay ~ z + C(g)", "pay ~ 0 + C(g) + z"):
+        assert contributors(lr.feols(formula, frame, cov=lr.Robust("HC1"), person="person"))["z"] < 1.01
 
 
 @pytest.mark.parametrize("effects", [["person"], ["school", "year"]])

@@ -211,7 +211,6 @@ def test_frequency_weights_are_groups_repeated(rows: int, monkeypatch: pytest.Mo
     weights = lr.Weights("times", "frequency")
     for cov, same in [
         (lr.Unadjusted(), lr.Unadjusted()),
-        (lr.Clustered("person"), lr.Clustered("one")),
         (lr.Clustered("school"), lr.Clustered("school")),
         (lr.Jackknifed("school"), lr.Jackknifed("school")),
     ]:
@@ -221,6 +220,8 @@ def test_frequency_weights_are_groups_repeated(rows: int, monkeypatch: pytest.Mo
         close(found.covariance, expected.covariance)
         close([found.loglik, found.fit["null_loglik"]], [expected.loglik, expected.fit["null_loglik"]])
         assert found.nobs == expected.nobs and found.df_resid == expected.df_resid
+    with pytest.raises(lr.SupportError, match="stands for several, which a cluster would take for one"):
+        fitted("work ~ x1 + x2 | person", lr.Clustered("person"), frame, weights=weights)
     assert found.n_row == len(both(frame[frame.times > 0])) and "frequency weights times" in str(found.settings)
 
 

@@ -204,6 +204,10 @@ def year_of(asked: Asked, definitions: Definitions) -> int:
     return definitions.last_tax_year - definitions.cohorts[-1]
 
 
+OF_TABLE = ["question", "table", "keys", "cells", "smallest", "hidden", "reason"]
+OF_EFFECT = ["question", "table", "compared", "among", "persons", "of_base", "statistic", "effect"]
+
+
 def of_study(
     study: Study, definitions: Definitions, expected: Expected, power: float, alpha: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
@@ -221,4 +225,4 @@ def of_study(
             place = {"question": asked.name, "table": name}
             tables.append(place | released_part(table, expected, study.policy))
             effects += [place | row for row in gaps_found(table, expected, year, power, alpha)]
-    return pd.DataFrame(tables), pd.DataFrame(effects), notes
+    return pd.DataFrame(tables, columns=OF_TABLE), pd.DataFrame(effects, columns=OF_EFFECT), notes

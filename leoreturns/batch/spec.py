@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import re
 from collections.abc import Mapping
@@ -78,7 +79,7 @@ class Job:
     def sample(self) -> str:
         """The rows that are asked of, as one condition."""
         cohorts = [f"cohort in {list(self.cohorts)}"] if self.cohorts else []
-        return " and ".join([*self.conditions, *cohorts])
+        return " and ".join(_bracketed(each) for each in (*self.conditions, *cohorts))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -146,6 +147,13 @@ class Spec:
             plan=self.plan if asked.intervals else None,
             panel=self.sources[cell["definitions"]].panel,
         )
+
+
+def _bracketed(condition: str) -> str:
+    """Return a condition that can be joined to others by "and" without another meaning."""
+    outer = ast.parse(condition.strip(), mode="eval").body
+    loose = isinstance(outer, ast.IfExp) or (isinstance(outer, ast.BoolOp) and isinstance(outer.op, ast.Or))
+    return f"({condition})" if loose else condition
 
 
 def _cells(entry: Entry) -> list[dict[str, str]]:

@@ -88,9 +88,14 @@ def protect_overlap(overlap: Overlap, policy: Policy) -> ProtectedTable:
     Raises
     ------
     DisclosureError
-        If the persons are not known.
+        If the persons are not known, or the score is no chance.
     """
     _check_identified(overlap.identified)
+    if overlap.edges[0] < 0.0 or overlap.edges[-1] > 1.0 + 1e-9:
+        raise DisclosureError(
+            "the bins of numbers other than chances end at the smallest and the largest, which are persons' own: "
+            "release the overlap of chances, with distance='logit'"
+        )
     arms, low, high, shares, why = list[int](), list[int](), list[int](), list[float](), list[int]()
     for arm, counts in enumerate(overlap.counts):
         for start, stop in merged_bins(counts, policy.min_persons):
@@ -118,16 +123,16 @@ def protect_overlap(overlap: Overlap, policy: Policy) -> ProtectedTable:
 def merged_bins(counts: IntArray, least: int) -> list[tuple[int, int]]:
     """Merge neighbouring bins, from the left, until each has enough persons; what is left over joins the last.
 
-    Empty bins at the ends are left out. Too few persons altogether are one bin.
+    Empty bins at the ends belong to the outermost: where the persons begin and end is not told. Too few persons
+    altogether are one bin.
     """
-    held = np.flatnonzero(counts)
-    bins, start, total = list[tuple[int, int]](), int(held[0]), 0
-    for at in range(int(held[0]), int(held[-1]) + 1):
+    bins, start, total = list[tuple[int, int]](), 0, 0
+    for at in range(len(counts)):
         total += int(counts[at])
         if total >= least:
             bins.append((start, at + 1))
             start, total = at + 1, 0
-    end = int(held[-1]) + 1
+    end = len(counts)
     if start < end and bins:
         bins[-1] = (bins[-1][0], end)
     return bins or [(start, end)]

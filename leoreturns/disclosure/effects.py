@@ -6,7 +6,7 @@ from leoreturns.disclosure.estimates import (
     COEFFICIENT,
     COLUMNS,
     REASONS,
-    check_shown,
+    check_groups,
     hidden_coefficients,
     number_columns,
     uncertain,
@@ -36,12 +36,9 @@ def protect_effects(chart: EffectChart, policy: Policy) -> ProtectedTable:
     fit, n = chart.data, chart.data.n_effects
     why = hidden_coefficients(fit, policy)
     unsure = uncertain(fit, why, policy)[:n].tolist()
+    check_groups(fit, why > 0)
     frame = fit.bands(chart.along, chart.level)
-    keys = {}
-    for name, key in fit.keys.items():
-        labels = [key.labels[code] for code in key.codes[:n].tolist()]
-        check_shown(f"levels of '{name}'", {str(label): not hid for label, hid in zip(labels, why[:n], strict=True)})
-        keys[name] = CellKey(key.labels, key.codes[:n])
+    keys = {name: CellKey(key.labels, key.codes[:n]) for name, key in fit.keys.items()}
     columns = number_columns(frame[list(BANDS)].to_numpy()[:n], why[:n].tolist(), unsure, policy, BANDS)
     level = fit.level if chart.level is None else chart.level
     return ProtectedTable(

@@ -19,6 +19,7 @@ from leoreturns.disclosure.rounding import Rounding
 from leoreturns.errors import DisclosureError
 from leoreturns.results.aggregate import CellKey
 from leoreturns.results.curve import SpecificationCurve
+from leoreturns.results.effect import COMPARISON, OUTCOME, EffectEstimate
 from leoreturns.results.estimate import Estimate
 from leoreturns.results.protected import ProtectedColumn, ProtectedTable
 from leoreturns.results.regression_table import FACTORS, INTERCEPT, MEASURES, RegressionTable, Texts, fit_statistics
@@ -149,6 +150,7 @@ def protect_regressions(table: RegressionTable, policy: Policy) -> tuple[Protect
     hidden = [hidden_coefficients(model, policy) for model in table.models]
     for model, why in zip(table.models, hidden, strict=True):
         check_levels(model.names, why > 0)
+        check_groups(model, why > 0)
     check_shown("regressions", {name: not why.all() for name, why in zip(table.headings, hidden, strict=True)})
     return _coefficients(table, hidden, policy), _fits(table, policy)
 
@@ -258,6 +260,25 @@ def check_levels(names: Sequence[str], hidden: BoolArray) -> None:
             if marked:
                 levels = shown.setdefault(column, {})
                 levels[level] = levels.get(level, False) or not reason
+    _check_names_of(shown)
+
+
+def check_groups(model: Estimate, hidden: BoolArray) -> None:
+    """Refuse the groups or years of effects as the levels of a category: their names leave as well."""
+    if not isinstance(model, EffectEstimate):
+        return
+    shown: dict[str, dict[str, bool]] = {}
+    for column, key in model.keys.items():
+        if column not in (COMPARISON, OUTCOME):
+            levels = shown.setdefault(column, {})
+            for code, reason in zip(key.codes.tolist(), hidden.tolist(), strict=True):
+                level = str(key.labels[code])
+                levels[level] = levels.get(level, False) or not reason
+    _check_names_of(shown)
+
+
+def _check_names_of(shown: Mapping[str, Mapping[str, bool]]) -> None:
+    """Refuse columns by their levels, and whether any number of each is shown."""
     for column, levels in shown.items():
         if any(FRACTION.fullmatch(level) for level in levels):
             raise DisclosureError(

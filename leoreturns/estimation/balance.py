@@ -77,9 +77,14 @@ def overlap_of(score: FloatArray, name: str, arms: IntArray, labels: tuple[str, 
     identified : bool
         Whether the data name the persons.
     """
-    width = _round_width(float(score.max() - score.min()) / BINS)
-    place = np.floor(score / width).astype(np.int64)
-    first, n_bin = int(place.min()), int(place.max() - place.min()) + 1
+    if score.min() >= 0.0 and score.max() <= 1.0:
+        # Of chances, the same bins whatever the data, so that their ends tell nothing.
+        width, first, n_bin = 1.0 / BINS, 0, BINS
+        place = np.minimum(np.floor(score * BINS), BINS - 1).astype(np.int64)
+    else:
+        width = _round_width(float(score.max() - score.min()) / BINS)
+        place = np.floor(score / width).astype(np.int64)
+        first, n_bin = int(place.min()), int(place.max() - place.min()) + 1
     counts = np.bincount(arms * n_bin + place - first, minlength=len(labels) * n_bin).reshape(len(labels), n_bin)
     return Overlap(name, labels, np.asarray(np.arange(first, first + n_bin + 1) * width), counts, identified)
 

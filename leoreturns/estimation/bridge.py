@@ -139,7 +139,7 @@ def random_effects(
         As in `feols`; the persons must be known.
     cov : Unadjusted, Robust or Clustered (by one or two columns)
     weights : Weights, optional
-        Analytic or frequency weights. The probability of observing a person does not say that of a row given the
+        Analytic weights. The probability of observing a person does not say that of a row given the
         person, which the components of the variance need as well (Pfeffermann et al. 1998, J. Royal Statistical Society
         B 60).
 
@@ -155,10 +155,11 @@ def random_effects(
     """
     if not isinstance(data, Panel) and person is None:
         raise SupportError("random effects of persons need the persons: name the id column with person=...")
-    if weights is not None and weights.kind == "probability":
+    if weights is not None and weights.kind != "analytic":
         raise SupportError(
-            "probability weights of rows do not determine the components of a variance; use lr.feols without effects, "
-            "or with those of persons, which is consistent under them"
+            f"{weights.kind} weights of rows do not determine the components of a variance; use lr.feols without "
+            "effects, or with those of persons, which is consistent under them; persons who stand for several are "
+            "written out under ids of their own"
         )
     with threads(n_jobs):
         read = _read(formula, data, cov, weights, where, person, n_jobs, instruments=False)

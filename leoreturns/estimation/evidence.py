@@ -126,10 +126,21 @@ class ScatteredShares(PersonShares):
         return numbers_of(by_person[: 2 * k + 1], sides)
 
 
+def effective_contributors(weights: FloatArray, outcomes: FloatArray) -> float:
+    """Return the persons of equal weight to whom the outcome behind a mean belongs; of ones and zeros, the fewer.
+
+    weights, outcomes : float64 of shape (n,)
+    """
+    parts = [np.abs(weights * outcomes)]
+    if np.isin(outcomes, (0.0, 1.0)).all():
+        parts.append(np.abs(weights) * (outcomes == 0.0))
+    return min(float(part.sum() ** 2 / (part @ part)) if part.any() else 0.0 for part in parts)
+
+
 def _one_sided(scored: Scored) -> AnyArray:
-    """Return which regressors are compared with nothing: the constant, and all without a constant or effects."""
-    out = np.full(len(scored.own), scored.design.blocks.centre == "none")
-    out[:1] |= scored.fit.constant
+    """Return which regressors are compared with nothing: the constant."""
+    out = np.zeros(len(scored.own), dtype=bool)
+    out[:1] = scored.fit.constant
     return out.view(np.uint8)
 
 
@@ -212,7 +223,9 @@ def evidence_of(design: Design, fit: Fit, numbers: FloatArray, shared: SampleEvi
     with np.errstate(divide="ignore", invalid="ignore"):
         effective = 1.0 / numbers[SHARES]
         sums, squares = numbers[CONTRIBUTED::2], numbers[CONTRIBUTED + 1 :: 2]
-        contributors = np.where(squares > 0, sums**2 / squares, 0.0).min(axis=0)
+        # Without a constant a side may have no row: the regressor is compared with nothing.
+        nobody = np.inf if design.blocks.centre == "none" else 0.0
+        contributors = np.where(squares > 0, sums**2 / squares, nobody).min(axis=0)
     return FitEvidence(
         names=fit.names,
         persons_off_mode=numbers[OFF_MODE].astype(np.int64),

@@ -12,7 +12,7 @@ from leoreturns.estimation.arms import Study, times
 from leoreturns.estimation.covariance import Covariance, with_variances
 from leoreturns.estimation.design import Variables
 from leoreturns.estimation.doubly_robust import BALANCING, MODELLED, Method
-from leoreturns.estimation.evidence import SampleEvidence
+from leoreturns.estimation.evidence import SampleEvidence, effective_contributors
 from leoreturns.estimation.formula import Specification
 from leoreturns.estimation.joint_covariance import Effects, Named, Parts, covariance_of_means, replicates_of_means
 from leoreturns.estimation.linked import LINKED, LinkWeights
@@ -161,6 +161,7 @@ def _evidence(names: tuple[str, ...], effects: Effects, means: Sequence[Named], 
     total, fourth, largest = (np.array(part) for part in zip(*squares, strict=True))
     effective, share = total**2 / fourth, largest / total
     of_effects = np.array([(a, b) for _, a, b in effects])
+    contributors = np.array([_contributors(entry) for entry in means])
     studies = {id(entry.part.study): entry.part.study for entry in means}.values()
     rank = sum(
         len(study.labels) * len(study.regressors.names) + (len(study.labels) - 1) * len(study.scored.names)
@@ -179,7 +180,15 @@ def _evidence(names: tuple[str, ...], effects: Effects, means: Sequence[Named], 
         fingerprint=shared.fingerprint,
         sketch=shared.sketch,
         identified=shared.fingerprint is not None,
+        effective_contributors=np.concatenate([contributors[of_effects].min(axis=1), contributors]),
     )
+
+
+def _contributors(entry: Named) -> float:
+    study = entry.part.study
+    own = study.arms == entry.arm
+    weight = times(entry.mean.multiple[study.cells.codes, study.arms], study.weights)
+    return effective_contributors(weight[own], study.outcome[own])
 
 
 def _squares(entry: Named) -> tuple[float, float, float]:

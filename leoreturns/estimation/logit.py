@@ -28,7 +28,7 @@ from leoreturns.estimation.evidence import (
     numbers_of,
     shares_collector,
 )
-from leoreturns.estimation.formula import parse
+from leoreturns.estimation.formula import Specification, parse
 from leoreturns.estimation.inputs import estimation_panel
 from leoreturns.estimation.likelihood import ONE_STEP_EACH
 from leoreturns.estimation.ols import check_options, identified, label_of, owners_of, split_panel
@@ -111,6 +111,7 @@ def felogit(
     specifications = parse(formula)
     if any(len(entry.effects) != 1 or entry.endogenous for entry in specifications):
         raise SupportError(EFFECT_HINT)
+    _refuse_single_clusters(specifications, cov, weights)
     results: dict[str, Estimate] = {}
     with threads(n_jobs), single_threaded():
         panel = estimation_panel(data, specifications, [*cov.columns, split], weights, where=where, person=person)
@@ -122,6 +123,17 @@ def felogit(
                 known = SampleEvidence.of(groups.sample, variables, known_persons=identified(data, person))
                 results[label_of(entry, label)] = _result(groups, found, cov, known, where)
     return next(iter(results.values())) if len(results) == 1 and split is None else Estimates(results)
+
+
+def _refuse_single_clusters(specifications: Sequence[Specification], cov: Covariance, weights: Weights | None) -> None:
+    """Refuse clusters that a weight makes several of."""
+    if weights is not None and weights.kind == "frequency":
+        for entry in specifications:
+            if set(cov.columns) >= set(entry.effects[0]):
+                raise SupportError(
+                    "a group with a frequency weight stands for several, which a cluster would take for one: write the "
+                    f"groups of '{weights.column}' out under ids of their own, or use lr.Unadjusted()"
+                )
 
 
 class _Gathering:

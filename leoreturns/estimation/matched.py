@@ -360,7 +360,14 @@ class Matched:
             effects={},
             dropped=own.columns.dropped,
             fit={},
-            evidence=evidence_of_weights(names, self._weights_by_arm(), own.focal, len(own.columns.names), shared),
+            evidence=evidence_of_weights(
+                names,
+                self._by_arm(self.weights),
+                self._by_arm(self._outcome(outcome)),
+                own.focal,
+                len(own.columns.names),
+                shared,
+            ),
             flow=sample.flow,
             settings={
                 **own.settings,
@@ -373,13 +380,10 @@ class Matched:
             n_effects=len(self._parts()),
         )
 
-    def _weights_by_arm(self) -> list[tuple[FloatArray, FloatArray]]:
-        """Return the weights of the treated and of the controls behind each part's numbers."""
+    def _by_arm(self, values: FloatArray) -> list[tuple[FloatArray, FloatArray]]:
+        """Return the values of the treated and of the controls behind each part's numbers."""
         arms, used = self.candidates.arms, self._used
-        return [
-            (self.weights[(arms == 1) & used & part], self.weights[(arms == 0) & used & part])
-            for _, part in self._parts()
-        ]
+        return [(values[(arms == 1) & used & part], values[(arms == 0) & used & part]) for _, part in self._parts()]
 
     def _persons(self, part: BoolArray) -> dict[str, int]:
         """Count the units of each arm in the matched sample, or a part of it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leoreturns._typing import FloatArray
-from leoreturns.estimation.evidence import SampleEvidence
+from leoreturns.estimation.evidence import SampleEvidence, effective_contributors
 from leoreturns.results.aggregate import CellKey
 from leoreturns.results.effect import COMPARISON
 from leoreturns.results.evidence import FitEvidence
@@ -16,6 +16,7 @@ from leoreturns.results.evidence import FitEvidence
 def evidence_of_weights(
     names: tuple[str, ...],
     parts: Sequence[tuple[FloatArray, FloatArray]],
+    outcomes: Sequence[tuple[FloatArray, FloatArray]],
     focal: tuple[int, ...],
     rank: int,
     shared: SampleEvidence,
@@ -31,6 +32,8 @@ def evidence_of_weights(
         Of the effects of all parts, then of the means of each, that of the treated first.
     parts : sequence of (float64, float64)
         Weights, none of them zero, of the treated and of the controls; the first part is everybody.
+    outcomes : sequence of (float64, float64)
+        Outcomes of the same persons.
     focal : tuple of int
         Arms that the effect is taken over.
     rank : int
@@ -44,6 +47,12 @@ def evidence_of_weights(
             total = squares.sum()
             found.append((len(weight), total**2 / (squares @ squares), squares.max() / total))
             leverage = max(leverage, float(np.sqrt(squares.max())))
+    contributors = np.array(
+        [
+            [effective_contributors(*each) for each in zip(*both, strict=True)]
+            for both in zip(parts, outcomes, strict=True)
+        ]
+    )
     persons, effective, share = (np.array(column).reshape(-1, 2) for column in zip(*found, strict=True))
     over = [arm in focal for arm in (1, 0)]
     behind = np.minimum(persons, persons[:, over].min(axis=1, keepdims=True)) if sum(over) == 1 else persons
@@ -60,6 +69,7 @@ def evidence_of_weights(
         fingerprint=shared.fingerprint,
         sketch=shared.sketch,
         identified=shared.fingerprint is not None,
+        effective_contributors=np.concatenate([contributors.min(axis=1), contributors.ravel()]),
     )
 
 

@@ -123,5 +123,6 @@ def check_growth(labels: Sequence[object], growth: Mapping[str, float]) -> None:
     if unknown := [name for name in growth if name not in known]:
         raise SupportError(f"growth names {unknown[0]!r}, which is no sector of the panel: there are {sorted(known)}")
     rates: FloatArray = np.array([rate for rate in growth.values() if not isinstance(rate, bool)], dtype=np.float64)
-    if len(rates) < len(growth) or not np.isfinite(rates).all():
-        raise SupportError("growth is a number for each sector named: 0.02 for two per cent a year")
+    # A larger rate would multiply a stock beyond what the rounding of counts conceals.
+    if len(rates) < len(growth) or not (np.abs(rates) <= 1.0).all():
+        raise SupportError("growth is a number from -1 to 1 for each sector named: 0.02 for two per cent a year")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from leoreturns.errors import SupportError
 from leoreturns.results.effect import EffectEstimate
 from leoreturns.results.estimate import LEVEL
 
@@ -39,6 +41,10 @@ class BoundsEstimate(EffectEstimate):
         factor = self._factor(float(high - low), float(errors.max()), level)
         name = self.names[0].removesuffix(LOWER)
         return pd.DataFrame({"low": [low - factor * errors[0]], "high": [high + factor * errors[1]]}, index=[name])
+
+    def joint_test(self) -> NoReturn:
+        """Refuse: bounds are not effects, and a lower one below nought says nothing of the effect."""
+        raise SupportError("bounds have no test of no effect: see whether interval() holds nought")
 
     def _factor(self, width: float, error: float, level: float) -> float:
         """Solve F(c + width / error) - F(-c) = level for the factor c."""
