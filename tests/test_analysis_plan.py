@@ -97,6 +97,19 @@ def test_an_edited_record_is_refused(plan: Path) -> None:
             lr.lock_plan(plan)
 
 
+def test_a_record_says_what_the_plan_says(plan: Path) -> None:
+    lr.lock_plan(plan)
+    record = plan.parent / "plan.toml.lock"
+    (entry,) = json.loads(record.read_text())
+    for edited in (
+        entry | {"time": "2001-01-01T00:00:00+00:00"},
+        entry | {"content": {**entry["content"], "outcome": "x"}},
+    ):
+        record.write_text(json.dumps([edited]))
+        with pytest.raises(StudyError, match="not as it was written"):
+            lr.lock_plan(plan)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

@@ -98,8 +98,8 @@ def test_merged_bins_hold_enough_and_all(counts: list[int], least: int) -> None:
     assert sum(sums) == sum(counts)
     assert all(total >= least for total in sums) or (len(bins) == 1 and sum(counts) < least)
     assert all(one[1] == other[0] for one, other in pairwise(bins))
-    assert counts[bins[0][0]] > 0
-    assert counts[bins[-1][1] - 1] > 0
+    # Where the persons begin and end is not told.
+    assert (bins[0][0], bins[-1][1]) == (0, len(counts))
 
 
 def test_overlap_is_the_spread_of_the_score_in_each_arm(matched: lr.Matched) -> None:
@@ -121,6 +121,13 @@ def test_overlap_is_the_spread_of_the_score_in_each_arm(matched: lr.Matched) -> 
     hidden = protect_overlap(few, BASE)
     assert np.isnan(hidden.numbers("share")[hidden.keys["arm"].codes == 1]).all()
     assert "vocational: fewer than 10 persons" in repr(few)
+
+
+def test_the_ends_of_other_numbers_are_not_released(matched: lr.Matched) -> None:
+    overlap = matched.overlap()
+    np.testing.assert_allclose(overlap.edges, np.linspace(0, 1, len(overlap.edges)))
+    with pytest.raises(lr.DisclosureError, match="end at the smallest and the largest"):
+        protect_overlap(replace(overlap, edges=overlap.edges * 1e5), BASE)
 
 
 def test_figures_show_the_protected_numbers(matched: lr.Matched) -> None:

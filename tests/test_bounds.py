@@ -352,3 +352,12 @@ def test_bounds_are_released_as_estimates_are(tmp_path: object) -> None:
     # One person whose pay is most of an arm's.
     rich = arms([*[1.0] * 40, *np.linspace(2, 3, 40), 1e6], 100, np.arange(60.0).tolist(), 100)
     assert lee(rich).evidence.to_frame()["largest_share"].iloc[1] > 0.99
+
+
+def test_bounds_have_no_test_of_no_effect() -> None:
+    draw = np.random.default_rng(6)
+    frame = pd.DataFrame({"person": range(400), "d": draw.integers(0, 2, 400), "y": draw.normal(size=400)})
+    frame.loc[draw.random(400) < 0.2 + 0.2 * frame.d, "y"] = np.nan
+    found = lr.bounds("y", "d ~ 1", frame, method="lee", estimand="ATE", cov=lr.Robust("HC0"), person="person")
+    with pytest.raises(lr.SupportError, match=r"see whether interval\(\) holds nought"):
+        found.joint_test()

@@ -12,6 +12,7 @@ from scipy import stats
 import leoreturns as lr
 from leoreturns import plots
 from leoreturns.disclosure.effects import protect_effects
+from leoreturns.disclosure.estimates import protect_regressions
 from leoreturns.disclosure.policy import find_policy
 from leoreturns.results.simultaneous import LargestOf
 
@@ -201,3 +202,20 @@ def test_a_chart_places_every_key() -> None:
         lr.EffectChart(found, x="cohort")
     with pytest.raises(TypeError, match="draws an EffectEstimate"):
         lr.EffectChart(pd.DataFrame(), x="year")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("small", [[f"school {n}" for n in range(40)], [0.25, 1.5]])
+def test_names_of_groups_do_not_leave_without_numbers(small: list[object]) -> None:
+    draw = np.random.default_rng(9)
+    n = 4_000
+    groups = [small[at] if at < len(small) else "all others" for at in draw.integers(0, 3 * len(small), n)]
+    frame = pd.DataFrame({"person": range(n), "group": groups if len(small) > 2 else draw.choice(small, n)})
+    if len(small) > 2:
+        kept = (frame.group == "all others") | (frame.groupby("group").cumcount() < 8)
+        frame = frame[kept]
+    frame = frame.assign(route=frame.groupby("group").cumcount() % 2, pay=draw.lognormal(10, 0.3, len(frame)))
+    found = lr.treatment_effect(
+        "pay ~ 1", "route ~ 1", frame, method="ra", estimand="ATE", cov=lr.Robust("HC1"), by="group", person="person"
+    )
+    with pytest.raises(lr.DisclosureError, match="group"):
+        protect_regressions(lr.table([found]), find_policy("ons-srs"))

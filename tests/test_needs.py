@@ -137,6 +137,8 @@ where = "years_since_ks4 == 13"
     found = lr.needs(path, persons=10_000, simulated=300)
     assert [note.split(":")[0] for note in found.notes] == ["feols", "effect"]
     assert {"earnings", "ks2", "ks5"} <= set(found.data["table"])
+    # No question has tables: there is nothing to hide, and no gap to be told of.
+    assert repr(found).count("\nnone\n") == 2
 
 
 COLUMNS = [

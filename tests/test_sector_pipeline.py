@@ -471,6 +471,7 @@ def test_graduates_are_followed_from_graduation_and_schools_resampled() -> None:
     [
         ({"growth": {"Z9": 0.1}}, SupportError, "growth names 'Z9', which is no sector"),
         ({"growth": {"Q": float("nan")}}, SupportError, "growth is a number"),
+        ({"growth": {"Q": 1000.0}}, SupportError, "growth is a number from -1 to 1"),
         ({"horizons": []}, ValueError, "whole years from 1 on"),
         ({"horizons": [0]}, ValueError, "whole years from 1 on"),
         ({"year": 60}, SupportError, "nobody has a row of year 60"),
