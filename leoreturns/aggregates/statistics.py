@@ -92,6 +92,9 @@ DERIVED: dict[str, Statistic] = {
     )
 }
 
+# Standard errors among them, which a release rounds as such: a share and its error tell the persons behind it.
+ERRORS = frozenset({"greenwood_se"})
+
 
 def statistic(name: str) -> Statistic:
     """Return the statistic of that name.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from leoreturns._typing import AnyArray, ByteArray
-from leoreturns.aggregates.statistics import Statistic, statistic
+from leoreturns.aggregates.statistics import ERRORS, Statistic, statistic
 from leoreturns.disclosure.policy import Policy
 from leoreturns.disclosure.rounding import Rounding, rounding_of
 from leoreturns.disclosure.rules import RULES, Rule
@@ -76,9 +76,10 @@ def known(name: str) -> Statistic:
 def roundings_of(table: Aggregate, policy: Policy) -> dict[str, Rounding]:
     """Return the rounding of every statistic of a table."""
     weight = _mean_weight(table)
-    return {
+    found = {
         name: rounding_of(known(name), table.variable, table.unit, policy, weight=weight) for name in table.statistics
     }
+    return {name: each.of_error(policy) if name in ERRORS else each for name, each in found.items()}
 
 
 def protected_column(

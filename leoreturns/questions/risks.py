@@ -140,7 +140,12 @@ def incidences(risks: Panel, by: Sequence[str], time: str, event: str, plan: Boo
         drawn = grid.of_cells(cumulated(*grid.hazards(found[0].replicates)))
         intervals[INCIDENCE] = replace(interval_of(incidence, drawn, plan), n_units=table.intervals[SHARE].n_units)
     statistics = {**table.statistics, INCIDENCE: incidence, ERROR: error}
-    return grid.events_only(replace(table, statistics=statistics, intervals=intervals), event)
+    # An incidence is made of all hazards until then: fewest behind any of them are behind it, and no difference of two
+    # incidences gives back a hazard that is hidden.
+    behind = np.minimum(table.evidence.n_person_nonzero, table.evidence.n_person_zero)
+    fewest = np.minimum(table.evidence.n_person_nonzero, grid.fewest_until(behind))
+    evidence = replace(table.evidence, n_person_nonzero=fewest)
+    return grid.events_only(replace(table, statistics=statistics, intervals=intervals, evidence=evidence), event)
 
 
 def aalen_johansen(hazards: FloatArray, at_risk: IntArray) -> tuple[FloatArray, FloatArray]:
@@ -243,6 +248,13 @@ class _Grid:
         there[self.place[:2]] = True
         found[:, :, ~self.happened] = 0.0
         return found, np.where(there[..., np.newaxis], 1.0 - none, 0.0)
+
+    def fewest_until(self, counts: IntArray) -> IntArray:
+        """Return the smallest of the counts of any event of a cell's group, in its year and those before."""
+        found = np.full(self.shape, np.iinfo(np.int64).max)
+        found[self.place] = np.where(self.happened[self.place[2]], counts, np.iinfo(np.int64).max)
+        until = np.minimum.accumulate(found.min(axis=2), axis=1)
+        return np.asarray(until[self.place[:2]])
 
     def at_risk(self, table: Aggregate) -> IntArray:
         """Return the persons at risk by group and time."""
